@@ -1,0 +1,90 @@
+"""The settings of a speech recognizer, from corpus to training: what a recipe's YAML says."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from training.config import Settings, TrainingConfig
+
+CorpusKind = Literal["travel", "an4", "fsdd", "ljspeech", "librispeech", "manifest"]
+
+
+class CorpusConfig(Settings):
+    """Where utterances come from and how they are divided into train, dev and test."""
+
+    kind: CorpusKind
+    data: Path | None = Field(None, description="the corpus's folder; none for the embedded corpus")
+    train: Path | None = Field(None, description="manifest of the training split (kind: manifest)")
+    dev: Path | None = Field(None, description="manifest of the dev split; taken from train if not given")
+    test: Path | None = Field(None, description="manifest of the test split, optional")
+    dev_fraction: float = Field(0.1, gt=0, lt=1, description="share of speakers (or utterances) for dev")
+    dev_speakers: list[str] = Field([], description="speakers of dev, by name, instead of a share")
+    test_speakers: list[str] = Field([], description="speakers of test, by name, where there is no test part")
+    split_seed: int = Field(17, description="decides the division, apart from training.seed")
+    case: Literal["keep", "lower", "upper"] = "lower"
+    utterances: int = Field(2000, ge=20, description="size of the embedded corpus")
+    max_seconds: float = Field(30.0, gt=0, description="longer training utterances are left out, and counted")
+
+
+class FeatureConfig(Settings):
+    """Spectral features, in the terms of the field; times in milliseconds, frequencies in Hz."""
+
+    kind: Literal["log_mel", "mfcc"] = "log_mel"
+    sample_rate: int = Field(16000, ge=4000, le=48000, description="Hz; audio of other rates is resampled")
+    window_ms: float = Field(25.0, gt=0)
+    hop_ms: float = Field(10.0, gt=0)
+    mels: int = Field(80, ge=4)
+    coefficients: int = Field(13, ge=2, description="cepstral coefficients (kind: mfcc)")
+    low_hz: float = Field(20.0, ge=0)
+    high_hz: float | None = Field(None, description="half the sample rate if not given")
+    deltas: int = Field(0, ge=0, le=2, description="1 adds differences over time, 2 also theirs")
+    normalize: Literal["utterance", "none"] = "utterance"
+    floor: float = Field(1e-6, gt=0, description="smallest mel energy before the logarithm")
+
+
+class AugmentConfig(Settings):
+    """What is done to training audio; nothing of it is done at evaluation."""
+
+    start_epoch: int = Field(0, ge=0, description="first epoch with augmentation (counted from 0)")
+    speed: tuple[float, float] = Field((1.0, 1.0), description="factor drawn evenly from this range")
+    speed_probability: float = Field(1.0, ge=0, le=1)
+    gain_db: tuple[float, float] = (0.0, 0.0)
+    noise_probability: float = Field(0.0, ge=0, le=1)
+    noise_snr_db: tuple[float, float] = (10.0, 30.0)
+    noise_files: Path | None = Field(None, description="folder of recordings of noise; generated if not given")
+    frequency_masks: int = Field(0, ge=0)
+    frequency_mask_bins: int = Field(8, ge=0, description="widest frequency mask")
+    time_masks: int = Field(0, ge=0)
+    time_mask_frames: int = Field(10, ge=0, description="widest time mask")
+    time_mask_share: float = Field(0.2, ge=0, le=1, description="most of an utterance that masks may cover")
+
+
+class ModelConfig(Settings):
+    """The acoustic model's shape."""
+
+    subsampling: Literal[2, 4] = 4
+    channels: int = Field(16, ge=1)
+    cell: Literal["lstm", "gru", "elman"] = "lstm"
+    layers: int = Field(2, ge=1)
+    hidden_size: int = Field(192, ge=1, description="units of each direction")
+    dropout: float = Field(0.1, ge=0, lt=1)
+
+
+class TokensConfig(Settings):
+    """The alphabet: learned from the training transcripts."""
+
+    kind: Literal["characters", "subwords"] = "characters"
+    size: int = Field(200, ge=10, description="number of subwords (kind: subwords)")
+
+
+class RecognizerConfig(Settings):
+    """A whole experiment: one recipe file, and `config.yaml` of the run directory it makes."""
+
+    name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="the run directory is runs/NAME")
+    corpus: CorpusConfig
+    features: FeatureConfig = FeatureConfig()
+    augment: AugmentConfig = AugmentConfig()
+    tokens: TokensConfig = TokensConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()

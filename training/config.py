@@ -1,0 +1,95 @@
+"""One typed tree of settings: read from YAML, overridden from the command line, checked as a whole."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from training.errors import UserError
+
+
+class ConfigError(UserError):
+    """A setting is unknown, of the wrong type, or out of range."""
+
+
+class Settings(BaseModel):
+    """A node of the tree: unknown names are errors, values do not change once checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @classmethod
+    def read(cls, path: str | Path, overrides: Iterable[str] = ()) -> Self:
+        """Read settings from a YAML file, then apply `overrides` such as `"model.layers=3"`.
+
+        Raises:
+            ConfigError: the file is missing, is not YAML, or a setting is wrong; names the setting.
+        """
+        path = Path(path)
+        try:
+            tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot read the configuration: {error.strerror}") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: not valid YAML: {error}") from error
+        if not isinstance(tree, dict):
+            raise ConfigError(f"{path}: expected names and values at the top, found {type(tree).__name__}")
+        for override in overrides:
+            apply_override(tree, override)
+        return cls.check(tree, str(path))
+
+    @classmethod
+    def check(cls, tree: dict[str, Any], where: str) -> Self:
+        """Build the settings from a plain tree; `where` opens the message of any error."""
+        try:
+            return cls.model_validate(tree)
+        except ValidationError as error:
+            lines = [
+                f"  {'.'.join(str(part) for part in item['loc']) or '(top)'}: {item['msg']}"
+                for item in error.errors()
+            ]
+            raise ConfigError(f"{where}: settings are wrong:\n" + "\n".join(lines)) from error
+
+    def to_yaml(self) -> str:
+        """The whole tree, defaults included, as YAML text."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def apply_override(tree: dict[str, Any], override: str) -> None:
+    """Set one value in a plain tree from `"dotted.name=value"`; the value is read as YAML."""
+    name, equals, value = override.partition("=")
+    if not equals or not name:
+        raise ConfigError(f"override {override!r}: write it as name=value, such as model.layers=3")
+    *parents, leaf = name.split(".")
+    node = tree
+    for parent in parents:
+        child = node.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"override {override!r}: {parent} is a value, not a group of settings")
+        node = child
+    try:
+        node[leaf] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override {override!r}: the value is not valid YAML") from error
+
+
+class TrainingConfig(Settings):
+    """How a model is fitted, whatever it is."""
+
+    seed: int = Field(17, description="decides initialization, order, dropout and augmentation")
+    max_epochs: int = Field(50, ge=1)
+    batch_size: int = Field(8, ge=1, description="most sequences in a batch, on each device")
+    batch_seconds: float = Field(120.0, gt=0, description="most padded seconds in a batch, on each device")
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    warmup_steps: int = Field(200, ge=0)
+    decay: Literal["cosine", "linear", "constant"] = "cosine"
+    clip_norm: float = Field(5.0, gt=0)
+    average_decay: float = Field(0.999, ge=0, lt=1, description="moving average of weights; 0 turns it off")
+    patience: int = Field(20, ge=1, description="epochs without a better dev error before stopping")
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    accelerator: str = "auto"
+    devices: int | Literal["auto"] = "auto"
+    threads: int = Field(0, ge=0, description="CPU threads inside an operation; 0 leaves torch's choice")
+    workers: int = Field(1, ge=0, description="processes that read and augment")

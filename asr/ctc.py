@@ -1,0 +1,50 @@
+"""Connectionist temporal classification (Graves et al. 2006): lengths, loss, and collapsing a path.
+
+Blank is token 0. A path emits one token a step; its labelling is what remains when repeats are merged and
+blanks dropped, so two equal letters in a row need a blank between them: 好棒棒 takes at least four steps.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from torch import Tensor
+from torch.nn import functional
+
+BLANK = 0
+
+
+def collapse(path: Iterable[int]) -> list[int]:
+    """The labelling of a path: repeats merged, then blanks dropped."""
+    labels = []
+    previous = BLANK
+    for token in path:
+        if token != previous and token != BLANK:
+            labels.append(token)
+        previous = token
+    return labels
+
+
+def required_steps(tokens: Sequence[int]) -> int:
+    """The fewest steps in which CTC can emit `tokens`: one each, and a blank between equal neighbours."""
+    return len(tokens) + sum(a == b for a, b in zip(tokens, tokens[1:], strict=False))
+
+
+def ctc_loss(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
+    """Negative log-probability of each target, in nats.
+
+    Args:
+        log_probs: `[batch, steps, tokens]` natural logs.
+        lengths: `[batch]` int64 steps of each utterance.
+        targets: `[batch, longest]` int64 tokens, padded with anything.
+        target_lengths: `[batch]` int64.
+
+    Returns:
+        `[batch]` float32; infinite where a target needs more steps than there are (see `required_steps`).
+    """
+    return functional.ctc_loss(
+        log_probs.float().transpose(0, 1),  # [steps, batch, tokens]
+        targets,
+        lengths,
+        target_lengths,
+        blank=BLANK,
+        reduction="none",
+    )

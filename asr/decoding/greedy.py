@@ -1,0 +1,37 @@
+"""Best-path decoding: the likeliest token of every step, collapsed (Graves et al. 2006, section 3.2)."""
+
+import numpy as np
+from torch import Tensor
+
+from asr.ctc import BLANK
+from asr.decoding.hypothesis import Hypothesis
+
+
+def greedy_decode(log_probs: Tensor, lengths: Tensor) -> list[Hypothesis]:
+    """Decode a batch.
+
+    Args:
+        log_probs: `[batch, steps, tokens]` natural logs.
+        lengths: `[batch]` int64 steps of each utterance; what stands past them is not read.
+
+    Returns:
+        One hypothesis an utterance; its score is the log-probability of the best path.
+    """
+    scores, paths = (tensor.cpu().numpy() for tensor in log_probs.detach().max(dim=2))
+    return [
+        _collapse_path(path[:length], score[:length])
+        for path, score, length in zip(paths, scores, lengths.tolist(), strict=True)
+    ]
+
+
+def _collapse_path(path: np.ndarray, scores: np.ndarray) -> Hypothesis:
+    """Collapse one path `[steps]` with the log-probability of each step `[steps]`."""
+    edges = np.flatnonzero(np.diff(path, prepend=-1, append=-1))  # where runs of one token begin
+    runs = [(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True) if path[a] != BLANK]
+    return Hypothesis(
+        tokens=tuple(int(path[a]) for a, _ in runs),
+        starts=tuple(int(a) for a, _ in runs),
+        ends=tuple(int(b) for _, b in runs),
+        confidences=tuple(float(np.exp(scores[a:b].max())) for a, b in runs),
+        score=float(scores.sum()),
+    )

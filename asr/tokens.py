@@ -1,0 +1,134 @@
+"""The alphabet of a recognizer: text to token numbers and back. Token 0 is CTC's blank."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from asr.config import TokensConfig
+from training.checkpoint import write_text
+from training.errors import UserError
+
+BLANK_SYMBOL = "<blank>"
+
+
+class TokensError(UserError):
+    """A text has characters outside the alphabet, or the alphabet itself is broken."""
+
+
+class Tokens:
+    """Characters, or subwords, that a recognizer can write."""
+
+    def __init__(self, symbols: Sequence[str], subwords: str | None = None) -> None:
+        """Take over an alphabet.
+
+        Args:
+            symbols: every token's text in order of its number; the first is the blank.
+            subwords: for subwords, the segmentation model as JSON text of the `tokenizers` library.
+        """
+        if not symbols or symbols[0] != BLANK_SYMBOL:
+            raise TokensError(f"an alphabet begins with {BLANK_SYMBOL}")
+        if len(set(symbols)) != len(symbols):
+            raise TokensError("an alphabet names every token once")
+        self.symbols = tuple(symbols)
+        self._subwords = subwords
+        self._numbers = {symbol: number for number, symbol in enumerate(symbols)}
+
+    @classmethod
+    def learn(cls, texts: Iterable[str], config: TokensConfig | None = None) -> "Tokens":
+        """The alphabet of training transcripts: each character seen, or subwords by byte-pair encoding."""
+        config = config or TokensConfig()
+        if config.kind == "subwords":
+            return _learn_subwords(texts, config.size)
+        characters = sorted({character for text in texts for character in text})
+        if not characters:
+            raise TokensError("the training transcripts are empty: there is no alphabet to learn")
+        return cls([BLANK_SYMBOL, *characters])
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    def encode(self, text: str, where: str = "") -> list[int]:
+        """Token numbers of a text.
+
+        Raises:
+            TokensError: characters are outside the alphabet; they are named, and so is `where`.
+        """
+        unknown = self.unknown(text)
+        if unknown:
+            raise TokensError(
+                f"{where + ': ' if where else ''}the text {text!r} has characters outside the model's alphabet: "
+                f"{' '.join(repr(character) for character in unknown)}. The alphabet is {self.describe()}. "
+                "Correct the text (letter case? punctuation?), or train on data that has these characters."
+            )
+        if self._subwords:
+            return [self._numbers[piece] for piece in self._segmenter().encode(text).tokens]
+        return [self._numbers[character] for character in text]
+
+    def encode_known(self, text: str) -> list[int]:
+        """Token numbers of a text without the characters that the alphabet lacks."""
+        unknown = set(self.unknown(text))
+        return self.encode("".join(character for character in text if character not in unknown))
+
+    def unknown(self, text: str) -> list[str]:
+        """The characters of a text that the alphabet lacks, each once, sorted."""
+        characters = set(text)
+        if self._subwords:
+            return sorted(characters - {" "} - {c for symbol in self.symbols[1:] for c in symbol})
+        return sorted(characters - self._numbers.keys())
+
+    def decode(self, numbers: Iterable[int]) -> str:
+        """The text of token numbers; blanks are left out."""
+        text = "".join(self.symbols[number] for number in numbers if number)
+        return text.replace(_WORD_START, " ").strip() if self._subwords else text
+
+    def describe(self) -> str:
+        """The characters for a person to read, shortened when there are many."""
+        symbols = ["space" if symbol == " " else symbol for symbol in self.symbols[1:]]
+        shown = " ".join(symbols[:60])
+        return shown if len(symbols) <= 60 else f"{shown} … ({len(symbols)} in all)"
+
+    def save(self, path: Path) -> None:
+        """Write the alphabet as JSON text."""
+        tree: dict[str, object] = {"symbols": self.symbols}
+        if self._subwords:
+            tree["subwords"] = json.loads(self._subwords)
+        write_text(path, json.dumps(tree, ensure_ascii=False, indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> "Tokens":
+        """Read an alphabet that `save` wrote."""
+        try:
+            tree = json.loads(path.read_text(encoding="utf-8"))
+            subwords = tree.get("subwords")
+            return cls(tree["symbols"], json.dumps(subwords) if subwords else None)
+        except FileNotFoundError:
+            raise TokensError(f"{path}: the alphabet is missing; is {path.parent} a finished run?") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise TokensError(f"{path}: not an alphabet that training wrote: {error}") from error
+
+    def _segmenter(self):  # type: ignore[no-untyped-def]  # the library is an extra, and not imported here
+        return _tokenizers().Tokenizer.from_str(self._subwords)
+
+
+_WORD_START = "▁"
+
+
+def _tokenizers():  # type: ignore[no-untyped-def]  # as above
+    try:
+        import tokenizers
+    except ImportError:
+        raise TokensError("subwords need the extra: pip install 'sluice[subwords]'") from None
+    return tokenizers
+
+
+def _learn_subwords(texts: Iterable[str], size: int) -> Tokens:
+    """Byte-pair encoding (Sennrich et al. 2016) of words that begin with a mark."""
+    library = _tokenizers()
+    segmenter = library.Tokenizer(library.models.BPE())
+    segmenter.pre_tokenizer = library.pre_tokenizers.Metaspace(replacement=_WORD_START)
+    trainer = library.trainers.BpeTrainer(
+        vocab_size=size, special_tokens=[BLANK_SYMBOL], show_progress=False
+    )
+    segmenter.train_from_iterator(texts, trainer)
+    numbers = segmenter.get_vocab()
+    return Tokens(sorted(numbers, key=numbers.__getitem__), segmenter.to_str())

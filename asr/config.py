@@ -88,3 +88,4 @@ class RecognizerConfig(Settings):
     tokens: TokensConfig = TokensConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
+    select_by: Literal["wer", "cer"] = Field("wer", description="dev error that chooses the best model")

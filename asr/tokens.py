@@ -81,6 +81,17 @@ class Tokens:
         text = "".join(self.symbols[number] for number in numbers if number)
         return text.replace(_WORD_START, " ").strip() if self._subwords else text
 
+    def words(self, numbers: Sequence[int]) -> list[list[int]]:
+        """Positions in `numbers` that make up each word: characters between spaces, or joined subwords."""
+        words: list[list[int]] = [[]]
+        for position, number in enumerate(numbers):
+            symbol = self.symbols[number]
+            if symbol == " " or (self._subwords and symbol.startswith(_WORD_START)):
+                words.append([])
+            if symbol not in (" ", _WORD_START):
+                words[-1].append(position)
+        return [word for word in words if word]
+
     def describe(self) -> str:
         """The characters for a person to read, shortened when there are many."""
         symbols = ["space" if symbol == " " else symbol for symbol in self.symbols[1:]]

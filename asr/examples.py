@@ -1,0 +1,127 @@
+"""Rows of a corpus made into batches of features and targets, in the data workers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from asr.audio import AudioError, check_samples, read_audio
+from asr.augment import SpecAugment, WaveAugmenter
+from asr.config import RecognizerConfig
+from asr.ctc import required_steps
+from asr.features import Features
+from asr.tokens import Tokens
+from training.batching import EpochItem
+
+if TYPE_CHECKING:
+    from datasets import Dataset as Rows
+
+
+@dataclass(frozen=True)
+class Example:
+    """One utterance, ready for the acoustic model; `error` says why there is none."""
+
+    item: int
+    features: Tensor
+    """`[time, size]` float32."""
+    tokens: list[int]
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Utterances side by side, zero past their lengths."""
+
+    items: list[int]
+    """The numbers of the rows."""
+    features: Tensor
+    """`[batch, time, size]` float32."""
+    lengths: Tensor
+    """`[batch]` int64 frames."""
+    targets: Tensor
+    """`[batch, longest]` int64 tokens."""
+    target_lengths: Tensor
+    """`[batch]` int64."""
+    errors: list[str]
+    """Why utterances that belong here are missing."""
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        moved = {
+            name: value.to(device) if isinstance(value, Tensor) else value for name, value in vars(self).items()
+        }
+        return Batch(**moved)
+
+
+class Examples(Dataset[Example]):
+    """Rows read, augmented (in training) and turned into features.
+
+    An item is asked for with its epoch: the two and the seed decide the augmentation, whichever worker does it.
+    """
+
+    def __init__(
+        self, rows: "Rows", config: RecognizerConfig, tokens: Tokens, steps: Callable[[Tensor], Tensor], train: bool
+    ) -> None:
+        """Prepare.
+
+        Args:
+            rows: of a corpus (see `asr.corpora`).
+            config: of the whole experiment.
+            tokens: the alphabet; in training every text must be within it.
+            steps: frames of features to steps of posteriors (`AcousticModel.steps`).
+            train: augment, and be strict about the alphabet.
+        """
+        self.rows, self.config, self.tokens, self.steps, self.train = rows, config, tokens, steps, train
+        self.features = Features(config.features)
+        self.wave_augmenter = WaveAugmenter(config.augment, config.features.sample_rate)
+        self.spec_augment = SpecAugment(config.augment)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, epoch_item: EpochItem) -> Example:
+        epoch, item = epoch_item
+        row = self.rows[item]
+        tokens = self.tokens.encode(row["text"], row["id"]) if self.train else self.tokens.encode_known(row["text"])
+        try:
+            samples = read_row(row, self.config.features.sample_rate)
+        except AudioError as error:
+            return Example(item, torch.zeros(0, self.features.size), tokens, f"{row['id']}: {error}")
+        if not self.train or epoch < self.config.augment.start_epoch:
+            return Example(item, self._features(samples), tokens)
+        generator = np.random.default_rng([self.config.training.seed, epoch, item])
+        features = self._features(self.wave_augmenter(samples, generator))
+        if int(self.steps(torch.tensor(len(features)))) < required_steps(tokens):
+            features = self._features(samples)  # sped up, the text would no longer fit
+        return Example(item, self.spec_augment(features, generator), tokens)
+
+    def _features(self, samples: np.ndarray) -> Tensor:
+        batch = torch.from_numpy(samples)[None]
+        return self.features(batch, torch.tensor([batch.shape[1]]))[0][0]
+
+
+def read_row(row: dict[str, Any], sample_rate: int) -> np.ndarray:
+    """The samples `[samples]` of a corpus row, float32 at `sample_rate` Hz, checked."""
+    samples, rate = read_audio(
+        row["audio"], sample_rate, start_seconds=row["start_seconds"], end_seconds=row["end_seconds"]
+    )
+    return check_samples(samples, rate, row["id"])
+
+
+def collate(examples: Sequence[Example]) -> Batch:
+    """Join examples into a batch; those with an error only leave their message."""
+    good = [example for example in examples if example.error is None]
+    pad = torch.nn.utils.rnn.pad_sequence
+    targets = [torch.tensor(example.tokens, dtype=torch.int64) for example in good]
+    return Batch(
+        items=[example.item for example in good],
+        features=pad([example.features for example in good], batch_first=True) if good else torch.zeros(0, 0, 0),
+        lengths=torch.tensor([len(example.features) for example in good], dtype=torch.int64),
+        targets=pad(targets, batch_first=True) if good else torch.zeros(0, 0, dtype=torch.int64),
+        target_lengths=torch.tensor([len(target) for target in targets], dtype=torch.int64),
+        errors=[example.error for example in examples if example.error is not None],
+    )

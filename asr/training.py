@@ -1,0 +1,129 @@
+"""The CTC task: loss, dev error, optimizer and averaged weights, for Lightning to run."""
+
+import math
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from asr.acoustic_model import AcousticModel
+from asr.config import RecognizerConfig
+from asr.ctc import ctc_loss
+from asr.decoding import greedy_decode
+from asr.evaluation import character_errors, word_errors
+from asr.examples import Batch
+from asr.monitor import Monitor
+from asr.tokens import Tokens
+
+
+class CTCTask(pl.LightningModule):
+    """Fits an acoustic model with CTC; the dev error is that of the averaged weights, decoded greedily."""
+
+    def __init__(
+        self, config: RecognizerConfig, model: AcousticModel, tokens: Tokens, dev_texts: list[str], steps: int
+    ) -> None:
+        """Set up.
+
+        Args:
+            config: of the whole experiment.
+            model: what is trained.
+            tokens: its alphabet.
+            dev_texts: references of the dev rows, in their order.
+            steps: optimizer steps of the whole training, for the learning rate's decay.
+        """
+        super().__init__()
+        self.config, self.tokens, self.dev_texts, self.total_steps = config, tokens, dev_texts, steps
+        self.model = model
+        decay = config.training.average_decay
+        self.averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
+        self.monitor = Monitor()
+        self._heard: dict[int, str] = {}
+
+    @property
+    def best_weights(self) -> dict[str, Tensor]:
+        """The weights to keep: the averaged ones where there are."""
+        return self._evaluated.state_dict()
+
+    @property
+    def _evaluated(self) -> AcousticModel:
+        return self.averaged.module if self.averaged else self.model  # type: ignore[return-value]
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        return batch.to(device)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        self.monitor.unreadable(batch.errors)
+        if not batch.items:  # every file of the batch was unreadable; distributed ranks still need a loss
+            return sum((p.sum() * 0 for p in self.model.parameters()), torch.zeros((), device=self.device))
+        log_probs, lengths = self.model(batch.features, batch.lengths)
+        losses = ctc_loss(log_probs, lengths, batch.targets, batch.target_lengths)
+        loss = losses.sum() / batch.target_lengths.sum().clamp(min=1)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.items), sync_dist=True)
+        return loss
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        norms = torch._foreach_norm([p.grad for p in self.model.parameters() if p.grad is not None])
+        norm = torch.linalg.vector_norm(torch.stack(norms))
+        self.log("gradient_norm", norm, on_step=False, on_epoch=True, batch_size=1)
+        if not torch.isfinite(norm) and self.trainer.scaler is None:  # a loss scaler skips such steps itself
+            optimizer.zero_grad()
+            self.monitor.gradient_not_finite()
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        if self.averaged:
+            # A young average must not be held back by its first, random weights.
+            warm = min(self.config.training.average_decay, (1 + self.global_step) / (10 + self.global_step))
+            self.averaged.multi_avg_fn = get_ema_multi_avg_fn(warm)
+            self.averaged.update_parameters(self.model)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        if not batch.items:
+            return
+        log_probs, lengths = self._evaluated(batch.features, batch.lengths)
+        losses = ctc_loss(log_probs, lengths, batch.targets, batch.target_lengths)
+        finite = losses[torch.isfinite(losses)]  # a dev text may not fit; it then counts as errors alone
+        tokens = batch.target_lengths[torch.isfinite(losses)].sum().clamp(min=1)
+        self.log("dev_loss", finite.sum() / tokens, on_epoch=True, batch_size=int(tokens), sync_dist=True)
+        for item, hypothesis in zip(batch.items, greedy_decode(log_probs, lengths), strict=True):
+            self._heard[item] = " ".join(self.tokens.decode(hypothesis.tokens).split())
+
+    def on_validation_epoch_end(self) -> None:
+        items = sorted(self._heard)
+        references, hypotheses = [self.dev_texts[i] for i in items], [self._heard[i] for i in items]
+        words, characters = word_errors(references, hypotheses), character_errors(references, hypotheses)
+        counts = torch.tensor(
+            [words.errors, words.total, characters.errors, characters.total, sum(map(bool, hypotheses)), len(items)],
+            dtype=torch.float32,
+            device=self.device,
+        )
+        counts = self.trainer.strategy.reduce(counts, reduce_op="sum")
+        self._heard.clear()
+        rates = {"dev_wer": counts[0] / counts[1].clamp(min=1), "dev_cer": counts[2] / counts[3].clamp(min=1)}
+        self.log_dict({**rates, "dev_error": rates[f"dev_{self.config.select_by}"]})
+        self.log("dev_answered", counts[4] / counts[5].clamp(min=1))
+
+    def on_train_epoch_end(self) -> None:
+        figures = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        self.monitor.epoch(self.current_epoch, figures)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        training = self.config.training
+        optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _rate(self, step: int) -> float:
+        """Share of the learning rate at a step: linear warm-up, then the decay of the settings."""
+        training = self.config.training
+        if step < training.warmup_steps:
+            return (step + 1) / training.warmup_steps
+        share = (step - training.warmup_steps) / max(1, self.total_steps - training.warmup_steps)
+        share = min(1.0, share)
+        if training.decay == "cosine":
+            return 0.5 * (1 + math.cos(math.pi * share)) * 0.99 + 0.01
+        return 1.0 - 0.99 * share if training.decay == "linear" else 1.0

@@ -1,0 +1,230 @@
+"""A trained recognizer in use: load a run directory, transcribe files, arrays and tensors."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from asr.acoustic_model import AcousticModel
+from asr.audio import AudioError, check_samples, read_audio, resample
+from asr.config import RecognizerConfig
+from asr.decoding import Hypothesis, greedy_decode
+from asr.features import Features
+from asr.tokens import Tokens
+from training.checkpoint import CheckpointError, load_weights, save_weights, write_text
+
+Source = str | Path | np.ndarray | Tensor
+"""A file, or samples: `[samples]` or `[samples, channels]` (as soundfile gives them), floats or integers."""
+
+BATCH_SECONDS = 120.0
+"""Most padded seconds of audio that go through the model at once."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word and where it was heard."""
+
+    text: str
+    start: float
+    """Seconds from the beginning of the audio."""
+    end: float
+    """Seconds; the end of the word's last token."""
+    confidence: float
+    """Geometric mean of the posteriors of its tokens, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was said in one recording."""
+
+    text: str
+    words: tuple[Word, ...]
+    score: float
+    """Natural log of the probability of the decoded path."""
+    duration_seconds: float
+    source: str | None = None
+    """The file, when it was one."""
+    alternatives: tuple["Transcript", ...] = ()
+    """Other readings, best first; greedy decoding has none."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same facts as plain values, for JSON."""
+        return asdict(self)
+
+
+class Transcriber:
+    """A recognizer: features, acoustic model, decoding and alphabet.
+
+    Example:
+        >>> transcriber = Transcriber.load("runs/ctc-travel")  # doctest: +SKIP
+        >>> transcriber.transcribe("request.wav").text  # doctest: +SKIP
+        'arrive taipei on november second'
+    """
+
+    def __init__(self, config: RecognizerConfig, tokens: Tokens, model: AcousticModel | None = None) -> None:
+        """Put a recognizer together; the model is freshly initialized if none is given."""
+        self.config = config
+        self.tokens = tokens
+        self.features = Features(config.features).eval()
+        self.model = model or AcousticModel(config.model, self.features.size, len(tokens))
+        self.device = torch.device("cpu")
+
+    @classmethod
+    def load(cls, directory: str | Path, device: str | torch.device = "cpu") -> "Transcriber":
+        """Read a run directory that training wrote.
+
+        Raises:
+            CheckpointError: the directory, its weights or its settings are missing, damaged, or of another model.
+        """
+        directory = Path(directory)
+        if not directory.is_dir():
+            raise CheckpointError(f"{directory}: no such run directory; `sluice train` makes one")
+        if not (directory / "config.yaml").is_file():
+            raise CheckpointError(f"{directory}: no config.yaml in it, so it is not a run directory")
+        transcriber = cls(
+            RecognizerConfig.read(directory / "config.yaml"), Tokens.load(directory / "tokens.json")
+        )
+        weights = load_weights(directory / "model.safetensors")
+        try:
+            transcriber.model.load_state_dict(weights)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"{directory}: model.safetensors does not fit config.yaml and tokens.json; "
+                f"they come from different runs. {error}"
+            ) from error
+        return transcriber.to(device)
+
+    def save(self, directory: str | Path, facts: dict[str, str] | None = None) -> None:
+        """Write everything that `load` needs: settings, alphabet, weights (each file atomically)."""
+        directory = Path(directory)
+        write_text(directory / "config.yaml", self.config.to_yaml())
+        self.tokens.save(directory / "tokens.json")
+        save_weights(directory / "model.safetensors", self.model.state_dict(), facts)
+
+    def to(self, device: str | torch.device) -> "Transcriber":
+        """Move the model to a device, ready for use (dropout off); returns itself."""
+        self.device = torch.device(device)
+        self.features.to(self.device)
+        self.model.to(self.device).eval()
+        return self
+
+    @property
+    def seconds_per_step(self) -> float:
+        """Time between two posteriors."""
+        return self.features.seconds_per_frame * self.config.model.subsampling
+
+    def transcribe(self, source: Source, sample_rate: int | None = None) -> Transcript:
+        """Transcribe one file, or samples at `sample_rate` Hz (the model's own rate if not given).
+
+        Raises:
+            AudioError: the audio cannot be read or is empty, too short or not finite; says which and why.
+        """
+        return next(iter(self.transcribe_many([source], sample_rate)))
+
+    def transcribe_many(
+        self,
+        sources: Iterable[Source],
+        sample_rate: int | None = None,
+        *,
+        batch_size: int = 16,
+        on_error: Callable[[Source, AudioError], None] | None = None,
+    ) -> Iterator[Transcript]:
+        """Transcribe many, batches of like length at a time, in the order given.
+
+        Args:
+            sources: files or samples; read as they are needed, a few batches ahead.
+            sample_rate: of sources that are samples, in Hz; the model's own if not given.
+            batch_size: most recordings in a batch.
+            on_error: called with a source that cannot be read, and why; it is then left out of the
+                transcripts. Without it the first such source raises its AudioError.
+        """
+        window: list[tuple[np.ndarray, str | None]] = []
+        seconds = 0.0
+        for source in sources:
+            try:
+                samples = self.read(source, sample_rate)
+            except AudioError as error:
+                if on_error is None:
+                    raise
+                on_error(source, error)
+                continue
+            window.append((samples, str(source) if isinstance(source, str | Path) else None))
+            seconds += len(samples) / self.config.features.sample_rate
+            if len(window) == 4 * batch_size or seconds > 4 * BATCH_SECONDS:
+                yield from self._transcribe_window(window, batch_size)
+                window, seconds = [], 0.0
+        yield from self._transcribe_window(window, batch_size)
+
+    def read(self, source: Source, sample_rate: int | None = None) -> np.ndarray:
+        """Any source as checked mono samples `[samples]` float32 at the model's rate."""
+        rate = self.config.features.sample_rate
+        if isinstance(source, str | Path):
+            return check_samples(read_audio(source, rate)[0], rate, str(source))
+        if isinstance(source, Tensor):
+            source = source.detach().cpu().numpy()
+        given = sample_rate or rate
+        return resample(check_samples(source, given, "the samples given"), given, rate)
+
+    @torch.inference_mode()
+    def emissions(self, batch: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+        """Log-posteriors of samples at the model's rate.
+
+        Returns:
+            Natural log-probabilities `[batch, steps, tokens]` float32 and steps `[batch]` int64.
+        """
+        lengths = torch.tensor([len(samples) for samples in batch])
+        padded = torch.zeros(len(batch), int(lengths.max()))
+        for row, samples in zip(padded, batch, strict=True):
+            row[: len(samples)] = torch.from_numpy(samples)
+        features, frames = self.features(padded.to(self.device), lengths.to(self.device))
+        return self.model(features, frames)
+
+    def _transcribe_window(
+        self, window: list[tuple[np.ndarray, str | None]], batch_size: int
+    ) -> Iterator[Transcript]:
+        order = sorted(range(len(window)), key=lambda item: -len(window[item][0]))
+        transcripts: dict[int, Transcript] = {}
+        while order:
+            longest = len(window[order[0]][0]) / self.config.features.sample_rate
+            count = max(1, min(batch_size, int(BATCH_SECONDS / longest)))
+            batch, order = order[:count], order[count:]
+            hypotheses = greedy_decode(*self.emissions([window[item][0] for item in batch]))
+            for item, hypothesis in zip(batch, hypotheses, strict=True):
+                samples, source = window[item]
+                seconds = len(samples) / self.config.features.sample_rate
+                transcripts[item] = self.to_transcript(hypothesis, seconds, source)
+        for item in range(len(window)):
+            yield transcripts[item]
+
+    def to_transcript(
+        self, hypothesis: Hypothesis, duration_seconds: float, source: str | None = None
+    ) -> Transcript:
+        """Tokens and their steps as text and words with their times."""
+        words = self._words(hypothesis, duration_seconds)
+        return Transcript(
+            text=" ".join(word.text for word in words),
+            words=words,
+            score=hypothesis.score,
+            duration_seconds=duration_seconds,
+            source=source,
+        )
+
+    def _words(self, hypothesis: Hypothesis, duration_seconds: float) -> tuple[Word, ...]:
+        words: list[Word] = []
+        for group in self.tokens.words(hypothesis.tokens):
+            start = hypothesis.starts[group[0]] * self.seconds_per_step
+            end = hypothesis.ends[group[-1]] * self.seconds_per_step
+            posteriors = np.array([hypothesis.confidences[position] for position in group])
+            words.append(
+                Word(
+                    text=self.tokens.decode(hypothesis.tokens[position] for position in group).strip(),
+                    start=round(min(start, duration_seconds), 3),
+                    end=round(min(end, duration_seconds), 3),
+                    confidence=float(np.exp(np.log(np.maximum(posteriors, 1e-10)).mean())),
+                )
+            )
+        return tuple(words)

@@ -1,0 +1,160 @@
+"""Fit a Lightning module: resume, save the best, stop early, keep its history, show its progress."""
+
+import json
+import logging
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader
+
+from training.checkpoint import write_atomic, write_text
+from training.config import TrainingConfig
+from training.progress import TrainingProgress
+
+MONITOR = "dev_error"
+"""The name under which a task logs the figure that chooses the best model, lower being better."""
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Checkpoints that are whole or not there, and that hold nothing but tensors and plain values."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write beside, then move into place."""
+        write_atomic(Path(path), lambda temporary: torch.save(checkpoint, temporary))
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = True
+    ) -> dict[str, Any]:
+        """Read without unpickling objects, whatever is asked."""
+        return torch.load(path, map_location=map_location or "cpu", weights_only=True)
+
+
+class SaveBest(pl.Callback):
+    """Calls `save` whenever the dev error is lower than ever before."""
+
+    def __init__(self, save: Callable[[], None]) -> None:
+        self.save = save
+        self.best = float("inf")
+        self.best_epoch = -1
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        error = float(trainer.callback_metrics[MONITOR])
+        if error < self.best:
+            self.best, self.best_epoch = error, trainer.current_epoch
+            if trainer.is_global_zero:
+                self.save()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best, self.best_epoch = state_dict["best"], state_dict["best_epoch"]
+
+
+class History(pl.Callback):
+    """Keeps every logged figure of every epoch, in `history.json`; seeds each epoch by its number.
+
+    An epoch's dropout depends on the seed and its number alone, so a run that was killed and goes on draws
+    what it would have drawn.
+    """
+
+    def __init__(self, path: Path, seed: int) -> None:
+        self.path, self.seed = path, seed
+        self.epochs: list[dict[str, float]] = []
+        self._started = 0.0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        torch.manual_seed(self.seed * 100_003 + trainer.current_epoch * 101 + trainer.global_rank)
+        self._started = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        figures = {name: round(float(value), 6) for name, value in trainer.callback_metrics.items()}
+        seconds = round(time.monotonic() - self._started, 2)
+        learning_rate = trainer.optimizers[0].param_groups[0]["lr"]
+        self.epochs.append(
+            {"epoch": trainer.current_epoch, **figures, "learning_rate": learning_rate, "seconds": seconds}
+        )
+        if trainer.is_global_zero:
+            write_text(self.path, json.dumps(self.epochs, indent=1) + "\n")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"epochs": self.epochs}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.epochs = state_dict["epochs"]
+
+
+def fit(
+    task: pl.LightningModule,
+    train: DataLoader,
+    dev: DataLoader,
+    run: Path,
+    config: TrainingConfig,
+    save_best: Callable[[], None],
+    *,
+    quiet: bool = False,
+) -> None:
+    """Train a task, going on from the run's last checkpoint if there is one.
+
+    Args:
+        task: logs `train_loss` each epoch and `dev_error` each validation.
+        train: batches; its batch sampler has `set_epoch`.
+        dev: batches of the dev split.
+        run: the run directory; gets `checkpoints/last.ckpt`, `history.json` and TensorBoard's events.
+        config: how to train.
+        save_best: writes the model as it stands; called when the dev error is the lowest so far.
+        quiet: show no progress.
+
+    Raises:
+        CheckpointError: something cannot be written; the last checkpoint is intact.
+    """
+    _silence_lightning()
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    last = run / "checkpoints" / "last.ckpt"
+    history = History(run / "history.json", config.seed)
+    trainer = pl.Trainer(
+        max_epochs=config.max_epochs,
+        accelerator=config.accelerator,
+        devices=config.devices,
+        precision=_precision(config),  # type: ignore[arg-type]  # one of Lightning's own names
+        gradient_clip_val=config.clip_norm,
+        callbacks=[
+            SaveBest(save_best),
+            history,
+            EarlyStopping(MONITOR, patience=config.patience, check_finite=False),
+            TrainingProgress(quiet),
+            ModelCheckpoint(last.parent, save_last=True, save_top_k=0, save_on_train_epoch_end=True),
+        ],
+        plugins=[AtomicCheckpointIO()],
+        logger=TensorBoardLogger(run, name="tensorboard", version=0),
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        log_every_n_steps=10,
+    )
+    trainer.fit(task, train, dev, ckpt_path=last if last.exists() else None, weights_only=True)
+
+
+def _precision(config: TrainingConfig) -> str:
+    if config.precision != "auto":
+        return config.precision
+    if config.accelerator == "cpu" or not torch.cuda.is_available():
+        return "32-true"
+    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+
+
+def _silence_lightning() -> None:
+    """Lightning's advice and banners are for its own users; ours get TrainingProgress."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning.*")

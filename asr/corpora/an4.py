@@ -21,11 +21,11 @@ from asr.corpora.rows import (
     Located,
     Utterance,
     build_dataset,
-    corpus_folder,
     measured,
     normalize_text,
     source_key,
 )
+from asr.corpora.sources import corpus_folder, read_lines
 from asr.corpora.splits import divide
 
 if TYPE_CHECKING:
@@ -65,21 +65,18 @@ def _read(root: Path, part: str, case: Case) -> Iterator[Located]:
     """Utterances of a part, in the order of its transcription file."""
     path = _transcription(root, part)
     folder = root.resolve() / "wav" / RECORDINGS[part]
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            where = f"{path}, line {number}"
-            match = LINE.fullmatch(line.strip())
-            text = normalize_text(match["text"], case) if match else ""
-            if match is None or not text:
-                raise CorpusError(
-                    f"{where}: expected words and an id in brackets, found {line.strip()[:80]!r}"
-                )
-            name = match["id"]
-            speaker = name.split("-")[1] if name.count("-") >= 2 else name
-            audio = _recording(folder / speaker / name)
-            yield where, {"id": name, "audio": str(audio), "text": text, "speaker": speaker}
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        match = LINE.fullmatch(line.strip())
+        text = normalize_text(match["text"], case) if match else ""
+        if match is None or not text:
+            raise CorpusError(f"{where}: expected words and an id in brackets, found {line.strip()[:80]!r}")
+        name = match["id"]
+        speaker = name.split("-")[1] if name.count("-") >= 2 else name
+        audio = _recording(folder / speaker / name)
+        yield where, {"id": name, "audio": str(audio), "text": text, "speaker": speaker}
 
 
 def _recording(stem: Path) -> Path:

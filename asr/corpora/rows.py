@@ -3,12 +3,12 @@
 import hashlib
 import json
 import logging
-import os
-import tempfile
 import unicodedata
+import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,7 @@ from training.errors import UserError
 
 if TYPE_CHECKING:
     import datasets
+    import pyarrow
 
 Case = Literal["keep", "lower", "upper"]
 Item = TypeVar("Item")
@@ -120,6 +121,23 @@ def build_dataset(
     Raises:
         CorpusError: there are no rows, or the cache folder cannot be written.
     """
+    return stored(lambda: row_batches(rows()), cache, key)
+
+
+def row_batches(rows: Iterable[Mapping[str, Any]]) -> Iterator["pyarrow.RecordBatch"]:
+    """Rows as Arrow batches with the columns of `features()`; columns that a row lacks are null or empty."""
+    import pyarrow
+
+    rows = iter(rows)
+    while batch := list(islice(rows, ROWS_IN_BATCH)):
+        filled = [{"speaker": "", **row, "words": row.get("words") or []} for row in batch]
+        yield pyarrow.RecordBatch.from_pylist(filled, schema=features().arrow_schema)
+
+
+def stored(
+    batches: Callable[[], Iterable["pyarrow.RecordBatch"]], cache: Path, key: str
+) -> "datasets.Dataset":
+    """As `build_dataset`, from Arrow batches."""
     from datasets import Dataset
 
     path = Path(cache) / f"{key}.arrow"
@@ -128,112 +146,92 @@ def build_dataset(
             return Dataset.from_file(str(path))
         except (OSError, ValueError) as error:  # pyarrow.ArrowInvalid is a ValueError
             log.warning("%s cannot be read (%s); writing it again", path, error)
-    write_rows(rows(), path)
+    _write(batches(), path)
     return Dataset.from_file(str(path))
 
 
-def write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
-    """Write rows as an Arrow stream, a batch at a time, under a temporary name until complete.
-
-    Raises:
-        CorpusError: there are no rows, or the folder cannot be written.
-    """
+def _write(batches: Iterable["pyarrow.RecordBatch"], path: Path) -> None:
+    """Write an Arrow stream under a temporary name, then give it its own."""
     import pyarrow
 
-    rows = iter(rows)
-    first = next(rows, None)
-    if first is None:
-        raise CorpusError(f"no utterances to write to {path}: the corpus, or this part of it, is empty")
-    temporary = _temporary_beside(path)
-    schema = features().arrow_schema
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    count = 0
     try:
-        writer = pyarrow.ipc.new_stream(str(temporary), schema)
-        batch: list[Mapping[str, Any]] = [first, *islice(rows, ROWS_IN_BATCH - 1)]
-        while batch:
-            filled = [{"speaker": "", **row, "words": row.get("words") or []} for row in batch]
-            try:
-                writer.write_batch(pyarrow.RecordBatch.from_pylist(filled, schema=schema))
-            except OSError as error:
-                raise _unwritable(path, error) from error
-            batch = list(islice(rows, ROWS_IN_BATCH))
-        try:
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            writer = pyarrow.ipc.new_stream(str(temporary), features().arrow_schema)
+        for batch in batches:
+            count += len(batch)
+            with _writing(path):
+                writer.write_batch(batch)
+        with _writing(path):
             writer.close()
-            temporary.replace(path)
-        except OSError as error:
-            raise _unwritable(path, error) from error
+            if count:
+                temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    if not count:
+        raise CorpusError(f"no utterances for {path.name}: the corpus, or this part of it, is empty")
 
 
-def _temporary_beside(path: Path) -> Path:
-    """A new empty file in the folder of `path`, which is made if need be."""
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turns what the operating system says while writing into words for the person."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        yield
     except OSError as error:
-        raise _unwritable(path, error) from error
-    os.close(handle)
-    return Path(name)
-
-
-def _unwritable(path: Path, error: OSError) -> CorpusError:
-    return CorpusError(
-        f"{path.parent}: cannot write the cache of utterances: {error.strerror or error}; "
-        "free some space there, or name another cache folder"
-    )
+        raise CorpusError(
+            f"{path.parent}: cannot write the cache of utterances: {error.strerror or error}; "
+            "free some space there, or name another cache folder"
+        ) from error
 
 
 def measured(items: Iterable[Located], threads: int = 8) -> Iterator[Utterance]:
     """Utterances with `duration_seconds`, read from the headers of their files by several threads.
 
-    A segment's duration is its own, not its file's.
+    A segment's duration is its own, not its file's; an end that only rounding put past the end of the
+    file is brought back.
 
     Raises:
         CorpusError: an audio file is missing or unreadable, or a segment lies outside it; says where.
     """
-
-    @lru_cache(maxsize=4096)  # many segments come from one file
-    def file_seconds(audio: str) -> float:
-        return _file_seconds(audio)
+    file_seconds = lru_cache(maxsize=4096)(_file_seconds)  # many segments come from one file
 
     def measure(item: Located) -> Utterance:
         where, row = item
         try:
             seconds = file_seconds(row["audio"])
+            start, end = segment(row, seconds)
         except UserError as error:
             raise CorpusError(f"{where}: {error}") from error
-        return {**row, "duration_seconds": segment_seconds(where, row, seconds)}
+        return {
+            **row,
+            "end_seconds": None if row.get("end_seconds") is None else end,
+            "duration_seconds": end - start,
+        }
 
     return threaded(measure, items, threads)
 
 
-def segment_seconds(where: str, row: Utterance, file_seconds: float) -> float:
-    """Duration of an utterance within a file of `file_seconds`.
+def segment(row: Utterance, file_seconds: float) -> tuple[float, float]:
+    """Where an utterance begins and ends within its file of `file_seconds`, in seconds.
 
     Raises:
-        CorpusError: the file is empty, or the segment begins or ends after its end.
+        CorpusError: it lies outside the file by more than rounding.
     """
-    if file_seconds <= 0:
-        raise CorpusError(f"{where}: audio file {row['audio']} holds no sound (0 seconds)")
     start, end = row.get("start_seconds") or 0.0, row.get("end_seconds")
     if start >= file_seconds or (end is not None and end > file_seconds + END_TOLERANCE_SECONDS):
         raise CorpusError(
-            f"{where}: the segment from {start:g} to {'the end' if end is None else f'{end:g} seconds'} "
+            f"the segment from {start:g} to {'the end' if end is None else f'{end:g} seconds'} "
             f"is not inside {row['audio']}, which lasts {file_seconds:.2f} seconds"
         )
-    return (file_seconds if end is None else min(end, file_seconds)) - start
+    return start, file_seconds if end is None else min(end, file_seconds)
 
 
 def _file_seconds(audio: str) -> float:
-    """Duration of a file by its header."""
-    import soundfile
+    from asr.audio import audio_info
 
-    if not Path(audio).is_file():
-        raise CorpusError(f"audio file {audio} is missing")
-    try:
-        return float(soundfile.info(audio).duration)
-    except soundfile.LibsndfileError as error:
-        raise CorpusError(f"audio file {audio} cannot be read: {error}") from error
+    return audio_info(audio).duration_seconds
 
 
 def threaded(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
@@ -266,32 +264,3 @@ def split_by_speaker(speakers: Iterable[str], fraction: float, seed: int) -> set
         raise CorpusError("cannot hold out a dev part: it takes at least two utterances, or two speakers")
     count = min(max(1, round(fraction * len(names))), len(names) - 1)
     return set(sorted(names, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())[:count])
-
-
-def describe_folder(folder: Path) -> str:
-    """What is there, for an error message: `"it holds a, b, c and 12 more"`."""
-    if not folder.exists():
-        return "there is no such folder"
-    if not folder.is_dir():
-        return "it is a file"
-    names = sorted(item.name + "/" * item.is_dir() for item in folder.iterdir())
-    if not names:
-        return "the folder is empty"
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return f"it holds {', '.join(names[:6])}{more}"
-
-
-def corpus_folder(data: Path | None, corpus: str, needed: Sequence[str]) -> Path:
-    """The folder of a corpus, once everything `needed` (paths in it) is there.
-
-    Raises:
-        CorpusError: no folder was named, or something is missing; says what was looked for and found.
-    """
-    looked_for = " and ".join(needed)
-    if data is None:
-        raise CorpusError(f"corpus {corpus} needs its folder (corpus.data), the one with {looked_for}")
-    if all((data / path).exists() for path in needed):
-        return data
-    message = f"{data}: not the {corpus} corpus: looked for {looked_for}; {describe_folder(data)}"
-    inside = sorted(path for path in data.glob("*/") if all((path / name).exists() for name in needed))
-    raise CorpusError(message + (f"; did you mean {inside[0]}?" if inside else ""))

@@ -1,13 +1,15 @@
 """Train, dev and test: what a corpus does not bring itself is taken from its training part."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from asr.config import CorpusConfig
-from asr.corpora.rows import CorpusError, build_dataset, source_key, split_by_speaker
+from asr.corpora.rows import CorpusError, source_key, split_by_speaker, stored
 
 if TYPE_CHECKING:
+    import pyarrow
     from datasets import Dataset
 
 Unit = Literal["speaker", "utterance"]
@@ -24,6 +26,13 @@ def divide(
     training speakers or utterances (`by`; if not given, speakers where there are at least five).
     Utterances whose speaker is unknown stay in training when speakers are divided.
 
+    Args:
+        parts: undivided datasets of `build_dataset`.
+        config: who is held out.
+        cache: folder of the divided datasets.
+        key: changes when `parts` change.
+        by: what dev is a share of.
+
     Raises:
         CorpusError: a named speaker is not there, is named twice, or the corpus has that part already;
             or there is too little to divide.
@@ -35,45 +44,52 @@ def divide(
         return parts
     settings = config.model_dump(include={"dev_fraction", "dev_speakers", "test_speakers", "split_seed"})
     split_key = source_key(key, [], {**settings, "parts": sorted(parts), "by": by})
-    whole = parts["train"]
-
-    def rows_of(part: str) -> Callable[[], Iterator[Mapping[str, Any]]]:
-        # Called only when the part is not in the cache, which is when the whole has to be looked at.
-        def rows() -> Iterator[Mapping[str, Any]]:
-            part_of = _plan(whole, config, by, with_dev="dev" not in parts)
-            return (row for row in whole if part_of(row) == part)
-
-        return rows
-
     made = {"train"} | ({"dev"} - parts.keys()) | ({"test"} if config.test_speakers else set())
-    divided = {part: build_dataset(rows_of(part), cache, f"{split_key}-{part}") for part in sorted(made)}
+    divided = {
+        part: stored(
+            partial(_batches, part, parts["train"], config, by, "dev" in made), cache, f"{split_key}-{part}"
+        )
+        for part in sorted(made)
+    }
     merged = parts | divided
     return {part: merged[part] for part in ("train", "dev", "test") if part in merged}
 
 
-def _plan(
-    whole: "Dataset", config: CorpusConfig, by: Unit | None, with_dev: bool
-) -> Callable[[Mapping[str, Any]], str]:
-    """A function from a row to its part."""
+def _batches(
+    part: str, whole: "Dataset", config: CorpusConfig, by: Unit | None, with_dev: bool
+) -> Iterator["pyarrow.RecordBatch"]:
+    """What of the whole belongs to a part; runs only when the part is not in the cache."""
+    from pyarrow import array, compute, string
+
     speakers = set(whole.unique("speaker")) - {""}
+    _check_names(speakers, set(config.dev_speakers), set(config.test_speakers))
+    dev_speakers, dev_ids = _chosen_for_dev(whole, speakers, config, by) if with_dev else (set(), set())
+    held_out = {name: array(sorted(names), string()) for name, names in (
+        ("test", set(config.test_speakers)), ("dev", dev_speakers), ("ids", dev_ids)
+    )}  # fmt: skip
+    for batch in whole.data.to_batches():
+        in_test = compute.is_in(batch["speaker"], held_out["test"])
+        in_dev = compute.or_(
+            compute.is_in(batch["speaker"], held_out["dev"]), compute.is_in(batch["id"], held_out["ids"])
+        )
+        in_dev = compute.and_not(in_dev, in_test)
+        masks = {"test": in_test, "dev": in_dev, "train": compute.invert(compute.or_(in_test, in_dev))}
+        yield batch.filter(masks[part])
+
+
+def _chosen_for_dev(
+    whole: "Dataset", speakers: set[str], config: CorpusConfig, by: Unit | None
+) -> tuple[set[str], set[str]]:
+    """The speakers and the ids of dev; one of the two is empty."""
     test, dev = set(config.test_speakers), set(config.dev_speakers)
-    _check_names(speakers, dev, test)
-    dev_ids: set[str] = set()
-    if with_dev and not dev:
-        remaining = speakers - test
-        if by == "speaker" or (by is None and len(remaining) >= FEWEST_SPEAKERS):
-            dev = split_by_speaker(remaining, config.dev_fraction, config.split_seed)
-        else:
-            columns = whole.select_columns(["id", "speaker"])
-            ids = (row["id"] for row in columns if row["speaker"] not in test)
-            dev_ids = split_by_speaker(ids, config.dev_fraction, config.split_seed)
-
-    def part_of(row: Mapping[str, Any]) -> str:
-        if row["speaker"] in test:
-            return "test"
-        return "dev" if row["speaker"] in dev or row["id"] in dev_ids else "train"
-
-    return part_of
+    if dev:
+        return dev, set()
+    remaining = speakers - test
+    if by == "speaker" or (by is None and len(remaining) >= FEWEST_SPEAKERS):
+        return split_by_speaker(remaining, config.dev_fraction, config.split_seed), set()
+    columns = whole.data.select(["id", "speaker"]).to_pydict()
+    ids = (name for name, who in zip(columns["id"], columns["speaker"], strict=True) if who not in test)
+    return set(), split_by_speaker(ids, config.dev_fraction, config.split_seed)
 
 
 def _check_names(speakers: set[str], dev: set[str], test: set[str]) -> None:

@@ -1,0 +1,81 @@
+"""Free Spoken Digit Dataset: English digits one at a time, 8 kHz, `recordings/DIGIT_SPEAKER_INDEX.wav`.
+
+Its authors' test part is the recordings with index 0 to 4. Source: Zohar Jackson and others,
+https://github.com/Jakobovski/free-spoken-digit-dataset (CC BY-SA 4.0).
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from asr.config import CorpusConfig
+from asr.corpora.rows import (
+    Case,
+    CorpusError,
+    Located,
+    Utterance,
+    build_dataset,
+    measured,
+    normalize_text,
+    source_key,
+)
+from asr.corpora.sources import corpus_folder, describe_folder
+from asr.corpora.splits import divide
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+NAME = re.compile(r"(?P<digit>\d)_(?P<speaker>.+)_(?P<index>\d+)")
+FIRST_TRAINING_INDEX = 5
+
+
+def load(config: CorpusConfig, cache: Path) -> dict[str, "Dataset"]:
+    """Train, dev and, where there is one, test; the text is the digit's word.
+
+    Test: the speakers named in `config.test_speakers`, who are then in no other part; or else the
+    recordings with index 0 to 4, where the copy has them (same speakers as in training).
+    Dev: the speakers named in `config.dev_speakers`; or else a seeded share (`dev_fraction`) of the
+    remaining recordings, whose speakers are also in training, since a whole speaker is a sixth of the
+    corpus. Dev never shares a speaker with a test part of named speakers.
+
+    Raises:
+        CorpusError: the folder is not FSDD, or a recording cannot be read.
+    """
+    folder = corpus_folder(config.data, "fsdd", ["recordings"]) / "recordings"
+    names = sorted(path.stem for path in folder.glob("*.wav") if NAME.fullmatch(path.stem))
+    if not names:
+        raise CorpusError(
+            f"{folder}: looked for files named DIGIT_SPEAKER_INDEX.wav, such as 7_jackson_32.wav; "
+            f"{describe_folder(folder)}"
+        )
+    members = {"train": names}
+    if not config.test_speakers:
+        official = [name for name in names if int(name.rsplit("_", 1)[1]) < FIRST_TRAINING_INDEX]
+        training = sorted(set(names) - set(official))
+        members = {"train": training, "test": official} if official and training else members
+    parts, keys = {}, {}
+    for part, chosen in members.items():
+        keys[part] = source_key("fsdd", [folder], {"case": config.case, "names": chosen})
+        parts[part] = build_dataset(partial(_rows, folder, chosen, config.case), cache, keys[part])
+    return divide(parts, config, cache, keys["train"], by="utterance")
+
+
+def _rows(folder: Path, names: Iterable[str], case: Case) -> Iterator[Utterance]:
+    def located() -> Iterator[Located]:
+        for name in names:
+            match = NAME.fullmatch(name)
+            assert match is not None
+            yield (
+                str(folder),
+                {
+                    "id": name,
+                    "audio": str(folder.resolve() / f"{name}.wav"),
+                    "text": normalize_text(DIGITS[int(match["digit"])], case),
+                    "speaker": match["speaker"],
+                },
+            )
+
+    return measured(located())

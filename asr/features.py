@@ -64,6 +64,7 @@ class Features(nn.Module):
         self.register_buffer("filters", filters, persistent=False)
         self.register_buffer("transform", dct(config.mels, statics), persistent=False)
 
+    @property
     def seconds_per_frame(self) -> float:
         """Time from one frame's centre to the next one's."""
         return self.hop_samples / self.config.sample_rate
@@ -114,16 +115,16 @@ class Features(nn.Module):
             pad_mode="constant",
             return_complex=True,
         )
-        power = torch.view_as_real(spectrum).square().sum(-1)  # [batch, bins, time]
+        power = spectrum.real.square() + spectrum.imag.square()  # [batch, bins, time]
         energies = power.transpose(1, 2) @ self.filters  # [batch, time, mels]
         return energies.clamp_(min=self.config.floor).log_()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Constants follow the model to its device but stay float32 when it is turned to half precision."""
-        kept = {name: self._buffers[name] for name in _CONSTANTS}
+        kept = {name: getattr(self, name) for name in _CONSTANTS}
         super()._apply(fn, recurse)
         for name, constant in kept.items():
-            self._buffers[name] = constant.to(self._buffers[name].device)
+            setattr(self, name, constant.to(getattr(self, name).device))
         return self
 
 
@@ -165,10 +166,10 @@ def deltas(features: Tensor, lengths: Tensor, window: int = 2) -> Tensor:
     steps = torch.arange(-window, time + window, device=features.device).clamp(min=0)
     index = torch.minimum(steps, (lengths - 1).unsqueeze(1))  # [batch, time + 2 * window]
     padded = features.gather(1, index.unsqueeze(-1).expand(-1, -1, size))
-    slopes = sum(
-        k * (padded[:, window + k : window + k + time] - padded[:, window - k : window - k + time])
-        for k in range(1, window + 1)
-    )
+    slopes = torch.zeros_like(features)
+    for k in range(1, window + 1):
+        later, earlier = padded[:, window + k :][:, :time], padded[:, window - k :][:, :time]
+        slopes += k * (later - earlier)
     return slopes / (2 * sum(k * k for k in range(1, window + 1)))
 
 

@@ -1,8 +1,21 @@
 """How wrong a recognizer is: errors over words and characters, by jiwer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from asr.audio import AudioError
+from asr.examples import read_row
+from training.checkpoint import write_text
+from training.progress import track
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from asr.transcriber import Transcriber
 
 
 @dataclass(frozen=True)
@@ -59,3 +72,86 @@ def _count(process, references, hypotheses, size) -> ErrorCount:  # type: ignore
         output.insertions + inserted,
         output.hits + output.substitutions + output.deletions,
     )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Every utterance of a split with what was heard, and the errors over all of them."""
+
+    ids: list[str]
+    speakers: list[str]
+    durations: list[float]
+    """Seconds."""
+    references: list[str]
+    hypotheses: list[str]
+    unreadable: dict[str, str]
+    """Utterances whose audio could not be read, and why; they count as nothing heard."""
+
+    @property
+    def words(self) -> ErrorCount:
+        """Errors over words."""
+        return word_errors(self.references, self.hypotheses)
+
+    @property
+    def characters(self) -> ErrorCount:
+        """Errors over characters."""
+        return character_errors(self.references, self.hypotheses)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain values."""
+        return {
+            "utterances": len(self.ids),
+            "seconds": round(sum(self.durations), 1),
+            "words": self.words.to_dict(),
+            "characters": self.characters.to_dict(),
+            "unreadable": self.unreadable,
+        }
+
+    def write_transcripts(self, path: Path) -> None:
+        """Write id, errors, reference and hypothesis of every utterance as tab-separated text."""
+        lines = ["id\terrors\twords\treference\thypothesis"]
+        for name, reference, hypothesis in zip(self.ids, self.references, self.hypotheses, strict=True):
+            count = word_errors([reference], [hypothesis])
+            lines.append(f"{name}\t{count.errors}\t{count.total}\t{reference}\t{hypothesis}")
+        write_text(path, "\n".join(lines) + "\n")
+
+
+def evaluate(transcriber: "Transcriber", rows: "Dataset", *, quiet: bool = False) -> Evaluation:
+    """Transcribe every row of a corpus split and hold it against its text."""
+    heard: list[str] = [""] * len(rows)
+    unreadable: dict[str, str] = {}
+    read: list[int] = []
+
+    def samples() -> Iterator[np.ndarray]:
+        for item in track(range(len(rows)), "evaluating", quiet=quiet):
+            row = rows[item]
+            try:
+                yield read_row(row, transcriber.config.features.sample_rate)
+                read.append(item)
+            except AudioError as error:
+                unreadable[row["id"]] = str(error)
+
+    # A generator's item is noted after the yield, when the next is asked for: zip at the end, not as they come.
+    texts = [transcript.text for transcript in transcriber.transcribe_many(samples())]
+    for item, text in zip(read, texts, strict=True):
+        heard[item] = text
+    return Evaluation(
+        list(rows["id"]), list(rows["speaker"]), list(rows["duration_seconds"]), list(rows["text"]), heard, unreadable
+    )
+
+
+def format_errors(errors: dict[str, "Evaluation"]) -> str:
+    """A table of the error rates of some splits, for a person."""
+    from tabulate import tabulate
+
+    lines = [
+        (split, unit, f"{count.rate:.2%}", f"{count.errors} / {count.total}", *_kinds(count))
+        for split, evaluation in errors.items()
+        for unit, count in (("words", evaluation.words), ("characters", evaluation.characters))
+    ]
+    header = ("split", "over", "error rate", "errors", "substituted", "deleted", "inserted")
+    return tabulate(lines, header, disable_numparse=True, stralign="right")
+
+
+def _kinds(count: ErrorCount) -> tuple[int, int, int]:
+    return count.substitutions, count.deletions, count.insertions

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from training.checkpoint import write_atomic, write_text
 from training.config import TrainingConfig
-from training.progress import TrainingProgress
+from training.epoch_progress import TrainingProgress
 
 MONITOR = "dev_error"
 """The name under which a task logs the figure that chooses the best model, lower being better."""

@@ -1,58 +1,41 @@
-"""Signs of life: a bar on a terminal, plain lines in a log, nothing when quiet."""
+"""Signs of life of a long loop: a bar on a terminal, plain lines in a log, nothing when quiet."""
 
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import lightning.pytorch as pl
 from tqdm import tqdm
 
 Item = TypeVar("Item")
 
+LINE_SECONDS = 10.0
+"""How often a log gets a line."""
 
-class TrainingProgress(pl.Callback):
-    """One bar over all batches of all epochs with the time left, and a line an epoch."""
 
-    def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet
-        self._bar: tqdm | None = None
-        self._epoch_started = 0.0
-        self._best = float("inf")
+def track(items: Iterable[Item], what: str, *, total: int | None = None, quiet: bool = False) -> Iterator[Item]:
+    """Go through `items`, showing on stderr how far it is.
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not self.quiet and trainer.is_global_zero and sys.stderr.isatty():
-            total = int(trainer.num_training_batches) * (trainer.max_epochs or 1)
-            self._bar = tqdm(total=total, initial=trainer.global_step, unit="batch", dynamic_ncols=True)
+    Args:
+        items: anything.
+        what: is done, as in "evaluating".
+        total: how many there are, where `items` has no length.
+        quiet: show nothing.
+    """
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)
+    if quiet:
+        yield from items
+    elif sys.stderr.isatty():
+        yield from tqdm(items, desc=what, total=total, dynamic_ncols=True, leave=False)
+    else:
+        yield from _lines(items, what, total)
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._epoch_started = time.monotonic()
 
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        if self._bar:
-            self._bar.update()
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.quiet or not trainer.is_global_zero:
-            return
-        figures = trainer.callback_metrics
-        seconds = time.monotonic() - self._epoch_started
-        left = ((trainer.max_epochs or 1) - trainer.current_epoch - 1) * seconds / 60
-        self._best = min(self._best, float(figures["dev_error"]))
-        tqdm.write(
-            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-            f"  loss {float(figures['train_loss']):.3f}  dev loss {float(figures['dev_loss']):.3f}"
-            f"  dev error {float(figures['dev_error']):.1%} (best {self._best:.1%})"
-            f"  {seconds:.1f} s, at most {left:.1f} min left",
-            file=sys.stderr,
-        )
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self._bar:
-            self._bar.close()
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"best": self._best}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._best = state_dict["best"]
+def _lines(items: Iterable[Item], what: str, total: int | None) -> Iterator[Item]:
+    said = time.monotonic()
+    for count, item in enumerate(items):
+        if time.monotonic() - said > LINE_SECONDS:
+            said = time.monotonic()
+            print(f"{what}: {count}{f' of {total}' if total else ''}", file=sys.stderr, flush=True)
+        yield item

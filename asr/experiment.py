@@ -1,0 +1,280 @@
+"""A whole experiment: corpus, alphabet, training, evaluation and report, in one run directory."""
+
+import json
+import logging
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from asr.acoustic_model import AcousticModel
+from asr.config import RecognizerConfig
+from asr.corpora import load_corpus
+from asr.ctc import required_steps
+from asr.evaluation import Evaluation, evaluate
+from asr.examples import Batch, Examples, collate
+from asr.tokens import Tokens
+from asr.transcriber import Transcriber
+from training.batching import LengthBatches
+from training.checkpoint import write_text
+from training.config import ConfigError
+from training.errors import UserError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from asr.training import CTCTask
+
+log = logging.getLogger("sluice")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What an experiment is made of once its corpus is read."""
+
+    config: RecognizerConfig
+    run: Path
+    rows: "dict[str, Dataset]"
+    transcriber: Transcriber
+    """The recognizer to be trained, freshly initialized or from another run."""
+
+    def loader(self, split: str, *, train: bool) -> "DataLoader[Batch]":
+        """Batches of a split, read and augmented by worker processes."""
+        training, rows = self.config.training, self.rows[split]
+        examples = Examples(
+            rows, self.config, self.transcriber.tokens, self.transcriber.model.steps, train=train
+        )
+        rank, ranks = _rank()
+        batches = LengthBatches(
+            rows["duration_seconds"],
+            batch_size=training.batch_size if train else 2 * training.batch_size,
+            batch_length=training.batch_seconds,
+            seed=training.seed,
+            shuffle=train,
+            rank=rank,
+            ranks=ranks,
+        )
+        return DataLoader(
+            examples,
+            batch_sampler=batches,
+            collate_fn=collate,
+            num_workers=training.workers,
+            persistent_workers=training.workers > 0,
+            prefetch_factor=4 if training.workers else None,
+            generator=torch.Generator().manual_seed(training.seed),
+        )
+
+
+def train(
+    config: RecognizerConfig, runs: Path, cache: Path, *, start: Path | None = None, quiet: bool = False
+) -> dict[str, Any]:
+    """Run an experiment, or go on with it where it was.
+
+    Args:
+        config: what to do.
+        runs: the folder of run directories; this one is `runs/NAME`.
+        cache: where corpora keep what they prepared.
+        start: a finished run to start from (fine-tuning): its weights, alphabet and model settings.
+        quiet: show no progress.
+
+    Returns:
+        The metrics that `metrics.json` holds.
+
+    Raises:
+        UserError: settings, corpus or folders are not as they must be; says what to do.
+    """
+    started = time.monotonic()
+    run = runs / config.name
+    experiment = prepare(config, run, cache, start)
+    metrics_file = run / "metrics.json"
+    if metrics_file.exists():
+        log.warning(f"{run} is finished already; for another training give another --name, or delete it")
+        return json.loads(metrics_file.read_text(encoding="utf-8"))
+    minutes_before = _minutes(run)
+    fit_experiment(experiment, quiet=quiet)
+    if _rank()[0]:
+        return {}
+    minutes = minutes_before + (time.monotonic() - started) / 60
+    metrics = finish(experiment, minutes, quiet=quiet)
+    return metrics
+
+
+def prepare(config: RecognizerConfig, run: Path, cache: Path, start: Path | None = None) -> Experiment:
+    """Read the corpus, learn or take over the alphabet, initialize the model, and open the run directory."""
+    base = Transcriber.load(start) if start else None
+    if base:
+        config = config.model_copy(update={"model": base.config.model, "features": base.config.features})
+    config = _claim(run, config)
+    torch.manual_seed(config.training.seed)
+    rows = load_corpus(config.corpus, cache)
+    for split, dataset in rows.items():
+        hours = sum(dataset["duration_seconds"]) / 3600
+        speakers = len(set(dataset["speaker"]))
+        log.info(f"{split}: {len(dataset)} utterances, {hours:.2f} hours, {speakers} speakers")
+    alphabet = run / "tokens.json"
+    if base:
+        tokens = base.tokens
+    elif alphabet.exists():
+        tokens = Tokens.load(alphabet)
+    else:
+        tokens = Tokens.learn(rows["train"]["text"], config.tokens)
+    transcriber = Transcriber(config, tokens, base.model if base else None)
+    rows["train"] = leave_out_unfit(rows["train"], transcriber)
+    for split in rows.keys() - {"train"}:
+        _warn_unknown(split, rows[split], tokens)
+    tokens.save(alphabet)
+    return Experiment(config, run, rows, transcriber)
+
+
+def fit_experiment(experiment: Experiment, *, quiet: bool = False) -> None:
+    """Train the experiment's recognizer; the best so far is always in the run directory."""
+    from asr.training import CTCTask
+    from training.fit import fit
+
+    config, transcriber = experiment.config, experiment.transcriber
+    loader = experiment.loader("train", train=True)
+    task = CTCTask(
+        config,
+        transcriber.model,
+        transcriber.tokens,
+        list(experiment.rows["dev"]["text"]),
+        steps=len(loader) * config.training.max_epochs,
+    )
+    parameters = sum(p.numel() for p in transcriber.model.parameters())
+    log.info(f"{parameters / 1e6:.2f} million parameters, {len(transcriber.tokens)} tokens")
+    fit(
+        task,
+        loader,
+        experiment.loader("dev", train=False),
+        experiment.run,
+        config.training,
+        lambda: _save_best(experiment, task),
+        quiet=quiet,
+    )
+
+
+def _save_best(experiment: Experiment, task: "CTCTask") -> None:
+    transcriber = Transcriber(experiment.config, experiment.transcriber.tokens, _copy(task, experiment))
+    transcriber.save(experiment.run, {"epoch": str(task.current_epoch)})
+
+
+def _copy(task: "CTCTask", experiment: Experiment) -> AcousticModel:
+    model = AcousticModel(
+        experiment.config.model, experiment.transcriber.features.size, len(experiment.transcriber.tokens)
+    )
+    model.load_state_dict(task.best_weights)
+    return model
+
+
+def finish(experiment: Experiment, minutes: float, *, quiet: bool = False) -> dict[str, Any]:
+    """Evaluate the best model on dev and, once, on test; write transcripts, metrics and the report."""
+    from asr.report import write_report
+
+    best = Transcriber.load(experiment.run)
+    evaluations: dict[str, Evaluation] = {}
+    for split in ("dev", "test"):
+        if split in experiment.rows:
+            evaluations[split] = evaluate(best, experiment.rows[split], quiet=quiet)
+            evaluations[split].write_transcripts(experiment.run / f"transcripts-{split}.tsv")
+    metrics = {
+        **{split: evaluation.to_dict() for split, evaluation in evaluations.items()},
+        "seed": experiment.config.training.seed,
+        "minutes": round(minutes, 2),
+        "machine": f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads",
+        "parameters": sum(p.numel() for p in best.model.parameters()),
+        "torch": torch.__version__,
+    }
+    write_report(experiment.run, experiment.rows, evaluations, best, metrics)
+    write_text(experiment.run / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    return metrics
+
+
+def leave_out_unfit(rows: "Dataset", transcriber: Transcriber) -> "Dataset":
+    """Leave out training utterances with more text than CTC can emit in their frames, naming each.
+
+    Raises:
+        TokensError: a text has characters outside the alphabet.
+        UserError: nothing is left.
+    """
+    unfit: list[int] = []
+    rate = transcriber.config.features.sample_rate
+    for item, (name, text, seconds) in enumerate(
+        zip(rows["id"], rows["text"], rows["duration_seconds"], strict=True)
+    ):
+        tokens = transcriber.tokens.encode(text, name)
+        frames = transcriber.features.frames(torch.tensor(round(seconds * rate)))
+        steps, needed = int(transcriber.model.steps(frames)), required_steps(tokens)
+        if steps < needed:
+            unfit.append(item)
+            log.warning(
+                f"left out of training: {name}: its text needs {needed} steps ({len(tokens)} tokens and the blanks "
+                f"between equal ones), but its {int(frames)} frames give {steps}: {text!r}"
+            )
+    if len(unfit) == len(rows):
+        raise UserError(
+            "no training utterance has frames enough for its text: use model.subsampling=2, a shorter "
+            "features.hop_ms, or subwords (tokens.kind=subwords); and check that texts belong to their audio"
+        )
+    if not unfit:
+        return rows
+    log.warning(f"{len(unfit)} of {len(rows)} training utterances left out; model.subsampling=2 fits more")
+    return rows.select(sorted(set(range(len(rows))) - set(unfit)))
+
+
+def _warn_unknown(split: str, rows: "Dataset", tokens: Tokens) -> None:
+    unknown: Tensor | list[str] = sorted({c for text in rows["text"] for c in tokens.unknown(text)})
+    if unknown:
+        log.warning(
+            f"{split} has characters that training has not, so they cannot be recognized: "
+            + " ".join(repr(character) for character in unknown)
+        )
+
+
+def _claim(run: Path, config: RecognizerConfig) -> RecognizerConfig:
+    """Open a run directory for a configuration, or check that it is this very one's."""
+    file = run / "config.yaml"
+    if file.exists():
+        there = RecognizerConfig.read(file)
+        changed = _differences(there.model_dump(mode="json"), config.model_dump(mode="json"))
+        if changed:
+            raise ConfigError(
+                f"{run} was made with other settings:\n  "
+                + "\n  ".join(changed)
+                + "\nGive this training another --name, or delete that directory."
+            )
+    else:
+        write_text(file, config.to_yaml())
+    return config
+
+
+def _differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> list[str]:
+    lines: list[str] = []
+    for name in sorted(there.keys() | here.keys()):
+        old, new = there.get(name), here.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += _differences(old, new, f"{prefix}{name}.")
+        elif old != new:
+            lines.append(f"{prefix}{name}: {old} there, {new} here")
+    return lines
+
+
+def _minutes(run: Path) -> float:
+    """Minutes that earlier, killed attempts spent on the epochs that are done."""
+    history = run / "history.json"
+    if not history.exists():
+        return 0.0
+    return sum(epoch["seconds"] for epoch in json.loads(history.read_text(encoding="utf-8"))) / 60
+
+
+def _rank() -> tuple[int, int]:
+    """This process's number among those of a distributed run, and how many there are."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    import os
+
+    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", 0))), int(os.environ.get("WORLD_SIZE", 1))

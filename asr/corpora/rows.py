@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, TypeVar
 
 from training.errors import UserError
+from training.progress import track
 
 if TYPE_CHECKING:
     import datasets
@@ -190,7 +191,7 @@ def measured(items: Iterable[Located], threads: int = 8) -> Iterator[Utterance]:
     """Utterances with `duration_seconds`, read from the headers of their files by several threads.
 
     A segment's duration is its own, not its file's; an end that only rounding put past the end of the
-    file is brought back.
+    file is brought back. Shows its progress where the log shows INFO.
 
     Raises:
         CorpusError: an audio file is missing or unreadable, or a segment lies outside it; says where.
@@ -210,7 +211,8 @@ def measured(items: Iterable[Located], threads: int = 8) -> Iterator[Utterance]:
             "duration_seconds": end - start,
         }
 
-    return threaded(measure, items, threads)
+    quiet = not log.isEnabledFor(logging.INFO)
+    return track(threaded(measure, items, threads), "reading audio headers", quiet=quiet)
 
 
 def segment(row: Utterance, file_seconds: float) -> tuple[float, float]:

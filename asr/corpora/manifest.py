@@ -1,0 +1,241 @@
+"""One's own corpus: a manifest in CSV, TSV or JSON lines, one utterance a line.
+
+Columns, in any order, with a header line in CSV and TSV; others are allowed and ignored:
+
+    audio           path of the recording, relative to the manifest's folder, or absolute
+    text            what is said
+    id              optional; the audio path without its suffix if not given
+    speaker         optional
+    start_seconds   optional: the utterance is a part of the recording
+    end_seconds     optional
+
+UTF-8, with or without a byte order mark. CSV fields may be quoted; in TSV a quotation mark is itself.
+"""
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asr.config import CorpusConfig
+from asr.corpora.rows import (
+    Case,
+    CorpusError,
+    Located,
+    Utterance,
+    build_dataset,
+    measured,
+    normalize_text,
+    source_key,
+)
+from asr.corpora.sources import describe_folder, read_lines
+from asr.corpora.splits import divide
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+NEEDED = ("audio", "text")
+
+
+@dataclass(frozen=True)
+class Record:
+    """A line of a manifest as it stands there, or what is wrong with it."""
+
+    line: int
+    fields: Mapping[str, Any]
+    error: str | None = None
+
+
+def load(config: CorpusConfig, cache: Path) -> dict[str, "Dataset"]:
+    """Parts from the manifests `config.train` (or `config.data`), `config.dev` and `config.test`.
+
+    Without a dev manifest, dev is taken from training: whole speakers where the manifest names at least
+    five, or else utterances.
+
+    Raises:
+        CorpusError: no training manifest is named, or a line of one is wrong; names the line.
+    """
+    if config.data is not None and config.train is not None:
+        raise CorpusError("corpus.data and corpus.train both name a training manifest; keep one of them")
+    paths = {"train": config.train or config.data, "dev": config.dev, "test": config.test}
+    if paths["train"] is None:
+        raise CorpusError(
+            "corpus manifest needs a manifest file: corpus.data, or corpus.train and corpus.dev"
+        )
+    parts, keys = {}, {}
+    for part, path in paths.items():
+        if path is not None:
+            reader_of(path)  # complains of a missing file or an unknown suffix before anything is read
+            keys[part] = source_key("manifest", [path], {"case": config.case})
+            parts[part] = build_dataset(partial(_rows, path, config.case), cache, keys[part])
+    return divide(parts, config, cache, keys["train"])
+
+
+def _rows(path: Path, case: Case) -> Iterator[Utterance]:
+    return measured(read_manifest(path, case))
+
+
+def read_manifest(path: Path, case: Case = "keep") -> Iterator[Located]:
+    """The utterances of a manifest and where each is written, as a stream; audio files are not looked at.
+
+    Raises:
+        CorpusError: a column is missing or a line is wrong; names the line.
+    """
+    for record in read_records(path):
+        yield f"{path}, line {record.line}", to_utterance(record, path, case)
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """The lines of a manifest, unchecked but for their form, as a stream.
+
+    Raises:
+        CorpusError: the file is missing, not UTF-8, of an unknown kind, or lacks a column.
+    """
+    return reader_of(path)(path)
+
+
+def reader_of(path: Path) -> Callable[[Path], Iterator[Record]]:
+    """What reads a manifest of this suffix.
+
+    Raises:
+        CorpusError: there is no such file, or its suffix is not known.
+    """
+    if not path.is_file():
+        there = describe_folder(path if path.is_dir() else path.parent)
+        raise CorpusError(
+            f"{path}: no such manifest file; in {path if path.is_dir() else path.parent}: {there}"
+        )
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise CorpusError(
+            f"{path}: a manifest is one of {', '.join(READERS)}, not {path.suffix or 'without suffix'}"
+        )
+    return reader
+
+
+def _read_delimited(path: Path, **dialect: Any) -> Iterator[Record]:
+    """Lines of CSV or TSV."""
+    reader = csv.reader((line for _, line in read_lines(path)), **dialect)
+    header: list[str] | None = None
+    try:
+        for fields in reader:
+            if not any(field.strip() for field in fields):
+                continue
+            if header is None:
+                header = [name.strip() for name in fields]
+                _check_header(header, path, reader.line_num, dialect["delimiter"])
+            elif len(fields) != len(header):
+                hint = "; quote a text that has commas" if dialect["delimiter"] == "," else ""
+                problem = f"{len(fields)} fields where the header has {len(header)}{hint}"
+                yield Record(reader.line_num, {}, problem)
+            else:
+                yield Record(reader.line_num, dict(zip(header, fields, strict=True)))
+    except csv.Error as error:
+        raise CorpusError(
+            f"{path}, line {reader.line_num}: not valid {path.suffix[1:].upper()}: {error}"
+        ) from error
+    if header is None:
+        raise CorpusError(f"{path}: the file is empty; its first line names the columns: {', '.join(NEEDED)}")
+
+
+def _check_header(header: list[str], path: Path, line: int, delimiter: str) -> None:
+    missing = [name for name in NEEDED if name not in header]
+    if not missing:
+        return
+    message = f"{path}, line {line}: no column {' and '.join(missing)}; the columns are {', '.join(header)}"
+    others = [other for other in ",;\t" if other != delimiter and any(other in name for name in header)]
+    if len(header) == 1 and others:
+        shown = {",": "commas", ";": "semicolons", "\t": "tabs"}
+        message += f"; fields seem to be separated by {shown[others[0]]}, not {shown[delimiter]}"
+    raise CorpusError(message)
+
+
+def _read_json_lines(path: Path) -> Iterator[Record]:
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line)
+        except ValueError as error:
+            yield Record(number, {}, f"not valid JSON: {error}")
+            continue
+        if not isinstance(fields, dict):
+            yield Record(
+                number, {}, f'expected an object such as {{"audio": …, "text": …}}, found {line.strip()[:60]}'
+            )
+            continue
+        missing = [name for name in NEEDED if fields.get(name) is None]
+        problem = f"no {' and '.join(missing)}; the names there are {', '.join(fields) or 'none'}"
+        yield Record(number, fields, problem if missing else None)
+
+
+READERS: dict[str, Callable[[Path], Iterator[Record]]] = {
+    ".csv": partial(_read_delimited, delimiter=",", strict=True),
+    ".tsv": partial(_read_delimited, delimiter="\t", quoting=csv.QUOTE_NONE),
+    ".jsonl": _read_json_lines,
+    ".ndjson": _read_json_lines,
+    ".json": _read_json_lines,
+}
+
+
+def to_utterance(record: Record, path: Path, case: Case = "keep") -> Utterance:
+    """The utterance that a line of the manifest `path` describes.
+
+    Raises:
+        CorpusError: the line is malformed, or a text is empty, a time no number, or an end before its start.
+    """
+    where = f"{path}, line {record.line}"
+    if record.error:
+        raise CorpusError(f"{where}: {record.error}")
+    audio, text, speaker, name = (
+        _text(record.fields, column, where) for column in ("audio", "text", "speaker", "id")
+    )
+    text = normalize_text(text, case)
+    for column, value in (("audio", audio), ("text", text)):
+        if not value:
+            raise CorpusError(f"{where}: {column} is empty")
+    start = _seconds(record.fields, "start_seconds", where)
+    end = _seconds(record.fields, "end_seconds", where)
+    if end is not None and end <= (start or 0.0):
+        raise CorpusError(f"{where}: end_seconds {end:g} is not after start_seconds {start or 0.0:g}")
+    if not name:
+        part = (
+            ""
+            if start is None and end is None
+            else f"-{start or 0.0:.2f}-{'end' if end is None else f'{end:.2f}'}"
+        )
+        name = Path(audio).with_suffix("").as_posix() + part
+    return {
+        "id": name,
+        "audio": str(path.resolve().parent / audio),
+        "text": text,
+        "speaker": speaker,
+        "start_seconds": start,
+        "end_seconds": end,
+    }
+
+
+def _text(fields: Mapping[str, Any], column: str, where: str) -> str:
+    value = fields.get(column)
+    if isinstance(value, int) and not isinstance(value, bool):  # speaker 7 and id 12 in JSON
+        value = str(value)
+    if value is not None and not isinstance(value, str):
+        raise CorpusError(f"{where}: {column} is not text: {str(value)[:60]}")
+    return (value or "").strip()
+
+
+def _seconds(fields: Mapping[str, Any], column: str, where: str) -> float | None:
+    value = fields.get(column)
+    if value is None or value == "" or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        seconds = float(value) if not isinstance(value, bool) else math.nan
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise CorpusError(f"{where}: {column} is not a number of seconds from 0: {str(value)[:60]!r}")
+    return seconds

@@ -157,9 +157,10 @@ def _write(batches: Iterable["pyarrow.RecordBatch"], path: Path) -> None:
 
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     count = 0
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with _writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
             writer = pyarrow.ipc.new_stream(str(temporary), features().arrow_schema)
         for batch in batches:
             count += len(batch)

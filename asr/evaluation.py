@@ -140,18 +140,17 @@ def evaluate(transcriber: "Transcriber", rows: "Dataset", *, quiet: bool = False
     )
 
 
-def format_errors(errors: dict[str, "Evaluation"]) -> str:
-    """A table of the error rates of some splits, for a person."""
+def format_metrics(metrics: dict[str, Any]) -> str:
+    """A table of error rates for a person, of metrics as `Evaluation.to_dict` gives them for each split."""
     from tabulate import tabulate
 
-    lines = [
-        (split, unit, f"{count.rate:.2%}", f"{count.errors} / {count.total}", *_kinds(count))
-        for split, evaluation in errors.items()
-        for unit, count in (("words", evaluation.words), ("characters", evaluation.characters))
-    ]
+    lines = []
+    for split, figures in metrics.items():
+        if not isinstance(figures, dict) or "words" not in figures:
+            continue  # facts about the run as a whole
+        for unit in ("words", "characters"):
+            count = figures[unit]
+            kinds = (count["substitutions"], count["deletions"], count["insertions"])
+            lines.append((split, unit, f"{count['rate']:.2%}", f"{count['errors']} / {count['total']}", *kinds))
     header = ("split", "over", "error rate", "errors", "substituted", "deleted", "inserted")
     return tabulate(lines, header, disable_numparse=True, stralign="right")
-
-
-def _kinds(count: ErrorCount) -> tuple[int, int, int]:
-    return count.substitutions, count.deletions, count.insertions

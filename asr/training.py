@@ -67,7 +67,7 @@ class CTCTask(pl.LightningModule):
         norms = torch._foreach_norm([p.grad for p in self.model.parameters() if p.grad is not None])
         norm = torch.linalg.vector_norm(torch.stack(norms))
         self.log("gradient_norm", norm, on_step=False, on_epoch=True, batch_size=1)
-        if not torch.isfinite(norm) and self.trainer.scaler is None:  # a loss scaler skips such steps itself
+        if not torch.isfinite(norm) and getattr(self.trainer.precision_plugin, "scaler", None) is None:  # a loss scaler skips such steps itself
             optimizer.zero_grad()
             self.monitor.gradient_not_finite()
 

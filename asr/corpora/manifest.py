@@ -69,10 +69,22 @@ def load(config: CorpusConfig, cache: Path) -> dict[str, "Dataset"]:
     parts, keys = {}, {}
     for part, path in paths.items():
         if path is not None:
-            reader_of(path)  # complains of a missing file or an unknown suffix before anything is read
-            keys[part] = source_key("manifest", [path], {"case": config.case})
-            parts[part] = build_dataset(partial(_rows, path, config.case), cache, keys[part])
+            parts[part], keys[part] = load_manifest(path, cache, config.case), _key(path, config.case)
     return divide(parts, config, cache, keys["train"])
+
+
+def load_manifest(path: Path, cache: Path, case: Case = "keep") -> "Dataset":
+    """All rows of one manifest, undivided.
+
+    Raises:
+        CorpusError: the file is missing, or a line of it is wrong; names the line.
+    """
+    reader_of(path)  # complains of a missing file or an unknown suffix before anything is read
+    return build_dataset(partial(_rows, path, case), cache, _key(path, case))
+
+
+def _key(path: Path, case: Case) -> str:
+    return source_key("manifest", [path], {"case": case})
 
 
 def _rows(path: Path, case: Case) -> Iterator[Utterance]:

@@ -1,0 +1,49 @@
+# Everything a newcomer needs; `make help` lists it. The first target run makes .venv and installs into it.
+PYTHON ?= python3
+VENV   ?= .venv
+CORPUS ?= travel
+DATA   ?=
+NAME   ?=
+FROM   ?=
+SET    ?=
+BIN     = $(VENV)/bin
+
+.PHONY: help setup recipe-ctc test test-fast lint bench clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-12s %s\n", $$1, $$2}'
+	@echo
+	@echo "make recipe-ctc CORPUS=an4 DATA=../shared/corpora/an4     a real corpus (travel, an4, fsdd, ljspeech, librispeech, manifest)"
+	@echo "make recipe-ctc CORPUS=manifest DATA=mine.csv NAME=mine   one's own recordings"
+
+setup: $(VENV)/.installed ## make .venv and install everything, tests and recipes included
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "== Installing into $(VENV) (torch is large: a few minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ echo "No venv: on Debian, apt install python3-venv; Python 3.11 or newer is needed"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --upgrade-strategy only-if-needed --constraint constraints.txt \
+		--editable '.[train,espeak,formats,subwords,test,lint]'
+	@touch $@
+
+recipe-ctc: setup ## train and evaluate a recognizer (CORPUS=, DATA=, NAME=, FROM=, SET=)
+	@echo "== Training on $(CORPUS); killed, the same command goes on where it was"
+	@$(BIN)/sluice train recipes/ctc/$(CORPUS).yaml $(if $(DATA),--data $(DATA)) $(if $(NAME),--name $(NAME)) \
+		$(if $(FROM),--from $(FROM)) $(foreach setting,$(SET),--set $(setting))
+
+test: setup ## run all tests, then the slow ones that train
+	@echo "== Running the tests (real-corpus tests say so when they skip)"
+	@$(BIN)/python -m pytest
+
+test-fast: setup ## run the tests that train nothing
+	@$(BIN)/python -m pytest -m "not slow"
+
+lint: setup ## ruff and mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: setup ## print the tables of benchmarks/ (AN4 where it is at hand)
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+clean: ## remove .venv and prepared corpora; runs stay
+	rm -rf $(VENV) cache

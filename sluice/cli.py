@@ -1,0 +1,61 @@
+"""The `sluice` command: one file for each subcommand, in `sluice.commands`."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from sluice.commands import evaluate, features, manifest, train, transcribe
+from training.errors import UserError
+
+COMMANDS = {
+    "train": train,
+    "transcribe": transcribe,
+    "evaluate": evaluate,
+    "features": features,
+    "manifest": manifest,
+}
+OUR_LOGGERS = ("sluice", "asr", "training", "cells", "domains")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; returns the exit code: 0, or 1 with the reason on stderr, or 130 when interrupted."""
+    options = _parser().parse_args(arguments)
+    _log_to_stderr(quiet=options.quiet)
+    try:
+        return options.run(options)
+    except UserError as error:
+        print(f"sluice: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("sluice: interrupted; repeat the command to go on", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sluice", description="Train and use small, offline speech recognizers.")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        summary = (module.__doc__ or "").splitlines()[0]
+        subparser = subparsers.add_parser(name, help=summary, description=summary)
+        module.add_arguments(subparser)
+        subparser.set_defaults(run=module.run)
+    return parser
+
+
+def _log_to_stderr(*, quiet: bool) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    for name in OUR_LOGGERS:
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.propagate = False
+        logger.setLevel(logging.WARNING if quiet else logging.INFO)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""Show what the recognizer hears of a file: its features, as figures and as a picture."""
+
+import argparse
+import json
+from pathlib import Path
+
+from sluice.commands.options import add_json, add_quiet
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("audio", type=Path, metavar="FILE", help="audio file")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw waveform and features into this file")
+    parser.add_argument("--run", dest="model", type=Path, metavar="RUN", help="use the features of this run")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting: kind=mfcc, mels=40"
+    )
+    add_json(parser)
+    add_quiet(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print shape and range; draw if asked."""
+    import torch
+
+    from asr.audio import check_samples, read_audio
+    from asr.config import FeatureConfig, RecognizerConfig
+    from asr.features import Features
+    from training.config import apply_override
+
+    base = RecognizerConfig.read(options.model / "config.yaml").features if options.model else FeatureConfig()
+    tree = base.model_dump()
+    for override in options.set:
+        apply_override(tree, override)
+    config = FeatureConfig.check(tree, "features")
+    samples, rate = read_audio(options.audio, config.sample_rate)
+    samples = check_samples(samples, rate, str(options.audio))
+    features, _ = Features(config)(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))
+    facts = {
+        "file": str(options.audio),
+        "seconds": round(len(samples) / rate, 3),
+        "sample_rate": rate,
+        "kind": config.kind,
+        "frames": features.shape[1],
+        "size": features.shape[2],
+        "minimum": round(float(features.min()), 3),
+        "maximum": round(float(features.max()), 3),
+    }
+    if options.plot:
+        from asr.plots import plot_features
+
+        plot_features(options.audio, config, options.plot)
+        facts["plot"] = str(options.plot)
+    print(json.dumps(facts) if options.json else "\n".join(f"{name:12} {value}" for name, value in facts.items()))
+    return 0

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from asr.audio import AudioInfo, audio_info, find_audio, read_audio
+from asr.audio import MIN_SECONDS, AudioInfo, audio_info, find_audio, read_audio
 from asr.config import AugmentConfig
 from training.errors import UserError
 
@@ -62,11 +62,12 @@ class WaveAugmenter:
         path = self.noise_files[generator.integers(len(self.noise_files))]
         if path not in self._infos:
             self._infos[path] = audio_info(path)
-        duration, wanted = self._infos[path].duration_seconds, count / self.sample_rate
+        duration = self._infos[path].duration_seconds
+        wanted = max(count / self.sample_rate, MIN_SECONDS)
         start = generator.uniform(0, max(duration - wanted, 0))
         end = start + wanted if start + wanted < duration else None
         noise, _ = read_audio(path, self.sample_rate, start_seconds=start, end_seconds=end)
-        return np.resize(noise, count)
+        return np.resize(noise, count)  # repeats or cuts
 
 
 class SpecAugment:

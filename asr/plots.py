@@ -83,9 +83,9 @@ def _draw_mel(axes: "Axes", samples: np.ndarray, config: FeatureConfig) -> None:
     """Mel energies in dB below the loudest; evenly spaced in mel, labelled in Hz; black is the floor."""
     plain = config.model_copy(update={"kind": "log_mel", "deltas": 0, "normalize": "none"})
     decibels = _features(samples, plain) * float(10 / np.log(10))
-    decibels -= decibels.max()
+    decibels -= max(decibels.max(), 10 * np.log10(config.floor) + 1)  # so that silence is black
     low_hz, high_hz = config.low_hz, config.high_hz or config.sample_rate / 2
-    darkest = min(max(float(decibels.min()), -_RANGE_DB), -1.0)
+    darkest = max(float(decibels.min()), -_RANGE_DB)
     rows = hz_to_mel(low_hz), hz_to_mel(high_hz)
     _draw_image(axes, decibels, plain, rows, "magma", (darkest, 0.0), "dB below the loudest")
     labels = [hz for hz in _LABELLED_HZ if low_hz <= hz <= high_hz]

@@ -218,11 +218,11 @@ def _open_container(path: Path, reason: str) -> ContainerSound:
     """Open with FFmpeg what libsndfile refused for `reason`; or say what the file is instead."""
     with path.open("rb") as file:
         head = file.read(1024)
+    if head.startswith(b"NIST_1A") and b"shorten" in head:
+        raise AudioError(f"{path}: is SPHERE compressed with shorten; unpack it with sph2pipe first")
     if _is_text(head):  # checked first: FFmpeg takes playlists, and would fetch what they name
         start = head[:40].decode("utf-8", errors="ignore")
         raise AudioError(f"{path}: is a text file, not audio; it begins {start!r}")
-    if head.startswith(b"NIST_1A") and b"shorten" in head:
-        raise AudioError(f"{path}: is SPHERE compressed with shorten; unpack it with sph2pipe first")
     if not _have_av():
         raise AudioError(
             f"{path}: this file cannot be read without the extra 'formats' (pip install 'sluice[formats]'); "

@@ -1,8 +1,8 @@
 """Speech from text by espeak-ng, with the times of its words, through the library's own C interface.
 
 The library and its voices come with the `espeakng-loader` package (GPL-3), an extra of this one.
-espeak-ng keeps one state per process. What it says differs a little from call to call, but a sequence
-of calls in a fresh process always gives the same samples.
+espeak-ng keeps one state per process. What it says differs a little from call to call, but with the
+seed of its breath and flutter set, a sequence of calls in a fresh process always gives the same samples.
 
 Interface: `speak_lib.h` of espeak-ng 1.52, https://github.com/espeak-ng/espeak-ng.
 """
@@ -140,6 +140,7 @@ class Synthesizer:
         except OSError as error:
             raise EspeakError(f"espeak-ng does not load on this machine: {error}") from error
         self.sample_rate = self._start()
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # of breath, flutter; else the time of day
         self._callback = _Callback(self._hear)  # kept: the library holds only its address
         self._library.espeak_SetSynthCallback(self._callback)
         self._library.espeak_ListVoices.restype = POINTER(POINTER(_Voice))

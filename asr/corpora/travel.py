@@ -26,6 +26,7 @@ from queue import SimpleQueue
 from random import Random
 from threading import Event
 from typing import TYPE_CHECKING, Any, get_args
+from uuid import uuid4
 
 from asr.config import CorpusConfig
 from asr.corpora.espeak import synthesizer
@@ -49,7 +50,7 @@ log = logging.getLogger(__name__)
 
 
 def load(config: CorpusConfig, cache: Path) -> dict[str, "Dataset"]:
-    """ "train", "dev" and "test", spoken first if they are not in the cache yet.
+    """The parts "train", "dev" and "test", spoken first if they are not in the cache yet.
 
     Raises:
         CorpusError: the settings name speakers for dev or test, or the cache cannot be written.
@@ -78,9 +79,10 @@ def _rows(manifest: Path, part: Part, case: Case) -> Iterator[Utterance]:
             row = json.loads(line)
             if row.pop("split") != part:
                 continue
-            words = [{**word, "text": normalize_text(word["text"], case)} for word in row["words"]]
-            audio = str(manifest.resolve().parent / row["audio"])
-            yield {**row, "audio": audio, "text": normalize_text(row["text"], case), "words": words}
+            for text in (row, *row["words"]):
+                text["text"] = normalize_text(text["text"], case)
+            row["audio"] = str(manifest.resolve().parent / row["audio"])
+            yield row
 
 
 def make(cache: Path, utterances: int = 2000, seed: int = 17, processes: int | None = None) -> Path:
@@ -101,11 +103,10 @@ def make(cache: Path, utterances: int = 2000, seed: int = 17, processes: int | N
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
-        building = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        building = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
         try:
             _build(building, tasks, processes or _processors())
-            with suppress(OSError):  # another process has made the same meanwhile
-                building.rename(folder)
+            _put_in_place(building, folder)
         finally:
             shutil.rmtree(building, ignore_errors=True)
     except OSError as error:
@@ -147,6 +148,17 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _put_in_place(building: Path, folder: Path) -> None:
+    """Rename a finished build, unless another process has made the same meanwhile."""
+    if folder.exists() and not (folder / "manifest.jsonl").is_file():
+        shutil.rmtree(folder)  # somebody removed a part of it
+    try:
+        building.rename(folder)
+    except OSError:
+        if not (folder / "manifest.jsonl").is_file():
+            raise
+
+
 def _sweep(folder: Path) -> None:
     """Remove what killed builds of the same corpus left behind."""
     for leftover in folder.parent.glob(f".{folder.name}.*"):
@@ -157,7 +169,7 @@ def _sweep(folder: Path) -> None:
 
 def _build(folder: Path, tasks: list[Task], processes: int) -> None:
     """Speak everything into `folder`, its manifest last."""
-    (folder / "audio").mkdir()
+    (folder / "audio").mkdir(parents=True)
     quiet = not log.isEnabledFor(logging.INFO)
     spoken = _speak(folder, tasks, processes)
     rows = {
@@ -215,8 +227,12 @@ def _run_speaker(
     """
     todo = folder / f"tasks-{number:03d}.json"
     todo.write_text(json.dumps([asdict(task) for task in tasks]), encoding="utf-8")
-    command = [sys.executable, "-m", "asr.corpora.travel_speak", str(todo), str(folder / "audio")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+    command = [sys.executable, "-P", "-m", "asr.corpora.travel_speak", str(todo), str(folder / "audio")]
+    # What this process can import, that one can.
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(str(Path(path).resolve()) for path in sys.path),
+    }
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as said,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, env=environment) as process,

@@ -7,6 +7,7 @@ TASKS is a JSON file of `Task`s; a FLAC file of each goes to FOLDER, its row as 
 import json
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class Task:
 
 def seconds_needed(text: str) -> float:
     """How long speech must last for CTC over characters: a step for each, and a blank between twins."""
-    twins = sum(left == right for left, right in zip(text, text[1:], strict=False))
+    twins = sum(left == right for left, right in pairwise(text))
     return MARGIN * STEP_SECONDS * (len(text) + twins)
 
 

@@ -53,6 +53,11 @@ class LengthBatches(Sampler[list[EpochItem]]):
         ordered = np.sort(self.lengths) if shuffle else np.sort(self.lengths)[::-1]
         self._sizes = _batch_sizes(ordered * margin, batch_size, batch_length)
 
+    @property
+    def sampler(self) -> "LengthBatches":
+        """Itself: Lightning tells the epoch to the `sampler` of a batch sampler."""
+        return self
+
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order the next iteration gives."""
         self.epoch = epoch

@@ -236,7 +236,7 @@ def _text(fields: Mapping[str, Any], column: str, where: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):  # speaker 7 and id 12 in JSON
         value = str(value)
     if value is not None and not isinstance(value, str):
-        raise CorpusError(f"{where}: {column} is not text: {str(value)[:60]}")
+        raise CorpusError(f"{where}: {column} must be text in quotation marks, found {str(value)[:60]}")
     return (value or "").strip()
 
 

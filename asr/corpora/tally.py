@@ -62,9 +62,10 @@ class Tally:
 
     def _compare_with_heard(self, result: Measurement) -> None:
         text = hash(result.text)
-        earlier_text, earlier = self.heard.setdefault(result.audio_hash, (text, result.where))
-        if earlier == result.where:
+        if result.audio_hash not in self.heard:
+            self.heard[result.audio_hash] = text, result.where
             return
+        earlier_text, earlier = self.heard[result.audio_hash]
         same = earlier_text == text
         reason = f"the same audio as {earlier}, with {'the same' if same else 'another'} text"
         self._keep(Suspect("duplicate" if same else "two texts", result.where, result.id, reason, 0.0))

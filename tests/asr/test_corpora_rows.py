@@ -3,8 +3,10 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
+from wav_files import write_wav
 
 from asr.config import CorpusConfig
 from asr.corpora import leave_out_long
@@ -84,11 +86,11 @@ def test_no_rows_is_an_error(tmp_path):
 
 def test_a_cache_that_cannot_be_written_says_where(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(CorpusError, match="file.*cannot write the cache"):
+    with pytest.raises(CorpusError, match=r"file.*cannot write the cache"):
         build_dataset(lambda: rows("a"), tmp_path / "file" / "cache", "key")
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("asr.corpora.rows.uuid.uuid4", lambda: type("Fixed", (), {"hex": "full"}))
     (tmp_path / ".key.arrow.full").symlink_to("/dev/full")
@@ -104,8 +106,8 @@ def test_nothing_is_written_outside_the_cache(tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     code = (
-        "import sys, pathlib; from asr.corpora.rows import build_dataset; "
-        "build_dataset(lambda: [{'id': 'a', 'audio': 'a.wav', 'text': 'b'}], pathlib.Path(sys.argv[1]), 'key')"
+        "import sys; from pathlib import Path; from asr.corpora.rows import build_dataset; "
+        "build_dataset(lambda: [{'id': 'a', 'audio': 'a.wav', 'text': 'b'}], Path(sys.argv[1]), 'key')"
     )
     elsewhere = ("HF_HOME", "XDG_CACHE_HOME", "HF_DATASETS_CACHE")
     environment = {name: value for name, value in os.environ.items() if name not in elsewhere}
@@ -165,7 +167,7 @@ def test_threaded_ends_its_threads_after_an_error():
     assert threading.active_count() == before
 
 
-def test_measured_reads_headers_and_segments(tmp_path, write_wav):
+def test_measured_reads_headers_and_segments(tmp_path):
     audio = str(write_wav(tmp_path / "a.wav", seconds=2.0))
     base = {"id": "a", "audio": audio, "text": "yes"}
     whole, part, rounded = measured(
@@ -271,5 +273,5 @@ def test_long_utterances_are_left_out_and_counted(tmp_path, caplog):
         assert leave_out_long(dataset, 30.0)["id"] == ["u0", "u1"]
     assert "left out 1 of 3 training utterances" in caplog.text
     assert leave_out_long(dataset, 40.0) is dataset
-    with pytest.raises(CorpusError, match="longer than corpus.max_seconds"):
+    with pytest.raises(CorpusError, match=r"longer than corpus\.max_seconds"):
         leave_out_long(dataset, 1.0)

@@ -40,7 +40,7 @@ class FeatureConfig(Settings):
     high_hz: float | None = Field(None, description="half the sample rate if not given")
     deltas: int = Field(0, ge=0, le=2, description="1 adds differences over time, 2 also theirs")
     normalize: Literal["utterance", "none"] = "utterance"
-    floor: float = Field(1e-6, gt=0, description="smallest mel energy before the logarithm")
+    floor: float = Field(1e-8, gt=0, description="smallest mel energy before the logarithm")
 
 
 class AugmentConfig(Settings):

@@ -78,7 +78,7 @@ class Examples(Dataset[Example]):
         self.rows, self.config, self.tokens, self.steps, self.train = rows, config, tokens, steps, train
         self.features = Features(config.features)
         self.wave_augmenter = WaveAugmenter(config.augment, config.features.sample_rate)
-        self.spec_augment = SpecAugment(config.augment)
+        self.spec_augment = SpecAugment(config.augment, streams=1 + config.features.deltas)
 
     def __len__(self) -> int:
         return len(self.rows)

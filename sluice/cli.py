@@ -31,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # whatever no deeper place had better words for: a full disk, a forbidden folder
+        print(f"sluice: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("sluice: interrupted; repeat the command to go on", file=sys.stderr)
         return 130

@@ -44,10 +44,11 @@ def _remove(temporary: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically, in UTF-8."""
-    write_atomic(path, lambda temporary: _write_all(temporary, text.encode("utf-8")))
+    write_atomic(path, lambda temporary: write_bytes(temporary, text.encode("utf-8")))
 
 
-def _write_all(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
+    """Write a whole file; for use with `write_atomic`."""
     path.write_bytes(data)
 
 
@@ -56,7 +57,7 @@ def save_weights(path: Path, weights: dict[str, Tensor], facts: dict[str, str] |
     from safetensors.torch import save
 
     data = save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, facts)
-    write_atomic(path, lambda temporary: _write_all(temporary, data))
+    write_atomic(path, lambda temporary: write_bytes(temporary, data))
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:

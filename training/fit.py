@@ -1,5 +1,6 @@
 """Fit a Lightning module: resume, save the best, stop early, keep its history, show its progress."""
 
+import io
 import json
 import logging
 import time
@@ -15,7 +16,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
-from training.checkpoint import write_atomic, write_text
+from training.checkpoint import write_atomic, write_bytes, write_text
 from training.config import TrainingConfig
 from training.epoch_progress import TrainingProgress
 
@@ -28,7 +29,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write beside, then move into place."""
-        write_atomic(Path(path), lambda temporary: torch.save(checkpoint, temporary))
+        # Through memory: torch.save tells of a full disk as a RuntimeError without its reason.
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        write_atomic(Path(path), lambda temporary: write_bytes(temporary, buffer.getbuffer()))
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = True

@@ -2,13 +2,13 @@ import json
 
 import numpy as np
 import pytest
-from conftest import shared_corpus
-from wav_files import write_wav
 
 from asr.config import CorpusConfig
 from asr.corpora import load_corpus
 from asr.corpora.check import Limits, check_manifest, check_rows
 from asr.corpora.rows import CorpusError
+from tests.asr.wav_files import write_wav
+from tests.conftest import shared_corpus
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 import os
 
 import pytest
-from conftest import shared_corpus
-from wav_files import write_wav
 
 from asr.config import CorpusConfig
 from asr.corpora import load_corpus
 from asr.corpora.rows import CorpusError
+from tests.asr.wav_files import write_wav
+from tests.conftest import shared_corpus
 
 
 def load(kind, data, cache, **settings):

@@ -6,7 +6,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from wav_files import write_wav
 
 from asr.config import CorpusConfig
 from asr.corpora import leave_out_long
@@ -22,6 +21,7 @@ from asr.corpora.rows import (
     threaded,
 )
 from asr.corpora.splits import divide
+from tests.asr.wav_files import write_wav
 
 
 def rows(speakers, seconds=1.0):

@@ -2,12 +2,12 @@ import json
 import os
 
 import pytest
-from wav_files import write_wav
 
 from asr.config import CorpusConfig
 from asr.corpora import load_corpus
 from asr.corpora.manifest import read_manifest
 from asr.corpora.rows import CorpusError
+from tests.asr.wav_files import write_wav
 
 
 def write(path, content, encoding="utf-8"):

@@ -5,6 +5,7 @@ TASKS is a JSON file of `Task`s; a FLAC file of each goes to FOLDER, its row as 
 """
 
 import json
+import shutil
 import sys
 from dataclasses import dataclass
 from itertools import pairwise
@@ -100,11 +101,9 @@ def _written_words(task: Task, speech: Speech, shift: float, until: float) -> li
 
 def speak_chunk(tasks: list[Task], folder: Path) -> None:
     """Speak all tasks in order; print their rows as they are done."""
-    import soundfile
-
     for task in tasks:
         samples, words = say(task)
-        soundfile.write(folder / f"{task.id}.flac", samples, SAMPLE_RATE, subtype="PCM_16")
+        store(folder / f"{task.id}.flac", samples)
         row = {
             "id": task.id,
             "audio": f"{folder.name}/{task.id}.flac",
@@ -118,13 +117,28 @@ def speak_chunk(tasks: list[Task], folder: Path) -> None:
         print(json.dumps(row), flush=True)
 
 
+def store(path: Path, samples: np.ndarray) -> None:
+    """Write float32 samples `[samples]` at 16 kHz as 16-bit FLAC.
+
+    Raises:
+        UserError: the file cannot be written; libsndfile itself says no more than "System error".
+    """
+    import soundfile
+
+    try:
+        soundfile.write(path, samples, SAMPLE_RATE, subtype="PCM_16")
+    except soundfile.LibsndfileError as error:
+        free = shutil.disk_usage(path.parent).free / 1e6
+        raise UserError(f"cannot write {path}: {error} ({free:.1f} MB are free there)") from error
+
+
 def main(arguments: list[str]) -> int:
     """Exit status: 0, or 1 with the reason on stderr."""
     tasks_file, folder = map(Path, arguments)
     try:
         tree = json.loads(tasks_file.read_text(encoding="utf-8"))
         speak_chunk([Task.from_json(task) for task in tree], folder)
-    except (UserError, OSError, RuntimeError) as error:  # libsndfile's errors are RuntimeErrors
+    except (UserError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -29,10 +29,10 @@ from typing import TYPE_CHECKING, Any, get_args
 from uuid import uuid4
 
 from asr.config import CorpusConfig
-from asr.corpora.espeak import synthesizer
+from asr.corpora.espeak import HEADROOM, synthesizer
 from asr.corpora.rows import Case, CorpusError, Utterance, build_dataset, normalize_text, source_key
 from asr.corpora.travel_cast import cast, utter
-from asr.corpora.travel_speak import Task
+from asr.corpora.travel_speak import SAMPLE_RATE, Task
 from domains.grammar import Part
 from domains.travel import generate
 from training.progress import track
@@ -139,7 +139,7 @@ def plan(utterances: int, seed: int) -> list[Task]:
 
 def _key(tasks: list[Task]) -> str:
     """A name for all that decides the sound."""
-    tree = [LAYOUT, CHUNK, [asdict(task) for task in tasks]]
+    tree = [LAYOUT, CHUNK, SAMPLE_RATE, HEADROOM, [asdict(task) for task in tasks]]
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
 
 

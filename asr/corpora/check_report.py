@@ -68,7 +68,10 @@ class CheckReport:
             parts.append("\n".join(shown))
         if self.suspects:
             counts = ", ".join(f"{count} {kind}" for kind, count in self.suspect_counts.items())
-            parts.append(f"The {len(self.suspects)} worst suspects (in all: {counts})")
+            title = (
+                f"The {len(self.suspects)} worst suspects" if len(self.suspects) > 1 else "The worst suspect"
+            )
+            parts.append(f"{title} (in all: {counts})")
             rows = [
                 (item.where if item.where == item.id else f"{item.where}: {item.id}", item.kind, item.reason)
                 for item in self.suspects

@@ -1,0 +1,34 @@
+"""What the benchmarks share: the machine's name, and recordings to work on."""
+
+import platform
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+
+AN4 = Path("../shared/corpora/an4")
+
+
+def machine() -> str:
+    """Processor, cores and threads in words."""
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        models = [line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        name = f"{models[0]}, {len(models)} cores" if models else name
+    return f"{name}; torch {torch.__version__.split('+')[0]}, {torch.get_num_threads()} threads"
+
+
+def recordings(count: int = 100) -> tuple[list[Path], str]:
+    """Some audio files and what they are: AN4 where it is beside the repository, else noise of such lengths."""
+    files = sorted((AN4 / "wav").rglob("*.sph"))
+    if files:
+        return files[:: max(1, len(files) // count)][:count], f"{count} recordings of AN4"
+    folder = Path(tempfile.mkdtemp(prefix="sluice-benchmark-"))
+    generator = np.random.default_rng(0)
+    for number in range(count):
+        samples = generator.normal(0, 0.05, int(16000 * generator.uniform(0.8, 6)))
+        soundfile.write(folder / f"{number:03}.wav", samples, 16000)
+    return sorted(folder.iterdir()), f"{count} stretches of noise, 0.8 to 6 seconds"

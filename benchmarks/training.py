@@ -1,0 +1,136 @@
+"""How fast the AN4 model trains, and where the time goes: `python benchmarks/training.py`.
+
+First each stage is timed alone, one after another on the same batches; then the real thing runs: the stages
+overlapping, with a data worker. Random texts stand in for transcripts, which changes no speed.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from common import machine, recordings
+from tabulate import tabulate
+from torch.utils.data import DataLoader
+
+from asr.acoustic_model import AcousticModel
+from asr.audio import audio_info
+from asr.config import RecognizerConfig
+from asr.ctc import ctc_loss
+from asr.examples import Batch, Examples, collate, read_row
+from asr.tokens import BLANK_SYMBOL, Tokens
+from training.batching import LengthBatches
+
+RECIPE = "recipes/ctc/an4.yaml"
+REPEATS = 3
+EPOCH = 100  # any epoch with augmentation
+
+
+def rows_of_files(count: int = 160) -> tuple[list[dict[str, Any]], str]:
+    """Rows as corpora give them, with random texts of a usual rate."""
+    files, what = recordings(count)
+    generator = np.random.default_rng(0)
+    rows = []
+    for path in files:
+        seconds = audio_info(path).duration_seconds
+        text = "".join(generator.choice(list("abcdefgh "), max(1, int(6 * seconds))))
+        times = {"duration_seconds": seconds, "start_seconds": None, "end_seconds": None}
+        rows.append({"id": path.stem, "audio": str(path), "text": text, **times})
+    return rows, what
+
+
+class Stages:
+    """Runs and times the stages of a training step."""
+
+    def __init__(self, config: RecognizerConfig, rows: list[dict[str, Any]]) -> None:
+        self.config, self.rows = config, rows
+        self.tokens = Tokens([BLANK_SYMBOL, *sorted("abcdefgh ")])
+        self.model = AcousticModel(config.model, config.features.mels, 28)
+        self.examples = Examples(rows, config, self.tokens, self.model.steps, train=True)  # type: ignore[arg-type]
+        self.optimizer = torch.optim.AdamW(self.model.parameters())
+        self.batches = LengthBatches(
+            [row["duration_seconds"] for row in rows],
+            batch_size=config.training.batch_size,
+            batch_length=config.training.batch_seconds,
+            seed=0,
+        )
+        self.batches.set_epoch(EPOCH)
+        self.seconds: dict[str, float] = {}
+
+    def timed(self, stage: str, work: Callable[[], Any]) -> Any:
+        """Do a stage's work and add its time."""
+        started = time.perf_counter()
+        result = work()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+        return result
+
+    def one_by_one(self) -> dict[str, float]:
+        """Seconds of each stage over all rows, nothing overlapping."""
+        self.seconds = {}
+        rate = self.config.features.sample_rate
+        for batch in self.batches:
+            for _, item in batch:
+                self.timed("reading", lambda item=item: read_row(self.rows[item], rate))
+            joined = self.timed("all of data", lambda batch=batch: collate([self.examples[i] for i in batch]))
+            self.step(joined)
+        self.seconds["augmentation and features"] = self.seconds.pop("all of data") - self.seconds["reading"]
+        return self.seconds
+
+    def step(self, batch: Batch) -> None:
+        """One optimizer step, its parts timed."""
+        log_probs, lengths = self.timed("forward", lambda: self.model(batch.features, batch.lengths))
+        loss = self.timed(
+            "loss", lambda: ctc_loss(log_probs, lengths, batch.targets, batch.target_lengths).sum() / len(lengths)
+        )
+        self.timed("backward", loss.backward)
+        self.timed("clipping and optimizer", self.update)
+
+    def update(self) -> None:
+        """Clip, step, forget the gradients."""
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.training.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def overlapping(self, loader: "DataLoader[Batch]") -> float:
+        """Seconds of the whole, with the data made by workers meanwhile."""
+        started = time.perf_counter()
+        for batch in loader:
+            self.step(batch)
+        return time.perf_counter() - started
+
+
+def main() -> None:
+    """Print the tables."""
+    config = RecognizerConfig.read(RECIPE)
+    rows, what = rows_of_files()
+    audio_seconds = sum(row["duration_seconds"] for row in rows)
+    stages = Stages(config, rows)
+    workers = config.training.workers
+    loader = DataLoader(
+        stages.examples,
+        batch_sampler=stages.batches,
+        collate_fn=collate,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )
+    stages.one_by_one()  # warm up
+    stages.overlapping(loader)
+    alone, together = [], []
+    for _ in range(REPEATS):
+        alone.append(stages.one_by_one())
+        together.append(stages.overlapping(loader))
+    medians = {stage: statistics.median(run[stage] for run in alone) for stage in alone[0]}
+    total = sum(medians.values())
+    order = ("reading", "augmentation and features", "forward", "loss", "backward", "clipping and optimizer")
+    table = [(stage, f"{1000 * medians[stage] / len(rows):.2f}", f"{medians[stage] / total:.0%}") for stage in order]
+    print(f"{machine()}\n{what}, {audio_seconds:.0f} seconds; {RECIPE}, batches of {config.training.batch_size}\n")
+    print(tabulate(table, ("stage, alone", "ms an utterance", "share"), tablefmt="github", disable_numparse=True))
+    whole = statistics.median(together)
+    print(f"\nreal training, {workers} data worker: {audio_seconds / whole:.0f} audio seconds a second")
+    print(f"one stage after another, no worker: {audio_seconds / total:.0f} audio seconds a second")
+
+
+if __name__ == "__main__":
+    main()

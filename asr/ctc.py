@@ -5,6 +5,7 @@ blanks dropped, so two equal letters in a row need a blank between them: 好棒�
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from torch import Tensor
 from torch.nn import functional
@@ -25,7 +26,7 @@ def collapse(path: Iterable[int]) -> list[int]:
 
 def required_steps(tokens: Sequence[int]) -> int:
     """The fewest steps in which CTC can emit `tokens`: one each, and a blank between equal neighbours."""
-    return len(tokens) + sum(a == b for a, b in zip(tokens, tokens[1:], strict=False))
+    return len(tokens) + sum(a == b for a, b in pairwise(tokens))
 
 
 def ctc_loss(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:

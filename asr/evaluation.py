@@ -136,7 +136,12 @@ def evaluate(transcriber: "Transcriber", rows: "Dataset", *, quiet: bool = False
     for item, text in zip(read, texts, strict=True):
         heard[item] = text
     return Evaluation(
-        list(rows["id"]), list(rows["speaker"]), list(rows["duration_seconds"]), list(rows["text"]), heard, unreadable
+        list(rows["id"]),
+        list(rows["speaker"]),
+        list(rows["duration_seconds"]),
+        list(rows["text"]),
+        heard,
+        unreadable,
     )
 
 
@@ -151,6 +156,8 @@ def format_metrics(metrics: dict[str, Any]) -> str:
         for unit in ("words", "characters"):
             count = figures[unit]
             kinds = (count["substitutions"], count["deletions"], count["insertions"])
-            lines.append((split, unit, f"{count['rate']:.2%}", f"{count['errors']} / {count['total']}", *kinds))
+            lines.append(
+                (split, unit, f"{count['rate']:.2%}", f"{count['errors']} / {count['total']}", *kinds)
+            )
     header = ("split", "over", "error rate", "errors", "substituted", "deleted", "inserted")
     return tabulate(lines, header, disable_numparse=True, stralign="right")

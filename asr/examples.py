@@ -1,7 +1,7 @@
 """Rows of a corpus made into batches of features and targets, in the data workers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,10 +51,8 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
-        moved = {
-            name: value.to(device) if isinstance(value, Tensor) else value for name, value in vars(self).items()
-        }
-        return Batch(**moved)
+        tensors: dict[str, Any] = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return replace(self, **tensors)
 
 
 class Examples(Dataset[Example]):
@@ -64,7 +62,12 @@ class Examples(Dataset[Example]):
     """
 
     def __init__(
-        self, rows: "Rows", config: RecognizerConfig, tokens: Tokens, steps: Callable[[Tensor], Tensor], train: bool
+        self,
+        rows: "Rows",
+        config: RecognizerConfig,
+        tokens: Tokens,
+        steps: Callable[[Tensor], Tensor],
+        train: bool,
     ) -> None:
         """Prepare.
 
@@ -86,7 +89,11 @@ class Examples(Dataset[Example]):
     def __getitem__(self, epoch_item: EpochItem) -> Example:
         epoch, item = epoch_item
         row = self.rows[item]
-        tokens = self.tokens.encode(row["text"], row["id"]) if self.train else self.tokens.encode_known(row["text"])
+        tokens = (
+            self.tokens.encode(row["text"], row["id"])
+            if self.train
+            else self.tokens.encode_known(row["text"])
+        )
         try:
             samples = read_row(row, self.config.features.sample_rate)
         except AudioError as error:
@@ -119,7 +126,9 @@ def collate(examples: Sequence[Example]) -> Batch:
     targets = [torch.tensor(example.tokens, dtype=torch.int64) for example in good]
     return Batch(
         items=[example.item for example in good],
-        features=pad([example.features for example in good], batch_first=True) if good else torch.zeros(0, 0, 0),
+        features=pad([example.features for example in good], batch_first=True)
+        if good
+        else torch.zeros(0, 0, 0),
         lengths=torch.tensor([len(example.features) for example in good], dtype=torch.int64),
         targets=pad(targets, batch_first=True) if good else torch.zeros(0, 0, dtype=torch.int64),
         target_lengths=torch.tensor([len(target) for target in targets], dtype=torch.int64),

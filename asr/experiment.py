@@ -2,14 +2,13 @@
 
 import json
 import logging
-import platform
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from asr.acoustic_model import AcousticModel
@@ -17,13 +16,14 @@ from asr.config import RecognizerConfig
 from asr.corpora import load_corpus
 from asr.ctc import required_steps
 from asr.evaluation import Evaluation, evaluate
-from asr.examples import Batch, Examples, collate
+from asr.examples import Example, Examples, collate
 from asr.tokens import Tokens
 from asr.transcriber import Transcriber
 from training.batching import LengthBatches
 from training.checkpoint import write_text
 from training.config import ConfigError
 from training.errors import UserError
+from training.machine import describe_machine
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -43,7 +43,7 @@ class Experiment:
     transcriber: Transcriber
     """The recognizer to be trained, freshly initialized or from another run."""
 
-    def loader(self, split: str, *, train: bool) -> "DataLoader[Batch]":
+    def loader(self, split: str, *, train: bool) -> "DataLoader[Example]":
         """Batches of a split, read and augmented by worker processes."""
         training, rows = self.config.training, self.rows[split]
         examples = Examples(
@@ -100,8 +100,7 @@ def train(
     if _rank()[0]:
         return {}
     minutes = minutes_before + (time.monotonic() - started) / 60
-    metrics = finish(experiment, minutes, quiet=quiet)
-    return metrics
+    return finish(experiment, minutes, quiet=quiet)
 
 
 def prepare(config: RecognizerConfig, run: Path, cache: Path, start: Path | None = None) -> Experiment:
@@ -185,9 +184,8 @@ def finish(experiment: Experiment, minutes: float, *, quiet: bool = False) -> di
         **{split: evaluation.to_dict() for split, evaluation in evaluations.items()},
         "seed": experiment.config.training.seed,
         "minutes": round(minutes, 2),
-        "machine": f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads",
+        "machine": describe_machine(),
         "parameters": sum(p.numel() for p in best.model.parameters()),
-        "torch": torch.__version__,
     }
     write_report(experiment.run, experiment.rows, evaluations, best, metrics)
     write_text(experiment.run / "metrics.json", json.dumps(metrics, indent=1) + "\n")
@@ -227,7 +225,7 @@ def leave_out_unfit(rows: "Dataset", transcriber: Transcriber) -> "Dataset":
 
 
 def _warn_unknown(split: str, rows: "Dataset", tokens: Tokens) -> None:
-    unknown: Tensor | list[str] = sorted({c for text in rows["text"] for c in tokens.unknown(text)})
+    unknown = sorted({c for text in rows["text"] for c in tokens.unknown(text)})
     if unknown:
         log.warning(
             f"{split} has characters that training has not, so they cannot be recognized: "
@@ -272,9 +270,7 @@ def _minutes(run: Path) -> float:
 
 
 def _rank() -> tuple[int, int]:
-    """This process's number among those of a distributed run, and how many there are."""
+    """Which process of a distributed run it is, and how many there are."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
-    import os
-
     return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", 0))), int(os.environ.get("WORLD_SIZE", 1))

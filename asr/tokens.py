@@ -137,9 +137,7 @@ def _learn_subwords(texts: Iterable[str], size: int) -> Tokens:
     library = _tokenizers()
     segmenter = library.Tokenizer(library.models.BPE())
     segmenter.pre_tokenizer = library.pre_tokenizers.Metaspace(replacement=_WORD_START)
-    trainer = library.trainers.BpeTrainer(
-        vocab_size=size, special_tokens=[BLANK_SYMBOL], show_progress=False
-    )
+    trainer = library.trainers.BpeTrainer(vocab_size=size, special_tokens=[BLANK_SYMBOL], show_progress=False)
     segmenter.train_from_iterator(texts, trainer)
     numbers = segmenter.get_vocab()
     return Tokens(sorted(numbers, key=numbers.__getitem__), segmenter.to_str())

@@ -5,6 +5,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -60,14 +61,18 @@ class CTCTask(pl.LightningModule):
         log_probs, lengths = self.model(batch.features, batch.lengths)
         losses = ctc_loss(log_probs, lengths, batch.targets, batch.target_lengths)
         loss = losses.sum() / batch.target_lengths.sum().clamp(min=1)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.items), sync_dist=True)
+        self.log(
+            "train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.items), sync_dist=True
+        )
         return loss
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         norms = torch._foreach_norm([p.grad for p in self.model.parameters() if p.grad is not None])
         norm = torch.linalg.vector_norm(torch.stack(norms))
         self.log("gradient_norm", norm, on_step=False, on_epoch=True, batch_size=1)
-        if not torch.isfinite(norm) and getattr(self.trainer.precision_plugin, "scaler", None) is None:  # a loss scaler skips such steps itself
+        if (
+            not torch.isfinite(norm) and getattr(self.trainer.precision_plugin, "scaler", None) is None
+        ):  # a loss scaler skips such steps itself
             optimizer.zero_grad()
             self.monitor.gradient_not_finite()
 
@@ -95,7 +100,14 @@ class CTCTask(pl.LightningModule):
         references, hypotheses = [self.dev_texts[i] for i in items], [self._heard[i] for i in items]
         words, characters = word_errors(references, hypotheses), character_errors(references, hypotheses)
         counts = torch.tensor(
-            [words.errors, words.total, characters.errors, characters.total, sum(map(bool, hypotheses)), len(items)],
+            [
+                words.errors,
+                words.total,
+                characters.errors,
+                characters.total,
+                sum(map(bool, hypotheses)),
+                len(items),
+            ],
             dtype=torch.float32,
             device=self.device,
         )
@@ -109,7 +121,7 @@ class CTCTask(pl.LightningModule):
         figures = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         self.monitor.epoch(self.current_epoch, figures)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         training = self.config.training
         optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay

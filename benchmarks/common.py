@@ -1,24 +1,12 @@
-"""What the benchmarks share: the machine's name, and recordings to work on."""
+"""What the benchmarks share: recordings to work on."""
 
-import platform
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import soundfile
-import torch
 
 AN4 = Path("../shared/corpora/an4")
-
-
-def machine() -> str:
-    """Processor, cores and threads in words."""
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        models = [line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        name = f"{models[0]}, {len(models)} cores" if models else name
-    return f"{name}; torch {torch.__version__.split('+')[0]}, {torch.get_num_threads()} threads"
 
 
 def recordings(count: int = 100) -> tuple[list[Path], str]:

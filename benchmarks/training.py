@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import machine, recordings
+from common import recordings
 from tabulate import tabulate
 from torch.utils.data import DataLoader
 
@@ -22,6 +22,7 @@ from asr.ctc import ctc_loss
 from asr.examples import Batch, Examples, collate, read_row
 from asr.tokens import BLANK_SYMBOL, Tokens
 from training.batching import LengthBatches
+from training.machine import describe_machine
 
 RECIPE = "recipes/ctc/an4.yaml"
 REPEATS = 3
@@ -82,7 +83,8 @@ class Stages:
         """One optimizer step, its parts timed."""
         log_probs, lengths = self.timed("forward", lambda: self.model(batch.features, batch.lengths))
         loss = self.timed(
-            "loss", lambda: ctc_loss(log_probs, lengths, batch.targets, batch.target_lengths).sum() / len(lengths)
+            "loss",
+            lambda: ctc_loss(log_probs, lengths, batch.targets, batch.target_lengths).sum() / len(lengths),
         )
         self.timed("backward", loss.backward)
         self.timed("clipping and optimizer", self.update)
@@ -124,9 +126,18 @@ def main() -> None:
     medians = {stage: statistics.median(run[stage] for run in alone) for stage in alone[0]}
     total = sum(medians.values())
     order = ("reading", "augmentation and features", "forward", "loss", "backward", "clipping and optimizer")
-    table = [(stage, f"{1000 * medians[stage] / len(rows):.2f}", f"{medians[stage] / total:.0%}") for stage in order]
-    print(f"{machine()}\n{what}, {audio_seconds:.0f} seconds; {RECIPE}, batches of {config.training.batch_size}\n")
-    print(tabulate(table, ("stage, alone", "ms an utterance", "share"), tablefmt="github", disable_numparse=True))
+    table = [
+        (stage, f"{1000 * medians[stage] / len(rows):.2f}", f"{medians[stage] / total:.0%}")
+        for stage in order
+    ]
+    print(
+        f"{describe_machine()}\n{what}, {audio_seconds:.0f} seconds; {RECIPE}, batches of {config.training.batch_size}\n"
+    )
+    print(
+        tabulate(
+            table, ("stage, alone", "ms an utterance", "share"), tablefmt="github", disable_numparse=True
+        )
+    )
     whole = statistics.median(together)
     print(f"\nreal training, {workers} data worker: {audio_seconds / whole:.0f} audio seconds a second")
     print(f"one stage after another, no worker: {audio_seconds / total:.0f} audio seconds a second")

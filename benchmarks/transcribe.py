@@ -13,13 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from common import machine, recordings
+from common import recordings
 from tabulate import tabulate
 
 from asr import Transcriber
 from asr.audio import audio_info
 from asr.config import RecognizerConfig
 from asr.tokens import Tokens
+from training.machine import describe_machine
 
 RECIPE = "recipes/ctc/an4.yaml"
 REPEATS = 5
@@ -76,7 +77,7 @@ def main() -> None:
         (name, f"{audio:.1f}", f"{seconds:.3f}", f"{seconds / audio:.4f}", f"{audio / seconds:.0f}")
         for name, audio, seconds in measured
     ]
-    print(f"{machine()}\n{what}; medians of {REPEATS}\n")
+    print(f"{describe_machine()}\n{what}; medians of {REPEATS}\n")
     header = ("what", "audio seconds", "seconds", "real-time factor", "times real time")
     print(tabulate(table, header, tablefmt="github", disable_numparse=True))
 

@@ -1,9 +1,11 @@
 """Layers of recurrent cells over time, in one direction or both, exact with padding."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-CELLS: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
+CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
 
 
 class Stack(nn.Module):
@@ -94,7 +96,9 @@ def _reorder(sequences: Tensor, order: Tensor) -> Tensor:
     """Rows of `[batch, time, features]` in the order `[batch, time]`; whole rows are copied, both ways."""
     batch, time, features = sequences.shape
     rows = order + torch.arange(batch, device=order.device)[:, None] * time
-    return sequences.reshape(batch * time, features).index_select(0, rows.flatten()).view(batch, time, features)
+    return (
+        sequences.reshape(batch * time, features).index_select(0, rows.flatten()).view(batch, time, features)
+    )
 
 
 def _initialize(rnn: nn.Module) -> None:

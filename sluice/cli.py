@@ -40,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="sluice", description="Train and use small, offline speech recognizers.")
+    parser = argparse.ArgumentParser(
+        prog="sluice", description="Train and use small, offline speech recognizers."
+    )
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
         summary = (module.__doc__ or "").splitlines()[0]

@@ -63,7 +63,9 @@ class LengthBatches(Sampler[list[EpochItem]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-len(self._sizes) // self.ranks) if self.shuffle else len(self._sizes[self.rank :: self.ranks])
+        return (
+            -(-len(self._sizes) // self.ranks) if self.shuffle else len(self._sizes[self.rank :: self.ranks])
+        )
 
     def __iter__(self) -> Iterator[list[EpochItem]]:
         for batch in self._share():

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from torch import Tensor
@@ -36,10 +37,8 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def _remove(temporary: Path) -> None:
-    try:
+    with suppress(OSError):  # the folder may be gone or read-only; that error is already on its way
         temporary.unlink(missing_ok=True)
-    except OSError:
-        pass  # the folder itself is gone or read-only; the error that matters is already on its way
 
 
 def write_text(path: Path, text: str) -> None:

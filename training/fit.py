@@ -27,7 +27,9 @@ MONITOR = "dev_error"
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Checkpoints that are whole or not there, and that hold nothing but tensors and plain values."""
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
         """Write beside, then move into place."""
         # Through memory: torch.save tells of a full disk as a RuntimeError without its reason.
         buffer = io.BytesIO()

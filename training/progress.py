@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -13,7 +13,9 @@ LINE_SECONDS = 10.0
 """How often a log gets a line."""
 
 
-def track(items: Iterable[Item], what: str, *, total: int | None = None, quiet: bool = False) -> Iterator[Item]:
+def track(
+    items: Iterable[Item], what: str, *, total: int | None = None, quiet: bool = False
+) -> Iterator[Item]:
     """Go through `items`, showing on stderr how far it is.
 
     Args:
@@ -22,7 +24,7 @@ def track(items: Iterable[Item], what: str, *, total: int | None = None, quiet: 
         total: how many there are, where `items` has no length.
         quiet: show nothing.
     """
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     if quiet:
         yield from items

@@ -1,5 +1,7 @@
 """Best-path decoding: the likeliest token of every step, collapsed (Graves et al. 2006, section 3.2)."""
 
+from itertools import pairwise
+
 import numpy as np
 from torch import Tensor
 
@@ -27,7 +29,7 @@ def greedy_decode(log_probs: Tensor, lengths: Tensor) -> list[Hypothesis]:
 def _collapse_path(path: np.ndarray, scores: np.ndarray) -> Hypothesis:
     """Collapse one path `[steps]` with the log-probability of each step `[steps]`."""
     edges = np.flatnonzero(np.diff(path, prepend=-1, append=-1))  # where runs of one token begin
-    runs = [(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True) if path[a] != BLANK]
+    runs = [(a, b) for a, b in pairwise(edges) if path[a] != BLANK]
     return Hypothesis(
         tokens=tuple(int(path[a]) for a, _ in runs),
         starts=tuple(int(a) for a, _ in runs),

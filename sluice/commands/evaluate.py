@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_model(parser)
-    parser.add_argument("--data", type=Path, help="manifest, or corpus folder; the run's own corpus if not given")
+    parser.add_argument(
+        "--data", type=Path, help="manifest, or corpus folder; the run's own corpus if not given"
+    )
     parser.add_argument("--corpus", help="kind of the corpus folder (default: the run's)")
     parser.add_argument("--split", help="train, dev or test (default: test where there is one, else dev)")
-    parser.add_argument("--transcripts", type=Path, help="write every reference and hypothesis to this TSV file")
+    parser.add_argument(
+        "--transcripts", type=Path, help="write every reference and hypothesis to this TSV file"
+    )
     add_json(parser)
     add_cache(parser)
     add_quiet(parser)

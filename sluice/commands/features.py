@@ -13,7 +13,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plot", type=Path, metavar="PNG", help="draw waveform and features into this file")
     parser.add_argument("--run", dest="model", type=Path, metavar="RUN", help="use the features of this run")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting: kind=mfcc, mels=40"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change a setting: kind=mfcc, mels=40",
     )
     add_json(parser)
     add_quiet(parser)
@@ -51,5 +55,9 @@ def run(options: argparse.Namespace) -> int:
 
         plot_features(options.audio, config, options.plot)
         facts["plot"] = str(options.plot)
-    print(json.dumps(facts) if options.json else "\n".join(f"{name:12} {value}" for name, value in facts.items()))
+    print(
+        json.dumps(facts)
+        if options.json
+        else "\n".join(f"{name:12} {value}" for name, value in facts.items())
+    )
     return 0

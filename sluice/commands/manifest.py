@@ -11,7 +11,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the actions and their options."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     check = actions.add_parser("check", help="hours, speakers, vocabulary, rates, and the ten worst suspects")
-    check.add_argument("data", type=Path, metavar="FILE", help="manifest (CSV, TSV, JSON lines) or corpus folder")
+    check.add_argument(
+        "data", type=Path, metavar="FILE", help="manifest (CSV, TSV, JSON lines) or corpus folder"
+    )
     check.add_argument("--corpus", help="kind of the corpus folder: an4, fsdd, ljspeech, librispeech")
     add_json(check)
     add_cache(check)
@@ -28,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.corpus:
         corpus = CorpusConfig.check({"kind": options.corpus, "data": options.data}, "manifest check")
-        rows = list(chain.from_iterable(load_corpus(corpus, options.cache).values()))
+        rows = chain.from_iterable(load_corpus(corpus, options.cache).values())
         report = check_rows(rows, str(options.data), quiet=options.quiet)
     else:
         report = check_manifest(options.data, quiet=options.quiet)

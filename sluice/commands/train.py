@@ -11,7 +11,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", type=Path, help="YAML file that describes the whole experiment")
     parser.add_argument("--data", help="the corpus's folder, or manifest (corpus.data)")
     parser.add_argument("--name", help="name of the run directory, instead of the recipe's")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run directories go (default: runs)")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs"), help="where run directories go (default: runs)"
+    )
     parser.add_argument("--from", dest="start", type=Path, metavar="RUN", help="finished run to fine-tune")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting: model.layers=3"

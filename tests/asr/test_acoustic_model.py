@@ -10,7 +10,9 @@ from asr.ctc import ctc_loss
 
 def make(subsampling: int, cell: str = "lstm") -> AcousticModel:
     torch.manual_seed(3)
-    return AcousticModel(ModelConfig(subsampling=subsampling, cell=cell, hidden_size=12, layers=2), 20, 7).eval()
+    return AcousticModel(
+        ModelConfig(subsampling=subsampling, cell=cell, hidden_size=12, layers=2), 20, 7
+    ).eval()
 
 
 @pytest.mark.parametrize("subsampling", [2, 4])

@@ -26,7 +26,12 @@ def command(root: Path, name: str) -> list[str]:
     arguments = [sys.executable, "-m", "sluice.cli", "train", str(RECIPES / "manifest.yaml"), "--quiet"]
     arguments += ["--data", str(root / "train" / "manifest.csv"), "--name", name]
     arguments += ["--runs", str(root / "runs"), "--cache", str(root / "cache")]
-    changes = [f"training.max_epochs={EPOCHS}", "augment.start_epoch=1", "augment.time_masks=1", "model.dropout=0.2"]
+    changes = [
+        f"training.max_epochs={EPOCHS}",
+        "augment.start_epoch=1",
+        "augment.time_masks=1",
+        "model.dropout=0.2",
+    ]
     for setting in [*SETTINGS, *changes]:
         arguments += ["--set", setting]
     return arguments
@@ -81,7 +86,10 @@ def test_killed_twice_ends_with_the_same_weights(root: Path, whole: Path) -> Non
     assert all(torch.equal(expected[name], resumed[name]) for name in expected)
     assert (run / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
     figures = [
-        [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in json.loads((r / "history.json").read_text())]
+        [
+            {k: v for k, v in epoch.items() if k != "seconds"}
+            for epoch in json.loads((r / "history.json").read_text())
+        ]
         for r in (whole, run)
     ]
     assert figures[0] == figures[1]
@@ -98,7 +106,10 @@ def test_a_finished_run_is_not_trained_again(root: Path, whole: Path) -> None:
 
 def test_other_settings_for_the_same_run_are_refused(root: Path, whole: Path) -> None:
     other = subprocess.run(
-        [*command(root, "whole"), "--set", "model.layers=2"], env=environment(), capture_output=True, text=True
+        [*command(root, "whole"), "--set", "model.layers=2"],
+        env=environment(),
+        capture_output=True,
+        text=True,
     )
     assert other.returncode == 1
     assert "model.layers: 1 there, 2 here" in other.stderr

@@ -47,7 +47,9 @@ def test_subwords_round_trip_and_words(tmp_path: Path) -> None:
         again.encode("zoo")
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"symbols": 3}', '{"symbols": ["a"]}', '{"symbols": ["<blank>", "a", "a"]}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"symbols": 3}', '{"symbols": ["a"]}', '{"symbols": ["<blank>", "a", "a"]}']
+)
 def test_a_broken_alphabet_is_an_error(tmp_path: Path, content: str) -> None:
     (tmp_path / "tokens.json").write_text(content)
     with pytest.raises(TokensError):

@@ -78,7 +78,10 @@ def test_transcribe_command_goes_on_past_bad_files(tone_run: ToneRun, tmp_path: 
     assert code == 1
     assert [json.loads(line)["text"] for line in out.splitlines()] == ["bed"]
     assert "bad.wav" in err and "Traceback" not in err
-    assert "1 of 2 files" in err
+    assert "1 could not be transcribed" in err
+    assert main(["transcribe", str(tone_run.run), "nowhere.wav", str(tmp_path / "good.wav")]) == 1
+    out, err = capsys.readouterr()
+    assert out == "bed\n" and "nowhere.wav" in err
 
 
 def test_transcribe_command_prints_text(tone_run: ToneRun, tmp_path: Path, capsys) -> None:
@@ -128,8 +131,23 @@ def test_samples_that_are_no_audio(transcriber: Transcriber) -> None:
 
 
 def test_fine_tuning_starts_where_the_other_run_ended(tone_run: ToneRun, tmp_path: Path, capsys) -> None:
-    arguments = ["train", "recipes/ctc/manifest.yaml", "--from", str(tone_run.run), "--name", "tuned", "--quiet"]
-    arguments += ["--data", str(tone_run.manifest), "--runs", str(tmp_path), "--cache", str(tmp_path / "cache")]
+    arguments = [
+        "train",
+        "recipes/ctc/manifest.yaml",
+        "--from",
+        str(tone_run.run),
+        "--name",
+        "tuned",
+        "--quiet",
+    ]
+    arguments += [
+        "--data",
+        str(tone_run.manifest),
+        "--runs",
+        str(tmp_path),
+        "--cache",
+        str(tmp_path / "cache"),
+    ]
     for setting in ("training.max_epochs=1", "training.learning_rate=0.0001", "training.workers=0"):
         arguments += ["--set", setting]
     assert main(arguments) == 0
@@ -141,6 +159,11 @@ def test_fine_tuning_on_other_characters_names_them(tone_run: ToneRun, tmp_path:
     soundfile.write(tmp_path / "x.wav", say("abc"), RATE)
     (tmp_path / "m.csv").write_text("audio,text\n" + "x.wav,xyz\n" * 10)
     arguments = ["train", "recipes/ctc/manifest.yaml", "--from", str(tone_run.run), "--name", "tuned"]
-    assert main([*arguments, "--data", str(tmp_path / "m.csv"), "--runs", str(tmp_path), "--cache", str(tmp_path)]) == 1
+    assert (
+        main(
+            [*arguments, "--data", str(tmp_path / "m.csv"), "--runs", str(tmp_path), "--cache", str(tmp_path)]
+        )
+        == 1
+    )
     err = capsys.readouterr().err
     assert "'x' 'y' 'z'" in err and "alphabet is space a b c d e" in err

@@ -25,7 +25,9 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
         temporary.write_text("half")
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(CheckpointError, match=r"model.safetensors: cannot write: No space left.*goes on from"):
+    with pytest.raises(
+        CheckpointError, match=r"model.safetensors: cannot write: No space left.*goes on from"
+    ):
         write_atomic(path, fill_the_disk)
     assert path.read_text() == "good"
     assert list(tmp_path.iterdir()) == [path]

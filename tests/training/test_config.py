@@ -33,7 +33,7 @@ def test_overrides(tmp_path: Path) -> None:
     ("text", "overrides", "message"),
     [
         ("name: a\ncorpus: {kind: an4}\nmodle: {}\n", [], "modle: Extra"),
-        ("name: a\ncorpus: {kind: an5}\n", [], "corpus.kind: .*'an4'"),
+        ("name: a\ncorpus: {kind: an5}\n", [], r"corpus\.kind: .*'an4'"),
         ("corpus: {kind: an4}\n", [], "name: Field required"),
         ("name: a\ncorpus: {kind: an4}\n", ["model.layers=0"], "model.layers: .*greater"),
         ("name: a\ncorpus: {kind: an4}\n", ["model.layers"], "name=value"),

@@ -52,7 +52,9 @@ class AugmentConfig(Settings):
     gain_db: tuple[float, float] = (0.0, 0.0)
     noise_probability: float = Field(0.0, ge=0, le=1)
     noise_snr_db: tuple[float, float] = (10.0, 30.0)
-    noise_files: Path | None = Field(None, description="folder of recordings of noise; generated if not given")
+    noise_files: Path | None = Field(
+        None, description="folder of recordings of noise; generated if not given"
+    )
     frequency_masks: int = Field(0, ge=0)
     frequency_mask_bins: int = Field(8, ge=0, description="widest frequency mask")
     time_masks: int = Field(0, ge=0)

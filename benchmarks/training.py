@@ -130,9 +130,8 @@ def main() -> None:
         (stage, f"{1000 * medians[stage] / len(rows):.2f}", f"{medians[stage] / total:.0%}")
         for stage in order
     ]
-    print(
-        f"{describe_machine()}\n{what}, {audio_seconds:.0f} seconds; {RECIPE}, batches of {config.training.batch_size}\n"
-    )
+    print(describe_machine())
+    print(f"{what}, {audio_seconds:.0f} seconds; {RECIPE}, batches of {config.training.batch_size}\n")
     print(
         tabulate(
             table, ("stage, alone", "ms an utterance", "share"), tablefmt="github", disable_numparse=True

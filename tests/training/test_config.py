@@ -49,5 +49,5 @@ def test_errors_name_the_setting(tmp_path: Path, text: str, overrides: list[str]
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="nowhere.yaml: cannot read"):
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: cannot read"):
         RecognizerConfig.read(tmp_path / "nowhere.yaml")

@@ -49,7 +49,7 @@ class Experiment:
         examples = Examples(
             rows, self.config, self.transcriber.tokens, self.transcriber.model.steps, train=train
         )
-        rank, ranks = _rank()
+        rank, ranks = _rank(training.devices)
         batches = LengthBatches(
             rows["duration_seconds"],
             batch_size=training.batch_size if train else 2 * training.batch_size,
@@ -97,7 +97,7 @@ def train(
         return json.loads(metrics_file.read_text(encoding="utf-8"))
     minutes_before = _minutes(run)
     fit_experiment(experiment, quiet=quiet)
-    if _rank()[0]:
+    if _rank(config.training.devices)[0]:
         return {}
     minutes = minutes_before + (time.monotonic() - started) / 60
     return finish(experiment, minutes, quiet=quiet)
@@ -269,8 +269,7 @@ def _minutes(run: Path) -> float:
     return sum(epoch["seconds"] for epoch in json.loads(history.read_text(encoding="utf-8"))) / 60
 
 
-def _rank() -> tuple[int, int]:
-    """Which process of a distributed run it is, and how many there are."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return torch.distributed.get_rank(), torch.distributed.get_world_size()
-    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", 0))), int(os.environ.get("WORLD_SIZE", 1))
+def _rank(devices: int) -> tuple[int, int]:
+    """Which process of a distributed run it is, and how many there are: by torchrun's word, or Lightning's."""
+    rank = os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))
+    return int(rank), int(os.environ.get("WORLD_SIZE", devices))

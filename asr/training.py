@@ -39,6 +39,8 @@ class CTCTask(pl.LightningModule):
         self.model = model
         decay = config.training.average_decay
         self.averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
+        if self.averaged:
+            self.averaged.requires_grad_(False)  # several devices would wait for gradients that never come
         self.monitor = Monitor()
         self._heard: dict[int, str] = {}
 

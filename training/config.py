@@ -90,6 +90,6 @@ class TrainingConfig(Settings):
     patience: int = Field(20, ge=1, description="epochs without a better dev error before stopping")
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     accelerator: str = "auto"
-    devices: int | Literal["auto"] = "auto"
+    devices: int = Field(1, ge=1, description="how many GPUs (or CPU processes) train together")
     threads: int = Field(0, ge=0, description="CPU threads inside an operation; 0 leaves torch's choice")
     workers: int = Field(1, ge=0, description="processes that read and augment")

@@ -1,0 +1,121 @@
+"""How a training went, from its `history.json`, for a report."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from training.plot import Curve, line_chart
+from training.report import Block, Cell, Details, Grid, Paragraph, Picture, Section, Table
+
+TABLE_EPOCHS = 200
+"""Of longer trainings the table has the last ones."""
+
+
+def read_history(run: Path) -> list[dict[str, float]]:
+    """The figures of each epoch, as `training.fit` keeps them; none where the file is missing or broken."""
+    try:
+        history = json.loads((run / "history.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [epoch for epoch in history if isinstance(epoch, dict)] if isinstance(history, list) else []
+
+
+def best_epoch(history: list[dict[str, float]]) -> int | None:
+    """The place in `history` of the epoch whose model was kept: the first with the lowest dev error."""
+    errors = [epoch.get("dev_error", math.nan) for epoch in history]
+    known = [error for error in errors if math.isfinite(error)]
+    return errors.index(min(known)) if known else None
+
+
+def learning_curves(history: list[dict[str, float]], errors: Mapping[str, str]) -> Section:
+    """Losses, dev errors, learning rate and gradient over epochs, the chosen epoch marked.
+
+    Args:
+        history: as `read_history` gives it.
+        errors: which figures are dev errors (shares), with the label of each, such as `{"dev_wer": "words"}`.
+    """
+    title = "Learning curves"
+    if not history:
+        return Section(title, [Paragraph("The run has no history of its epochs (history.json).")])
+    best = best_epoch(history)
+    blocks: list[Block] = []
+    if best is not None:
+        chosen = history[best]
+        kept = ", ".join(f"{label} {chosen[name]:.2%}" for name, label in errors.items() if name in chosen)
+        blocks.append(
+            Paragraph(
+                f"The model of epoch {_number(chosen, best)} was kept, the first with the lowest dev error "
+                f"({kept or chosen['dev_error']}), of {len(history)} trained. A dashed line marks it."
+            )
+        )
+    charts = [
+        _chart("Loss", history, {"train_loss": "training", "dev_loss": "dev"}, best),
+        _chart("Dev error", history, errors, best, percent=True),
+        _chart("Learning rate", history, {"learning_rate": "learning rate"}, best),
+        _chart("Gradient norm", history, {"gradient_norm": "gradient norm"}, best, logarithmic=True),
+    ]
+    blocks.append(Grid([chart for chart in charts if chart], narrowest=26))
+    blocks.append(Details("The figures of every epoch", [_table(history, best, errors)]))
+    return Section(title, blocks)
+
+
+def _number(epoch: dict[str, float], position: int) -> int:
+    """An epoch's number as people count, from 1."""
+    return int(epoch.get("epoch", position)) + 1
+
+
+def _chart(
+    title: str,
+    history: list[dict[str, float]],
+    figures: Mapping[str, str],
+    best: int | None,
+    percent: bool = False,
+    logarithmic: bool = False,
+) -> Picture | None:
+    numbers = [_number(epoch, position) for position, epoch in enumerate(history)]
+    curves = []
+    for name, label in figures.items():
+        values = [_finite(epoch.get(name)) for epoch in history]
+        if not all(map(math.isnan, values)):
+            curves.append(Curve(label, numbers, values))
+    if not curves:
+        return None
+    known = [value for curve in curves for value in curve.y if not math.isnan(value)]
+    mark = numbers[best] if best is not None else None
+    logarithmic = logarithmic and min(known) > 0
+    svg = line_chart(title, curves, x_label="epoch", percent=percent, logarithmic=logarithmic, mark=mark)
+    return Picture(svg, f"{title} by epoch. {' '.join(_in_words(curve, percent) for curve in curves)}")
+
+
+def _in_words(curve: Curve, percent: bool) -> str:
+    known = [value for value in curve.y if not math.isnan(value)]
+    first, last, low = (f"{v:.1%}" if percent else f"{v:.3g}" for v in (known[0], known[-1], min(known)))
+    return f"{curve.label.capitalize()}: {first} at first, {last} at last, {low} at its lowest."
+
+
+def _finite(value: float | None) -> float:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else math.nan
+
+
+def _table(history: list[dict[str, float]], best: int | None, errors: Mapping[str, str]) -> Table:
+    names = {
+        "train_loss": ("training loss", ".3f"),
+        "dev_loss": ("dev loss", ".3f"),
+        **{name: (f"dev error, {label}", ".2%") for name, label in errors.items()},
+        "learning_rate": ("learning rate", ".2g"),
+        "gradient_norm": ("gradient norm", ".2f"),
+        "seconds": ("seconds", ".1f"),
+    }
+    names = {name: form for name, form in names.items() if any(name in epoch for epoch in history)}
+    rows: list[list[Cell]] = []
+    for position, epoch in list(enumerate(history))[-TABLE_EPOCHS:]:
+        values = [format(epoch[name], form) if name in epoch else "" for name, (_, form) in names.items()]
+        rows.append([f"{_number(epoch, position)}{' (kept)' if position == best else ''}", *values])
+    shown = f", the last {TABLE_EPOCHS} of {len(history)}" if len(history) > TABLE_EPOCHS else ""
+    return Table(
+        f"Each epoch's figures{shown}",
+        ["epoch", *(label for label, _ in names.values())],
+        rows,
+        right=range(1, 1 + len(names)),
+    )

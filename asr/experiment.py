@@ -108,7 +108,7 @@ def prepare(config: RecognizerConfig, run: Path, cache: Path, start: Path | None
     base = Transcriber.load(start) if start else None
     if base:
         config = config.model_copy(update={"model": base.config.model, "features": base.config.features})
-    config = _claim(run, config)
+    _check_same(run, config)
     torch.manual_seed(config.training.seed)
     rows = load_corpus(config.corpus, cache)
     for split, dataset in rows.items():
@@ -126,6 +126,7 @@ def prepare(config: RecognizerConfig, run: Path, cache: Path, start: Path | None
     rows["train"] = leave_out_unfit(rows["train"], transcriber)
     for split in rows.keys() - {"train"}:
         _warn_unknown(split, rows[split], tokens)
+    write_text(run / "config.yaml", config.to_yaml())  # only now: a corpus that is not there claims no name
     tokens.save(alphabet)
     return Experiment(config, run, rows, transcriber)
 
@@ -233,21 +234,18 @@ def _warn_unknown(split: str, rows: "Dataset", tokens: Tokens) -> None:
         )
 
 
-def _claim(run: Path, config: RecognizerConfig) -> RecognizerConfig:
-    """Open a run directory for a configuration, or check that it is this very one's."""
+def _check_same(run: Path, config: RecognizerConfig) -> None:
+    """Refuse to go on with a run directory that other settings made."""
     file = run / "config.yaml"
-    if file.exists():
-        there = RecognizerConfig.read(file)
-        changed = _differences(there.model_dump(mode="json"), config.model_dump(mode="json"))
-        if changed:
-            raise ConfigError(
-                f"{run} was made with other settings:\n  "
-                + "\n  ".join(changed)
-                + "\nGive this training another --name, or delete that directory."
-            )
-    else:
-        write_text(file, config.to_yaml())
-    return config
+    if not file.exists():
+        return
+    changed = _differences(RecognizerConfig.read(file).model_dump(mode="json"), config.model_dump(mode="json"))
+    if changed:
+        raise ConfigError(
+            f"{run} was made with other settings:\n  "
+            + "\n  ".join(changed)
+            + "\nGive this training another --name, or delete that directory."
+        )
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> list[str]:

@@ -1,0 +1,107 @@
+"""What is found before training begins."""
+
+import csv
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from asr.config import RecognizerConfig
+from asr.ctc import required_steps
+from asr.experiment import prepare
+from tests.conftest import RECIPES
+from tests.tones import RATE, SETTINGS, say, write_corpus
+from training.errors import UserError
+
+
+def config(manifest: Path, *changes: str) -> RecognizerConfig:
+    overrides = [*SETTINGS, f"corpus.data={manifest}", "name=tones", *changes]
+    return RecognizerConfig.read(RECIPES / "manifest.yaml", overrides)
+
+
+def add(manifest: Path, name: str, text: str, samples: np.ndarray) -> None:
+    soundfile.write(manifest.parent / name, samples, RATE)
+    with manifest.open("a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerow([name, text, "speaker-0"])
+
+
+def test_texts_that_do_not_fit_their_frames_are_named_and_left_out(tmp_path: Path, caplog) -> None:
+    manifest = write_corpus(tmp_path / "train", 30)
+    text = "abba" * 20  # 80 tokens, 19 of them after their like: 99 steps
+    add(manifest, "hasty.wav", text, say("ab"))
+    add(manifest, "dev.wav", "ab", say("ab"))
+    changes = ("corpus.dev_fraction=0.01",)
+    with caplog.at_level(logging.WARNING):
+        experiment = prepare(config(manifest, *changes), tmp_path / "run", tmp_path / "cache")
+    (said,) = [record.getMessage() for record in caplog.records if "left out of training: " in record.getMessage()]
+    assert f"needs {required_steps(text)} steps (80 tokens" in said
+    assert "hasty" in said and "frames give" in said
+    assert not any("hasty" in path for path in experiment.rows["train"]["audio"])
+
+
+def test_nothing_fits(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("audio,text\n")
+    for number in range(10):
+        add(tmp_path / "m.csv", f"{number}.wav", "a" * 40, say("a"))
+    with pytest.raises(UserError, match=r"frames enough.*model\.subsampling=2"):
+        prepare(config(tmp_path / "m.csv"), tmp_path / "run", tmp_path / "cache")
+
+
+def test_characters_that_only_dev_has_are_told(tmp_path: Path, caplog) -> None:
+    train, dev = write_corpus(tmp_path / "train", 10), write_corpus(tmp_path / "dev", 3)
+    dev.write_text(dev.read_text().replace("b", "好"))
+    with caplog.at_level(logging.WARNING):
+        experiment = prepare(config(train, f"corpus.dev={dev}"), tmp_path / "run", tmp_path / "cache")
+    told = [r.getMessage() for r in caplog.records if r.getMessage().startswith("dev has characters")]
+    assert told and "'好'" in told[0]
+    examples = experiment.loader("dev", train=False).dataset
+    for item, text in enumerate(experiment.rows["dev"]["text"]):
+        assert len(examples[(0, item)].tokens) == len(text) - text.count("好")
+
+
+def test_a_missing_corpus_folder_is_named(tmp_path: Path) -> None:
+    for kind in ("an4", "fsdd", "ljspeech", "librispeech"):
+        changed = config(tmp_path / "nowhere", f"corpus.kind={kind}")
+        with pytest.raises(UserError, match="nowhere"):
+            prepare(changed, tmp_path / "run", tmp_path / "cache")
+        (tmp_path / "wrong").mkdir(exist_ok=True)
+        changed = config(tmp_path / "wrong", f"corpus.kind={kind}")
+        with pytest.raises(UserError, match="wrong"):
+            prepare(changed, tmp_path / "run", tmp_path / "cache")
+
+
+def test_batches_of_examples_are_the_same_whoever_makes_them(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path / "train", 12)
+    changes = ("augment.start_epoch=0", "augment.noise_probability=1", "augment.time_masks=1")
+    batches = []
+    for workers in (0, 2):
+        experiment = prepare(
+            config(manifest, *changes, f"training.workers={workers}"), tmp_path / f"run{workers}", tmp_path / "cache"
+        )
+        batches.append(list(experiment.loader("train", train=True)))
+    for one, other in zip(*batches, strict=True):
+        assert one.items == other.items
+        assert one.features.equal(other.features)
+
+
+def test_augmentation_differs_between_epochs_and_is_off_at_evaluation(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path / "train", 12)
+    experiment = prepare(config(manifest, "augment.noise_probability=1"), tmp_path / "run", tmp_path / "cache")
+    train = experiment.loader("train", train=True).dataset
+    assert train[(0, 3)].features.equal(train[(0, 3)].features)  # start_epoch is 16
+    assert not train[(16, 3)].features.equal(train[(17, 3)].features)
+    assert train[(16, 3)].features.equal(train[(16, 3)].features)
+    dev = experiment.loader("dev", train=False).dataset
+    assert dev[(0, 0)].features.equal(dev[(17, 0)].features)
+
+
+def test_an_unreadable_file_leaves_its_reason_in_the_batch(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path / "train", 12)
+    experiment = prepare(config(manifest), tmp_path / "run", tmp_path / "cache")
+    loader = experiment.loader("train", train=True)
+    Path(experiment.rows["train"][0]["audio"]).write_text("no audio any more")
+    (batch,) = [batch for batch in loader if batch.errors]
+    assert len(batch.errors) == 1 and experiment.rows["train"][0]["id"] in batch.errors[0]
+    assert 0 not in batch.items and len(batch.items) == len(batch.features) == 3

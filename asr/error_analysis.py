@@ -156,8 +156,10 @@ def by_length(utterances: Sequence[Utterance], most: int = 6, fewest: int = 5) -
 
 def _range(low: float | None, high: float | None) -> str:
     if low is None:
-        return "any length" if high is None else f"under {high:.1f} s"
-    return f"{low:.1f} s and more" if high is None else f"{low:.1f} to {high:.1f} s"
+        name = "any length" if high is None else f"under {high:.1f} s"
+    else:
+        name = f"{low:.1f} s and more" if high is None else f"{low:.1f} to {high:.1f} s"
+    return name.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _group(name: str, utterances: Sequence[Utterance]) -> Group:

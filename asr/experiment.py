@@ -63,9 +63,9 @@ class Experiment:
             examples,
             batch_sampler=batches,
             collate_fn=collate,
-            num_workers=training.workers,
-            persistent_workers=training.workers > 0,
-            prefetch_factor=4 if training.workers else None,
+            num_workers=training.worker_count,
+            persistent_workers=training.worker_count > 0,
+            prefetch_factor=4 if training.worker_count else None,
             generator=torch.Generator().manual_seed(training.seed),
         )
 
@@ -239,7 +239,9 @@ def _check_same(run: Path, config: RecognizerConfig) -> None:
     file = run / "config.yaml"
     if not file.exists():
         return
-    changed = _differences(RecognizerConfig.read(file).model_dump(mode="json"), config.model_dump(mode="json"))
+    changed = _differences(
+        RecognizerConfig.read(file).model_dump(mode="json"), config.model_dump(mode="json")
+    )
     if changed:
         raise ConfigError(
             f"{run} was made with other settings:\n  "

@@ -4,22 +4,26 @@ Without a run the AN4 model is used with random weights, which is as fast as a t
 The real-time factor is seconds of work for a second of audio, reading included; lower is faster.
 """
 
+import sys
+from pathlib import Path
+
+if not __package__:  # run as a file, whose own folder would hide the package `training`
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
-from common import recordings
 from tabulate import tabulate
 
 from asr import Transcriber
 from asr.audio import audio_info
 from asr.config import RecognizerConfig
 from asr.tokens import Tokens
+from benchmarks.common import recordings
 from training.machine import describe_machine
 
 RECIPE = "recipes/ctc/an4.yaml"

@@ -1,5 +1,6 @@
 """One typed tree of settings: read from YAML, overridden from the command line, checked as a whole."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -92,4 +93,14 @@ class TrainingConfig(Settings):
     accelerator: str = "auto"
     devices: int = Field(1, ge=1, description="how many GPUs (or CPU processes) train together")
     threads: int = Field(0, ge=0, description="CPU threads inside an operation; 0 leaves torch's choice")
-    workers: int = Field(1, ge=0, description="processes that read and augment")
+    workers: int | None = Field(
+        None, ge=0, description="processes that read and augment; as fits the machine if none"
+    )
+
+    @property
+    def worker_count(self) -> int:
+        """Data workers: where the model itself trains on one or two cores, a worker would only slow it down."""
+        if self.workers is not None:
+            return self.workers
+        cores = os.cpu_count() or 1
+        return 0 if cores <= 2 else min(4, cores // 2)

@@ -8,7 +8,9 @@ from asr.evaluation import ErrorCount, Evaluation, character_errors, format_metr
 
 
 def test_substitutions_deletions_insertions() -> None:
-    count = word_errors(["arrive taipei on november second", "go"], ["arrive taipei november third", "go now"])
+    count = word_errors(
+        ["arrive taipei on november second", "go"], ["arrive taipei november third", "go now"]
+    )
     assert (count.substitutions, count.deletions, count.insertions, count.total) == (1, 1, 1, 6)
     assert count.rate == pytest.approx(0.5)
 

@@ -35,7 +35,9 @@ def test_texts_that_do_not_fit_their_frames_are_named_and_left_out(tmp_path: Pat
     changes = ("corpus.dev_fraction=0.01",)
     with caplog.at_level(logging.WARNING):
         experiment = prepare(config(manifest, *changes), tmp_path / "run", tmp_path / "cache")
-    (said,) = [record.getMessage() for record in caplog.records if "left out of training: " in record.getMessage()]
+    (said,) = [
+        record.getMessage() for record in caplog.records if "left out of training: " in record.getMessage()
+    ]
     assert f"needs {required_steps(text)} steps (80 tokens" in said
     assert "hasty" in said and "frames give" in said
     assert not any("hasty" in path for path in experiment.rows["train"]["audio"])
@@ -78,7 +80,9 @@ def test_batches_of_examples_are_the_same_whoever_makes_them(tmp_path: Path) -> 
     batches = []
     for workers in (0, 2):
         experiment = prepare(
-            config(manifest, *changes, f"training.workers={workers}"), tmp_path / f"run{workers}", tmp_path / "cache"
+            config(manifest, *changes, f"training.workers={workers}"),
+            tmp_path / f"run{workers}",
+            tmp_path / "cache",
         )
         batches.append(list(experiment.loader("train", train=True)))
     for one, other in zip(*batches, strict=True):
@@ -88,7 +92,9 @@ def test_batches_of_examples_are_the_same_whoever_makes_them(tmp_path: Path) -> 
 
 def test_augmentation_differs_between_epochs_and_is_off_at_evaluation(tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path / "train", 12)
-    experiment = prepare(config(manifest, "augment.noise_probability=1"), tmp_path / "run", tmp_path / "cache")
+    experiment = prepare(
+        config(manifest, "augment.noise_probability=1"), tmp_path / "run", tmp_path / "cache"
+    )
     train = experiment.loader("train", train=True).dataset
     assert train[(0, 3)].features.equal(train[(0, 3)].features)  # start_epoch is 16
     assert not train[(16, 3)].features.equal(train[(17, 3)].features)

@@ -137,4 +137,7 @@ def test_an_unreadable_utterance_is_named_once(caplog: pytest.LogCaptureFixture)
     monitor = Monitor()
     monitor.unreadable(["a.wav: empty", "b.wav: truncated"])
     monitor.unreadable(["a.wav: empty"])
-    assert [record.message for record in caplog.records] == ["left out: a.wav: empty", "left out: b.wav: truncated"]
+    assert [record.message for record in caplog.records] == [
+        "left out: a.wav: empty",
+        "left out: b.wav: truncated",
+    ]

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from datasets import Dataset as Rows
 
 
+KEPT_BYTES = 1 << 29
+"""A corpus whose samples take less memory is read from disk once, not every epoch (in each worker)."""
+
+
 @dataclass(frozen=True)
 class Example:
     """One utterance, ready for the acoustic model; `error` says why there is none."""
@@ -81,6 +85,9 @@ class Examples(Dataset[Example]):
         """
         self.rows, self.config, self.tokens, self.steps, self.train = rows, config, tokens, steps, train
         self.features = Features(config.features)
+        seconds = sum(rows["duration_seconds"])
+        self._keep = seconds * config.features.sample_rate * np.float32().nbytes < KEPT_BYTES
+        self._kept: dict[int, np.ndarray] = {}
         self.wave_augmenter = WaveAugmenter(config.augment, config.features.sample_rate)
         self.spec_augment = SpecAugment(config.augment, streams=1 + config.features.deltas)
 
@@ -96,7 +103,7 @@ class Examples(Dataset[Example]):
             else self.tokens.encode_known(row["text"])
         )
         try:
-            samples = read_row(row, self.config.features.sample_rate)
+            samples = self._read(item, row)
         except AudioError as error:
             return Example(item, torch.zeros(0, self.features.size), tokens, f"{row['id']}: {error}")
         if not self.train or epoch < self.config.augment.start_epoch:
@@ -106,6 +113,14 @@ class Examples(Dataset[Example]):
         if int(self.steps(torch.tensor(len(features)))) < required_steps(tokens):
             features = self._features(samples)  # sped up, the text would no longer fit
         return Example(item, self.spec_augment(features, generator), tokens)
+
+    def _read(self, item: int, row: dict[str, Any]) -> np.ndarray:
+        if item in self._kept:
+            return self._kept[item]
+        samples = read_row(row, self.config.features.sample_rate)
+        if self._keep:
+            self._kept[item] = samples
+        return samples
 
     def _features(self, samples: np.ndarray) -> Tensor:
         batch = torch.from_numpy(samples)[None]

@@ -106,7 +106,7 @@ def test_augmentation_differs_between_epochs_and_is_off_at_evaluation(tmp_path: 
 def test_an_unreadable_file_leaves_its_reason_in_the_batch(tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path / "train", 12)
     experiment = prepare(config(manifest), tmp_path / "run", tmp_path / "cache")
-    loader = experiment.loader("train", train=True)
+    loader = experiment.loader("train", train=True)  # nothing of it is read yet
     Path(experiment.rows["train"][0]["audio"]).write_text("no audio any more")
     (batch,) = [batch for batch in loader if batch.errors]
     assert len(batch.errors) == 1 and experiment.rows["train"][0]["id"] in batch.errors[0]

@@ -1,0 +1,72 @@
+"""Commands that need no trained model, and how errors are told."""
+
+import json
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from sluice.cli import main
+from tests.tones import RATE, say, write_corpus
+
+
+def test_manifest_check(tmp_path: Path, capsys) -> None:
+    manifest = write_corpus(tmp_path / "data", 8)
+    assert main(["manifest", "check", str(manifest), "--quiet"]) == 0
+    assert "speakers" in capsys.readouterr().out
+    with manifest.open("a") as file:
+        file.write("nowhere.wav,abc,speaker-1\n")
+    assert main(["manifest", "check", str(manifest), "--quiet", "--json"]) == 1
+    (error,) = json.loads(capsys.readouterr().out)["errors"]
+    assert "line 10" in error["where"] and "nowhere.wav" in error["reason"]
+
+
+def test_features_prints_figures_and_draws(tmp_path: Path, capsys) -> None:
+    soundfile.write(tmp_path / "a.wav", say("abc"), RATE)
+    plot = tmp_path / "a.png"
+    arguments = ["features", str(tmp_path / "a.wav"), "--plot", str(plot), "--set", "mels=40", "--json"]
+    assert main(arguments) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["size"], facts["sample_rate"]) == (40, 16000)
+    assert facts["frames"] == 1 + round(facts["seconds"] * 100)
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["transcribe", "nowhere", "x.wav"], "nowhere: no such run directory"),
+        (["transcribe", ".", "x.wav"], "not a run directory"),
+        (["features", "nowhere.wav"], "nowhere.wav"),
+        (["features", "README.md"], "README.md"),
+        (["train", "nowhere.yaml"], "nowhere.yaml: cannot read"),
+        (["train", "recipes/ctc/an4.yaml", "--set", "model.layer=3"], "model.layer: Extra"),
+        (["train", "recipes/ctc/an4.yaml", "--data", "recipes"], "recipes"),
+        (["train", "recipes/ctc/manifest.yaml"], "manifest file"),
+        (["manifest", "check", "nowhere.csv"], "nowhere.csv"),
+        (["manifest", "check", "pyproject.toml"], "pyproject.toml"),
+    ],
+)
+def test_errors_are_one_message_without_a_traceback(arguments, said, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(Path(__file__).resolve().parents[2])
+    if arguments[0] == "train":
+        arguments = [*arguments, "--runs", str(tmp_path), "--cache", str(tmp_path)]
+    assert main(arguments) == 1
+    err = capsys.readouterr().err
+    assert said in err and err.startswith("sluice: ") and "Traceback" not in err
+
+
+def test_a_manifest_without_its_column_names_it(tmp_path: Path, capsys) -> None:
+    (tmp_path / "m.csv").write_text("audio,words\na.wav,abc\n")
+    arguments = ["train", "recipes/ctc/manifest.yaml", "--data", str(tmp_path / "m.csv")]
+    assert main([*arguments, "--runs", str(tmp_path), "--cache", str(tmp_path / "cache")]) == 1
+    err = capsys.readouterr().err
+    assert "line 1: no column text; the columns are audio, words" in err
+
+
+def test_usage_errors_and_help(capsys) -> None:
+    for arguments, code in ((["--help"], 0), (["transcribe", "--help"], 0), (["nonsense"], 2), ([], 2)):
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert stop.value.code == code
+    assert "transcribe" in capsys.readouterr().out

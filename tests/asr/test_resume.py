@@ -120,7 +120,7 @@ def test_a_full_disk_is_an_error_and_leaves_the_last_checkpoint(root: Path, whol
     run = root / "runs" / "full"
     size = (whole / "checkpoints" / "last.ckpt").stat().st_size
     process = subprocess.Popen(command(root, "full"), env=environment(), stderr=subprocess.PIPE, text=True)
-    wait_for_epoch(process, run, 1)
+    wait_for_epoch(process, run, 2)  # the checkpoint of the first is then written
     # From now on no file may grow to the size of a checkpoint, as on a disk that is nearly full.
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size // 2, size // 2))
     _, stderr = process.communicate(timeout=240)

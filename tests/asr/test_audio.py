@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import shared_corpus
+from tests.conftest import shared_corpus
 
 from asr import sound_files
 from asr.audio import AudioError, audio_info, check_samples, find_audio, read_audio, resample

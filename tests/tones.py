@@ -8,6 +8,7 @@ import soundfile
 
 RATE = 8000
 TONES_HZ = {"a": 400, "b": 700, "c": 1100, "d": 1700, "e": 2600}
+SPACE_HZ = 180  # a hum, where a pause would be hard to tell from the silence around
 LETTER_SECONDS = 0.12
 
 SETTINGS = [
@@ -18,7 +19,7 @@ SETTINGS = [
     "model.layers=1",
     "model.hidden_size=32",
     "model.dropout=0",
-    "augment.start_epoch=16",
+    "augment.start_epoch=10",
     "training.learning_rate=0.01",
     "training.batch_size=4",
     "training.warmup_steps=5",
@@ -30,13 +31,13 @@ SETTINGS = [
 
 
 def say(text: str, generator: np.random.Generator | None = None) -> np.ndarray:
-    """Samples `[samples]` float32 of a text at `RATE`; letters are parted by short silences."""
+    """Samples `[samples]` float32 of a text at `RATE`; letters are parted by short pauses."""
     generator = generator or np.random.default_rng(0)
     pieces = [np.zeros(800)]
     time = np.arange(int(LETTER_SECONDS * RATE)) / RATE
     for letter in text:
-        tone = np.sin(2 * np.pi * TONES_HZ[letter] * time) if letter != " " else np.zeros(len(time))
-        pieces += [generator.uniform(0.2, 0.5) * tone * np.hanning(len(time)), np.zeros(160)]
+        tone = np.sin(2 * np.pi * TONES_HZ.get(letter, SPACE_HZ) * time) * np.hanning(len(time))
+        pieces += [generator.uniform(0.2, 0.5) * tone, np.zeros(160)]
     samples = np.concatenate([*pieces, np.zeros(800)])
     return (samples + generator.normal(0, 0.002, len(samples))).astype(np.float32)
 

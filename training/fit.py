@@ -138,7 +138,15 @@ def fit(
             history,
             EarlyStopping(MONITOR, patience=config.patience, check_finite=False),
             TrainingProgress(quiet),
-            ModelCheckpoint(last.parent, save_last=True, save_top_k=0, save_on_train_epoch_end=True),
+            # One file, written anew every epoch: Lightning's own `save_last` waits for another one to be saved.
+            ModelCheckpoint(
+                last.parent,
+                filename=last.stem,
+                monitor=None,
+                save_top_k=1,
+                save_on_train_epoch_end=True,
+                enable_version_counter=False,
+            ),
         ],
         plugins=[AtomicCheckpointIO()],
         logger=TensorBoardLogger(run, name="tensorboard", version=0),

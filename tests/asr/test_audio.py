@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from tests.conftest import shared_corpus
 
 from asr import sound_files
 from asr.audio import AudioError, audio_info, check_samples, find_audio, read_audio, resample
+from tests.conftest import shared_corpus
 
 
 def tone(seconds: float = 1.0, rate: int = 16000, hz: float = 440.0, level: float = 0.5) -> np.ndarray:

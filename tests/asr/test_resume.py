@@ -18,7 +18,7 @@ from tests.tones import SETTINGS, write_corpus
 
 pytestmark = pytest.mark.slow
 
-EPOCHS = 5
+EPOCHS = 6
 
 
 def command(root: Path, name: str) -> list[str]:
@@ -43,6 +43,10 @@ def environment() -> dict[str, str]:
 
 def epochs_done(run: Path) -> int:
     return len(json.loads((run / "history.json").read_text())) if (run / "history.json").exists() else 0
+
+
+def epoch_seconds(run: Path) -> list[float]:
+    return [epoch["seconds"] for epoch in json.loads((run / "history.json").read_text())]
 
 
 def wait_for_epoch(process: subprocess.Popen, run: Path, count: int) -> None:
@@ -73,14 +77,19 @@ def last_weights(run: Path) -> dict[str, torch.Tensor]:
 
 def test_killed_twice_ends_with_the_same_weights(root: Path, whole: Path) -> None:
     run = root / "runs" / "killed"
-    for epochs in (1, 3):
+    seconds = []
+    for epochs in (2, 4):
         process = subprocess.Popen(command(root, "killed"), env=environment())
         wait_for_epoch(process, run, epochs)
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert epochs_done(run) < EPOCHS, "killed too late to show anything"
+        seconds.append(epoch_seconds(run))
         Transcriber.load(run)  # the best so far is whole and usable
     subprocess.run(command(root, "killed"), check=True, env=environment())
+    # The first epoch took as long to the hundredth of a second: it was not trained again.
+    assert seconds[0][0] == seconds[1][0] == epoch_seconds(run)[0]
+    assert seconds[1][2] == epoch_seconds(run)[2]
     expected, resumed = last_weights(whole), last_weights(run)
     assert expected.keys() == resumed.keys()
     assert all(torch.equal(expected[name], resumed[name]) for name in expected)

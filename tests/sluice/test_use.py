@@ -31,7 +31,7 @@ def test_training_learned_the_language_and_left_everything_behind(tone_run: Tone
         assert (tone_run.run / name).stat().st_size > 0
     for split in ("dev", "test"):
         assert (tone_run.run / f"transcripts-{split}.tsv").read_text().startswith("id\terrors")
-    assert len(json.loads((tone_run.run / "history.json").read_text())) == 20
+    assert len(json.loads((tone_run.run / "history.json").read_text())) == 14
     assert any((tone_run.run / "tensorboard").rglob("events*"))
 
 
@@ -156,8 +156,10 @@ def test_fine_tuning_starts_where_the_other_run_ended(tone_run: ToneRun, tmp_pat
 
 
 def test_fine_tuning_on_other_characters_names_them(tone_run: ToneRun, tmp_path: Path, capsys) -> None:
-    soundfile.write(tmp_path / "x.wav", say("abc"), RATE)
-    (tmp_path / "m.csv").write_text("audio,text\n" + "x.wav,xyz\n" * 10)
+    for number in range(10):
+        soundfile.write(tmp_path / f"{number}.wav", say("abc"), RATE)
+    lines = [f"{number}.wav,xyz" for number in range(10)]
+    (tmp_path / "m.csv").write_text("\n".join(["audio,text", *lines]))
     arguments = ["train", "recipes/ctc/manifest.yaml", "--from", str(tone_run.run), "--name", "tuned"]
     assert (
         main(

@@ -156,7 +156,12 @@ def fit(
         enable_model_summary=False,
         log_every_n_steps=10,
     )
-    trainer.fit(task, train, dev, ckpt_path=last if last.exists() else None, weights_only=True)
+    try:
+        trainer.fit(task, train, dev, ckpt_path=last if last.exists() else None, weights_only=True)
+    except SystemExit as stop:  # Lightning's answer to an interrupt; the command line has better words
+        if trainer.interrupted:
+            raise KeyboardInterrupt from stop
+        raise
 
 
 def _precision(config: TrainingConfig) -> str:

@@ -104,6 +104,15 @@ def test_killed_twice_ends_with_the_same_weights(root: Path, whole: Path) -> Non
     assert figures[0] == figures[1]
 
 
+def test_interrupted_from_the_keyboard_says_how_to_go_on(root: Path, whole: Path) -> None:
+    process = subprocess.Popen(command(root, "interrupted"), env=environment(), stderr=subprocess.PIPE, text=True)
+    wait_for_epoch(process, root / "runs" / "interrupted", 1)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=240)
+    assert process.returncode == 130
+    assert "repeat the command to go on" in stderr and "Traceback" not in stderr
+
+
 def test_a_finished_run_is_not_trained_again(root: Path, whole: Path) -> None:
     before = (whole / "model.safetensors").stat().st_mtime_ns
     again = subprocess.run(command(root, "whole"), env=environment(), capture_output=True, text=True)

@@ -85,7 +85,7 @@ class Stages:
                 self.timed(READING, lambda item=item: read_row(self.rows[item], rate))
             joined = self.timed(DATA, lambda batch=batch: collate([self.examples[i] for i in batch]))
             self.step(joined)
-        return self.seconds
+        return dict(self.seconds)
 
     def step(self, batch: Batch) -> None:
         """One optimizer step, its parts timed."""

@@ -22,7 +22,9 @@ OUR_LOGGERS = ("sluice", "asr", "training", "cells", "domains")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; returns the exit code: 0, or 1 with the reason on stderr, or 130 when interrupted."""
     options = _parser().parse_args(arguments)
-    _log_to_stderr(quiet=options.quiet or int(os.environ.get("RANK", 0)) > 0)  # one of torchrun's processes speaks
+    _log_to_stderr(
+        quiet=options.quiet or int(os.environ.get("RANK", 0)) > 0
+    )  # one of torchrun's processes speaks
     try:
         return options.run(options)
     except UserError as error:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import DataLoader
 
-from asr.acoustic_model import AcousticModel
 from asr.config import RecognizerConfig
 from asr.corpora import load_corpus
 from asr.ctc import required_steps
@@ -20,7 +19,7 @@ from asr.examples import Example, Examples, collate
 from asr.tokens import Tokens
 from asr.transcriber import Transcriber
 from training.batching import LengthBatches
-from training.checkpoint import write_text
+from training.checkpoint import save_weights, write_text
 from training.config import ConfigError
 from training.errors import UserError
 from training.machine import describe_machine
@@ -153,22 +152,14 @@ def fit_experiment(experiment: Experiment, *, quiet: bool = False) -> None:
         experiment.loader("dev", train=False),
         experiment.run,
         config.training,
-        lambda: _save_best(experiment, task),
+        lambda: _save_best(experiment.run, task),
         quiet=quiet,
     )
 
 
-def _save_best(experiment: Experiment, task: "CTCTask") -> None:
-    transcriber = Transcriber(experiment.config, experiment.transcriber.tokens, _copy(task, experiment))
-    transcriber.save(experiment.run, {"epoch": str(task.current_epoch)})
-
-
-def _copy(task: "CTCTask", experiment: Experiment) -> AcousticModel:
-    model = AcousticModel(
-        experiment.config.model, experiment.transcriber.features.size, len(experiment.transcriber.tokens)
-    )
-    model.load_state_dict(task.best_weights)
-    return model
+def _save_best(run: Path, task: "CTCTask") -> None:
+    """Write the weights alone: settings and alphabet are in the run directory since it was opened."""
+    save_weights(run / "model.safetensors", task.best_weights, {"epoch": str(task.current_epoch)})
 
 
 def finish(experiment: Experiment, minutes: float, *, quiet: bool = False) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from training.checkpoint import write_atomic, write_bytes, write_text
 from training.config import TrainingConfig
 from training.epoch_progress import TrainingProgress
+from training.machine import set_threads
 
 MONITOR = "dev_error"
 """The name under which a task logs the figure that chooses the best model, lower being better."""
@@ -123,8 +124,7 @@ def fit(
         CheckpointError: something cannot be written; the last checkpoint is intact.
     """
     _silence_lightning()
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    set_threads(config.threads)
     last = run / "checkpoints" / "last.ckpt"
     history = History(run / "history.json", config.seed)
     trainer = pl.Trainer(

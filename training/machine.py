@@ -1,9 +1,15 @@
-"""The machine that a figure was made on, in words."""
+"""The machine: how much of it is used, and what it is called beside a figure."""
 
 import platform
 from pathlib import Path
 
 import torch
+
+
+def set_threads(count: int) -> None:
+    """Set how many CPU threads an operation may use; 0 leaves torch's choice."""
+    if count > 0:
+        torch.set_num_threads(count)
 
 
 def describe_machine() -> str:

@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the table, or JSON."""
     from asr.evaluation import evaluate, format_metrics
     from asr.transcriber import Transcriber
-    from sluice.commands.threads import set_threads
+    from training.machine import set_threads
 
     set_threads(options.threads)
     transcriber = Transcriber.load(options.model, options.device)

@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     """Print each transcript as it is ready; a bad file is named on stderr, and the exit code is then 1."""
     from asr.audio import AudioError, find_audio
     from asr.transcriber import Transcriber
-    from sluice.commands.threads import set_threads
+    from training.machine import set_threads
     from training.progress import track
 
     set_threads(options.threads)

@@ -78,6 +78,6 @@ class AcousticModel(nn.Module):
             Natural log-probabilities `[batch, steps, tokens]` float32, and steps `[batch]` int64.
         """
         hidden, lengths = self.subsampling(features, lengths)
-        hidden = self.stack(self.norm(hidden), lengths)
+        hidden = self.stack.outputs(self.norm(hidden), lengths)
         logits = self.output(self.dropout(hidden))
         return logits.float().log_softmax(dim=2), lengths

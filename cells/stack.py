@@ -1,116 +1,153 @@
 """Layers of recurrent cells over time, in one direction or both, exact with padding."""
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
-CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
+from cells.cell import Cell, State
+from cells.engines import choose_engine
+from cells.packing import Packing, packing_of
+from cells.registry import make_cell
 
 
 class Stack(nn.Module):
-    """Recurrent layers over padded sequences of different lengths.
+    """Recurrent layers over sequences of different lengths.
 
-    Each direction of a layer is a forward pass of torch's own kernel; the backward direction reads every
-    sequence reversed within its own length (Graves and Schmidhuber 2005). So no state ever passes through
-    padding, which is exact without packing: on a CPU, torch's packed kernels cost several times the padded.
+    Inside, a batch is rows without padding (`Packing`), so that each sequence's outputs, states and gradients
+    are those it has alone, and no time is spent on padding. The backward direction of a layer reads every
+    sequence from its own end (Schuster and Paliwal 1997; Graves and Schmidhuber 2005).
     """
 
     def __init__(
         self,
-        cell: str,
+        cell: str | type[Cell],
         input_size: int,
         hidden_size: int,
         *,
         layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
+        variational: bool = False,
+        residual: bool = False,
         layer_norm: bool = False,
+        engine: str = "auto",
+        **options: Any,
     ) -> None:
         """Build a stack.
 
         Args:
-            cell: a name in `CELLS`.
+            cell: a name in `CELLS`, or a class of one's own.
             input_size: features of each input step.
-            hidden_size: units of each direction; the output has `hidden_size * directions` features.
+            hidden_size: units of each direction.
             layers: how many layers, each fed by the one below.
             bidirectional: read each sequence both ways and join the two outputs.
             dropout: share of a layer's outputs dropped, after every layer but the last.
+            variational: drop the same features at all steps of a sequence (Gal and Ghahramani 2016).
+            residual: add each layer's input to its output, where they are of one size.
             layer_norm: normalize each layer's output (Ba et al. 2016).
+            engine: "auto", or the name of one in `cells.engines.ENGINES`; may be set later, too.
+            options: passed on to the cell, such as `periods` of a Clockwork RNN.
 
         Raises:
-            ValueError: the cell's name is unknown.
+            ValueError: the cell's name is unknown, or a setting makes no sense.
         """
         super().__init__()
-        if cell not in CELLS:
-            raise ValueError(f"unknown cell {cell!r}; there are {', '.join(CELLS)}")
-        directions = 2 if bidirectional else 1
-        self.output_size = hidden_size * directions
-        sizes = [input_size] + [self.output_size] * (layers - 1)
-        self.forwards = nn.ModuleList(CELLS[cell](size, hidden_size, batch_first=True) for size in sizes)
-        self.backwards = nn.ModuleList(
-            CELLS[cell](size, hidden_size, batch_first=True) for size in sizes if bidirectional
-        )
-        self.norms = nn.ModuleList(nn.LayerNorm(self.output_size) for _ in sizes if layer_norm)
-        self.dropout = nn.Dropout(dropout)
-        for rnn in [*self.forwards, *self.backwards]:
-            _initialize(rnn)
+        if layers < 1 or not 0 <= dropout < 1:
+            raise ValueError(f"a stack has at least 1 layer, not {layers}, and dropout in [0, 1), not {dropout}")
+        self.engine = engine
+        self.residual, self.variational, self.drop_share = residual, variational, dropout
+        self.input_size = input_size
+        self.layers = nn.ModuleList()
+        for _ in range(layers):
+            directions = 2 if bidirectional else 1
+            cells = [make_cell(cell, input_size, hidden_size, **options) for _ in range(directions)]
+            self.layers.append(nn.ModuleList(cells))
+            input_size = sum(each.output_size for each in cells)
+        self.output_size = input_size
+        self.norms = nn.ModuleList(nn.LayerNorm(input_size) for _ in range(layers) if layer_norm)
 
-    def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def forward(
+        self, inputs: Tensor | PackedSequence, lengths: Tensor | None = None, state: list[State] | None = None
+    ) -> tuple[Any, list[State]]:
         """Run all layers.
 
         Args:
-            inputs: `[batch, time, features]`; what stands past a length is never read.
-            lengths: `[batch]` int64 steps of each sequence; the whole of `time` if not given.
+            inputs: `[batch, time, input_size]`, what stands past a length being never read; or a
+                `PackedSequence`, which brings its own lengths.
+            lengths: `[batch]` int64 steps of each sequence, 0 to `time`; all of `time` if not given.
+            state: where each cell starts, as returned by an earlier call: for every layer the forward and then
+                the backward cell's tensors `[batch, size]`. Zeros if not given.
 
         Returns:
-            `[batch, time, output_size]`, zero past each length.
+            `[batch, time, output_size]`, zero past each length (or a `PackedSequence`, if one was given), and
+            the state of every cell after each sequence's last step; a sequence of length 0 keeps its own. What
+            is not a number in one sequence stays in that sequence.
+
+        Raises:
+            ValueError: shapes, lengths or states do not fit; the message says which.
         """
-        if inputs.dim() != 3:
-            raise ValueError(f"inputs must be [batch, time, features], not {list(inputs.shape)}")
-        steps = torch.arange(inputs.shape[1], device=inputs.device)
+        if isinstance(inputs, PackedSequence):
+            packing = packing_of(inputs)
+            rows, final = self._run(inputs.data, packing, state, True)
+            return inputs._replace(data=rows), final
+        packing = self._packing(inputs, lengths)
+        rows, final = self._run(packing.pack(inputs), packing, state, True)
+        return packing.unpack(rows, inputs.shape[1]), final
+
+    def outputs(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The outputs of `forward` alone, which spares an engine the final states where they cost time."""
+        packing = self._packing(inputs, lengths)
+        return packing.unpack(self._run(packing.pack(inputs), packing, None, False)[0], inputs.shape[1])
+
+    def _packing(self, inputs: Tensor, lengths: Tensor | None) -> Packing:
+        if inputs.dim() != 3 or inputs.shape[2] != self.input_size:
+            raise ValueError(f"inputs must be [batch, time, {self.input_size}], not {list(inputs.shape)}")
+        batch, time = inputs.shape[:2]
         if lengths is None:
-            lengths = torch.full((inputs.shape[0],), inputs.shape[1], device=inputs.device)
-        valid = steps < lengths[:, None]  # [batch, time]
-        inside = valid[:, :, None].to(inputs.dtype)
-        reversal = torch.where(valid, lengths[:, None] - 1 - steps, steps)  # [batch, time], its own inverse
-        outputs = inputs
-        for layer, forwards in enumerate(self.forwards):
-            if layer:
-                outputs = self.dropout(outputs)
-            outputs = self._layer(layer, forwards, outputs, reversal)
+            lengths = torch.full((batch,), time)
+        elif lengths.shape != (batch,) or lengths.is_floating_point():
+            raise ValueError(f"lengths must be {batch} whole numbers, not {lengths.dtype} {list(lengths.shape)}")
+        elif batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= time:
+            raise ValueError(f"lengths must lie in 0 to {time}, the steps of the batch, not {lengths.tolist()}")
+        return Packing.of(lengths)
+
+    def _run(
+        self, rows: Tensor, packing: Packing, state: list[State] | None, want_state: bool
+    ) -> tuple[Tensor, list[State]]:
+        """All layers over packed rows `[rows, input_size]`."""
+        states = iter(self._initial(rows, packing, state))
+        final: list[State] = []
+        for number, cells in enumerate(self.layers):
+            below = self._drop(rows, packing) if number else rows
+            outputs = []
+            for direction, cell in enumerate(cells):
+                engine = choose_engine(self.engine, cell, below)
+                output, end = engine(cell, below, packing, next(states), direction == 1, want_state)
+                outputs.append(output)
+                if end is not None:
+                    final.append(packing.unsort(end))
+            rows = torch.cat(outputs, 1) if len(outputs) > 1 else outputs[0]
             if self.norms:
-                outputs = self.norms[layer](outputs)
-            outputs = outputs * inside
-        return outputs
+                rows = self.norms[number](rows)
+            if self.residual and rows.shape == below.shape:
+                rows = rows + below
+        return rows, final
 
-    def _layer(self, layer: int, forwards: nn.Module, inputs: Tensor, reversal: Tensor) -> Tensor:
-        outputs = forwards(inputs)[0]
-        if not self.backwards:
-            return outputs
-        backwards = self.backwards[layer](_reorder(inputs, reversal))[0]
-        return torch.cat([outputs, _reorder(backwards, reversal)], dim=2)
+    def _initial(self, rows: Tensor, packing: Packing, state: list[State] | None) -> list[State]:
+        """Each cell's first state, longest sequence first."""
+        cells = [cell for layer in self.layers for cell in layer]
+        if state is None:
+            return [cell.initial_state(packing.batch, rows) for cell in cells]
+        expected = [[(packing.batch, size) for size in cell.state_sizes] for cell in cells]
+        given = [[tuple(part.shape) for part in parts] for parts in state]
+        if given != expected:
+            raise ValueError(f"the state must have the shapes {expected}, not {given}")
+        return [packing.sort(parts) for parts in state]
 
-
-def _reorder(sequences: Tensor, order: Tensor) -> Tensor:
-    """Rows of `[batch, time, features]` in the order `[batch, time]`; whole rows are copied, both ways."""
-    batch, time, features = sequences.shape
-    rows = order + torch.arange(batch, device=order.device)[:, None] * time
-    return (
-        sequences.reshape(batch * time, features).index_select(0, rows.flatten()).view(batch, time, features)
-    )
-
-
-def _initialize(rnn: nn.Module) -> None:
-    """Orthogonal recurrence (Saxe et al. 2014), Glorot input, forget gate open (Jozefowicz et al. 2015)."""
-    for name, parameter in rnn.named_parameters():
-        if name.startswith("weight_hh"):
-            for gate in parameter.data.chunk(parameter.shape[0] // parameter.shape[1]):
-                nn.init.orthogonal_(gate)
-        elif name.startswith("weight_ih"):
-            nn.init.xavier_uniform_(parameter)
-        else:
-            nn.init.zeros_(parameter)
-            if isinstance(rnn, nn.LSTM) and name.startswith("bias_ih"):
-                hidden = rnn.hidden_size
-                parameter.data[hidden : 2 * hidden] = 1.0
+    def _drop(self, rows: Tensor, packing: Packing) -> Tensor:
+        if not self.variational or not self.training or not self.drop_share:
+            return nn.functional.dropout(rows, self.drop_share, self.training)
+        mask = nn.functional.dropout(rows.new_ones(packing.batch, rows.shape[1]), self.drop_share)
+        return rows * mask[packing.row_sequences.to(rows.device)]

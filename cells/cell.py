@@ -1,0 +1,117 @@
+"""The contract of a recurrent cell: one time step, written in plain torch, and nothing else."""
+
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+State = tuple[Tensor, ...]
+
+
+class Cell(nn.Module):
+    """One step of a recurrent network; a `Stack` gives it layers, directions, lengths and time.
+
+    A new cell derives from this class, makes its parameters in `__init__` and writes its equation in `step`.
+    The input's part of the equation, `project`, is computed for all steps at once as one matrix product; what
+    remains for `step` is the recurrence. The step is plain torch, over rows `[batch, size]`:
+
+        class Elman(Cell):
+            def __init__(self, input_size, hidden_size):
+                super().__init__(input_size, hidden_size)
+                self.recurrent_weight = nn.Parameter(torch.empty(hidden_size, hidden_size))
+                self.reset_parameters()
+
+            def step(self, projected, state, weights):
+                (hidden,) = state
+                hidden = torch.tanh(projected + functional.linear(hidden, weights.recurrent_weight))
+                return hidden, (hidden,)
+
+    The fast engine reads the step by calling it with symbols. It knows arithmetic, comparisons, `torch.where`,
+    `sigmoid`, `tanh`, `relu`, `exp`, `sqrt`, `floor`, `remainder`, `chunk`, `split`, `cat`, `linear` with
+    weights that the step is given, `softmax`, `layer_norm`, and `sum` and `mean` over the last dimension. A step
+    that needs more runs on the reference engine.
+    """
+
+    forget_gate: int | None = None  # which gate of `bias` starts at 1, if any
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        gates: int = 1,
+        state_sizes: tuple[int, ...] | None = None,
+        output_size: int | None = None,
+    ) -> None:
+        """Make the input weights.
+
+        Args:
+            input_size: features of one input step.
+            hidden_size: units.
+            gates: how many times `hidden_size` the projected input is wide.
+            state_sizes: width of each tensor of the state; one of `hidden_size` if not given.
+            output_size: width of the output; `hidden_size` if not given.
+
+        Raises:
+            ValueError: a size is not positive.
+        """
+        super().__init__()
+        if input_size < 1 or hidden_size < 1:
+            raise ValueError(f"a cell's sizes must be at least 1, not {input_size} and {hidden_size}")
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.state_sizes = state_sizes or (hidden_size,)
+        self.output_size = output_size or hidden_size
+        self.input_weight = nn.Parameter(torch.empty(gates * hidden_size, input_size))
+        self.bias = nn.Parameter(torch.empty(gates * hidden_size))
+
+    def project(self, inputs: Tensor) -> Tensor:
+        """The input's part of the equation, `[rows, input_size]` to `[rows, projected]`, for all steps at once."""
+        return functional.linear(inputs, self.input_weight, self.bias)
+
+    def weights(self) -> SimpleNamespace:
+        """What `step` reads besides input and state, computed once a pass: own parameters and buffers by name.
+
+        A cell whose step needs a function of its parameters (a masked matrix, a decay between 0 and 1) adds it
+        here, so that it is not computed again at every step. Vectors `[size]` and matrices `[out, in]` only.
+        """
+        return SimpleNamespace(**dict(self.named_parameters()), **dict(self.named_buffers()))
+
+    def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
+        """One time step.
+
+        Args:
+            projected: `[batch, projected]`, this step's rows of `project`.
+            state: tensors `[batch, size]`, one for each of `state_sizes`.
+            weights: what `weights()` returned.
+
+        Returns:
+            The output `[batch, output_size]`, and the next state.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no step")
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        """Zeros `[batch, size]` of the type and on the device of `like`."""
+        return tuple(like.new_zeros(batch, size) for size in self.state_sizes)
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew.
+
+        Recurrent matrices are orthogonal, gate by gate (Saxe et al. 2014), so that at first no direction of the
+        state vanishes or explodes; input matrices are Glorot and Bengio's (2010), gate by gate; biases are 0,
+        but 1 for the forget gate (Gers et al. 2000, Jozefowicz et al. 2015); scales of normalizations are 1.
+        """
+        for name, parameter in self.named_parameters():
+            if parameter.dim() == 2:
+                draw = nn.init.orthogonal_ if name.startswith("recurrent") else nn.init.xavier_uniform_
+                for gate in parameter.data.split(self.hidden_size):
+                    draw(gate)
+            else:
+                nn.init.constant_(parameter, 1.0 if name.endswith("scale") else 0.0)
+        if self.forget_gate is not None:
+            self.bias.data.chunk(self.bias.shape[0] // self.hidden_size)[self.forget_gate].fill_(1.0)
+
+    def extra_repr(self) -> str:
+        """Sizes, for printing."""
+        return f"{self.input_size}, {self.hidden_size}"

@@ -1,0 +1,27 @@
+"""The loop that every other engine is checked against: plain autograd, any cell, any device and type."""
+
+import torch
+from torch import Tensor
+
+from cells.cell import Cell, State
+from cells.packing import Packing
+
+
+def run_reference(
+    cell: Cell, inputs: Tensor, packing: Packing, state: State, reverse: bool, want_state: bool
+) -> tuple[Tensor, State]:
+    """Run a cell over time; see `cells.engines.Engine`. Differentiable any number of times."""
+    projected = cell.project(inputs)
+    weights = cell.weights()
+    offsets, sizes = packing.offsets.tolist(), packing.batch_sizes.tolist()
+    outputs: list[Tensor] = [inputs.new_empty(0, cell.output_size)] * packing.steps
+    for step in reversed(range(packing.steps)) if reverse else range(packing.steps):
+        size = sizes[step]
+        rows = projected[offsets[step] : offsets[step] + size]
+        outputs[step], new = cell.step(rows, tuple(part[:size] for part in state), weights)
+        # Sequences that have no such step keep the state they have.
+        state = tuple(
+            fresh if size == packing.batch else torch.cat([fresh, old[size:]])
+            for fresh, old in zip(new, state, strict=True)
+        )
+    return torch.cat(outputs) if outputs else inputs.new_empty(0, cell.output_size), state

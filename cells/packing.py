@@ -1,0 +1,146 @@
+"""Sequences of different lengths as rows without padding, step by step, the longest sequence first.
+
+The layout is that of torch's `PackedSequence`: the rows of step 0 of all sequences, then those of step 1 of the
+sequences that have one, and so on. Whatever runs on rows never sees padding.
+"""
+
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+
+class Packing:
+    """Where the rows of a batch come from and go to."""
+
+    def __init__(self, batch_sizes: Tensor, order: Tensor) -> None:
+        """Describe a batch.
+
+        Args:
+            batch_sizes: `[steps]` int64 on the CPU, sequences that have this step, never growing.
+            order: `[batch]` int64, the sequences, longest first.
+        """
+        self.batch_sizes = batch_sizes
+        self.order = order
+        self.batch = order.shape[0]
+        self.steps = batch_sizes.shape[0]
+        self.rows = int(batch_sizes.sum())
+        self.ragged = self.steps > 0 and int(batch_sizes[-1]) < self.batch
+
+    @classmethod
+    def of(cls, lengths: Tensor) -> "Packing":
+        """The packing of a padded batch with `[batch]` lengths (0 is allowed: a sequence without rows)."""
+        lengths = lengths.cpu()
+        longest_first = torch.argsort(lengths, descending=True, stable=True)
+        ended = torch.bincount(lengths, minlength=1).cumsum(0)  # [steps + 1], sequences of at most so many steps
+        return cls(lengths.shape[0] - ended[:-1], longest_first)
+
+    @cached_property
+    def offsets(self) -> Tensor:
+        """`[steps]` int64: the first row of each step."""
+        return self.batch_sizes.cumsum(0) - self.batch_sizes
+
+    @cached_property
+    def lengths(self) -> Tensor:
+        """`[batch]` int64: steps of each sequence, longest first."""
+        return (self.batch_sizes[:, None] > torch.arange(self.batch)).sum(0)
+
+    @cached_property
+    def row_sequences(self) -> Tensor:
+        """`[rows]` int64: the place of each row's sequence among the longest-first."""
+        starts = self.offsets.repeat_interleave(self.batch_sizes)
+        return torch.arange(self.rows) - starts
+
+    @cached_property
+    def row_steps(self) -> Tensor:
+        """`[rows]` int64: the step of each row."""
+        return torch.arange(self.steps).repeat_interleave(self.batch_sizes)
+
+    def pack(self, padded: Tensor) -> Tensor:
+        """`[batch, time, features]` to `[rows, features]`; what stands past a length is not read."""
+        if not self.ragged:
+            return padded[:, : self.steps].transpose(0, 1).reshape(self.rows, padded.shape[2])
+        return _Gather.apply(padded, self._places(padded.shape[1], padded.device))
+
+    def unpack(self, rows: Tensor, time: int) -> Tensor:
+        """`[rows, features]` to `[batch, time, features]`, zero past each length."""
+        if not self.ragged and time == self.steps:
+            return rows.view(self.steps, self.batch, rows.shape[1]).transpose(0, 1)  # [batch, time, features]
+        return _Scatter.apply(rows, self._places(time, rows.device), (self.batch, time))
+
+    def reverse(self, rows: Tensor) -> Tensor:
+        """The same rows, each sequence's steps in the opposite order; its own inverse."""
+        if not self.ragged:
+            return rows.view(self.steps, self.batch, rows.shape[1]).flip(0).reshape(rows.shape)
+        mirrored = self.lengths[self.row_sequences] - 1 - self.row_steps
+        places = self.offsets[mirrored] + self.row_sequences
+        return _Gather.apply(rows[None], places.to(rows.device))
+
+    def pad(self, rows: Tensor) -> Tensor:
+        """`[rows, features]` to time-major `[steps, batch, features]`, longest first, zero past each length."""
+        return _Scatter.apply(rows, self._time_major.to(rows.device), (self.steps, self.batch))
+
+    def take(self, padded: Tensor) -> Tensor:
+        """Time-major `[steps, batch, features]`, longest first, to `[rows, features]`."""
+        return _Gather.apply(padded, self._time_major.to(padded.device))
+
+    @cached_property
+    def _time_major(self) -> Tensor:
+        return self.row_steps * self.batch + self.row_sequences
+
+    @cached_property
+    def inverse(self) -> Tensor:
+        """`[batch]` int64: the place of each sequence among the longest-first."""
+        return torch.argsort(self.order)
+
+    def sort(self, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """States `[batch, size]` in the caller's order to longest first."""
+        return tuple(state[self.order.to(state.device)] for state in states)
+
+    def unsort(self, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """States `[batch, size]` longest first to the caller's order."""
+        return tuple(state[self.inverse.to(state.device)] for state in states)
+
+    def _places(self, time: int, device: torch.device) -> Tensor:
+        """`[rows]`: which row of the flattened `[batch * time, features]` each row is."""
+        order = self.order.cpu()
+        return (order[self.row_sequences] * time + self.row_steps).to(device)
+
+
+def packing_of(sequence: PackedSequence) -> Packing:
+    """The packing of torch's own packed sequence, whose rows are ours."""
+    batch = int(sequence.batch_sizes[0])
+    order = sequence.sorted_indices
+    return Packing(sequence.batch_sizes, torch.arange(batch) if order is None else order)
+
+
+class _Gather(torch.autograd.Function):
+    """Rows by place. torch's own index_select adds its gradient row by row; here each place is read once."""
+
+    @staticmethod
+    def forward(ctx: Any, padded: Tensor, places: Tensor) -> Tensor:
+        ctx.save_for_backward(places)
+        ctx.shape = padded.shape[:2]
+        return padded.reshape(-1, padded.shape[2]).index_select(0, places)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (places,) = ctx.saved_tensors
+        return _Scatter.apply(gradient, places, ctx.shape), None
+
+
+class _Scatter(torch.autograd.Function):
+    """Rows to their places in zeros; the transpose of `_Gather`."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, places: Tensor, shape: tuple[int, int]) -> Tensor:
+        ctx.save_for_backward(places)
+        padded = rows.new_zeros(shape[0] * shape[1], rows.shape[1])
+        return padded.index_copy_(0, places, rows).view(*shape, rows.shape[1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (places,) = ctx.saved_tensors
+        return _Gather.apply(gradient, places), None, None

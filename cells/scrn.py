@@ -1,0 +1,79 @@
+"""A simple recurrent network with slow context units."""
+
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cells.cell import Cell, State
+
+
+class SCRN(Cell):
+    """Structurally constrained recurrent network (Mikolov et al. 2015, "Learning longer memory").
+
+    s' = (1 - a) B x + a s
+    h' = sigmoid(P s' + A x + R h + b)
+    output: h' and s' side by side
+
+    The context units s change slowly: a is fixed for all, or learned for each unit as a sigmoid.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        context_size: int | None = None,
+        decay: float = 0.95,
+        learn_decay: bool = False,
+    ) -> None:
+        """Make the cell.
+
+        Args:
+            input_size: features of one input step.
+            hidden_size: fast units h.
+            context_size: slow units s; a quarter of `hidden_size` if not given.
+            decay: a, or where it starts if it is learned.
+            learn_decay: learn a for each context unit.
+
+        Raises:
+            ValueError: `decay` is not between 0 and 1.
+        """
+        if not 0 < decay < 1:
+            raise ValueError(f"SCRN's decay is between 0 and 1, not {decay}")
+        size = context_size or max(1, hidden_size // 4)
+        super().__init__(
+            input_size, hidden_size, state_sizes=(hidden_size, size), output_size=hidden_size + size
+        )
+        self.context_input_weight = nn.Parameter(torch.empty(size, input_size))
+        self.context_weight = nn.Parameter(torch.empty(hidden_size, size))
+        self.recurrent_weight = nn.Parameter(torch.empty(hidden_size, hidden_size))
+        start = torch.logit(torch.tensor(decay))
+        if learn_decay:
+            self.decay_logit = nn.Parameter(start.repeat(size))
+        else:
+            self.register_buffer("decay_logit", start.repeat(size), persistent=False)
+        self.reset_parameters()
+        self.decay_logit.data.fill_(start)
+
+    def project(self, inputs: Tensor) -> Tensor:
+        """A x + b and B x side by side."""
+        weight = torch.cat([self.input_weight, self.context_input_weight])
+        bias = functional.pad(self.bias, (0, self.context_input_weight.shape[0]))
+        return functional.linear(inputs, weight, bias)
+
+    def weights(self) -> SimpleNamespace:
+        """Adds the share a of the old context that stays."""
+        weights = super().weights()
+        weights.decay = torch.sigmoid(self.decay_logit)
+        return weights
+
+    def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
+        """State: h `[batch, hidden]` and s `[batch, context]`."""
+        hidden, context = state
+        hidden_x, context_x = projected.split([hidden.shape[-1], context.shape[-1]], -1)
+        context = context_x + weights.decay * (context - context_x)
+        heard = functional.linear(context, weights.context_weight)
+        hidden = torch.sigmoid(hidden_x + heard + functional.linear(hidden, weights.recurrent_weight))
+        return torch.cat([hidden, context], -1), (hidden, context)

@@ -3,5 +3,6 @@
 from cells.cell import Cell, State
 from cells.registry import CELLS, make_cell, register
 from cells.stack import Stack
+from cells.truncated import Chunk, chunks
 
-__all__ = ["CELLS", "Cell", "Stack", "State", "make_cell", "register"]
+__all__ = ["CELLS", "Cell", "Chunk", "Stack", "State", "chunks", "make_cell", "register"]

@@ -58,7 +58,7 @@ def chunks(
         ValueError: the stack reads backward too, which needs the whole; or `size` is less than 1, or inputs,
             lengths or state do not fit the stack.
     """
-    if any(len(directions) > 1 for directions in stack.layers):
+    if any(len(list(directions.children())) > 1 for directions in stack.layers):
         raise ValueError(
             "a bidirectional stack cannot run in chunks: its backward direction starts at each sequence's end"
         )

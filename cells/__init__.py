@@ -1,8 +1,20 @@
 """Recurrent cells, the stacks that give them time and layers, and the engines that run them."""
 
 from cells.cell import Cell, State
+from cells.check import CellError, check_cell
 from cells.registry import CELLS, make_cell, register
 from cells.stack import Stack
 from cells.truncated import Chunk, chunks
 
-__all__ = ["CELLS", "Cell", "Chunk", "Stack", "State", "chunks", "make_cell", "register"]
+__all__ = [
+    "CELLS",
+    "Cell",
+    "CellError",
+    "Chunk",
+    "Stack",
+    "State",
+    "check_cell",
+    "chunks",
+    "make_cell",
+    "register",
+]

@@ -1,0 +1,118 @@
+"""Compile C++ into shared libraries, kept on disk for the next process."""
+
+import ctypes
+import functools
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+FLAGS = ("-O3", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-shared", "-fPIC")
+# The first that the compiler takes: threads by OpenMP, as torch has them; else one thread.
+VARIANTS = (("-fopenmp",), ())
+
+
+class CompilerError(Exception):
+    """A source cannot be compiled here; the message says why."""
+
+
+@functools.cache
+def compiler() -> str | None:
+    """Path of the C++ compiler: `CXX` if set, else g++, c++ or clang++; None if there is none."""
+    for name in (os.environ.get("CXX"), "g++", "c++", "clang++"):
+        path = shutil.which(name) if name else None
+        if path:
+            return path
+    return None
+
+
+@functools.cache
+def cache_directory() -> Path:
+    """Where libraries are kept: `SLUICE_CACHE`, else the user's cache; a folder of this process if neither can be."""
+    chosen = os.environ.get("SLUICE_CACHE")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    directory = Path(chosen) if chosen else base / "sluice" / "cells"
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if os.access(directory, os.W_OK) and _only_ours(directory):
+            return directory
+        reason = "it is not this user's alone"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    logger.warning("compiled cells cannot be kept in %s: %s; they are compiled anew each time", directory, reason)
+    return Path(tempfile.mkdtemp(prefix="sluice-cells-"))
+
+
+def _only_ours(directory: Path) -> bool:
+    """Whether nobody else could have put a library there for us to run."""
+    if not hasattr(os, "getuid"):
+        return True
+    status = directory.stat()
+    return status.st_uid == os.getuid() and not status.st_mode & 0o022
+
+
+def load(source: str) -> ctypes.CDLL:
+    """The library of a source, compiled if it is not on disk yet.
+
+    The file's name is that of source, compiler, flags and the processor's instruction set. It is written under
+    another name and moved into place, so that processes that start at once never see half a library.
+
+    Raises:
+        CompilerError: there is no compiler, or it fails.
+    """
+    path = compiler()
+    if path is None:
+        raise CompilerError("no C++ compiler was found (g++, c++ or clang++; CXX names another)")
+    library = cache_directory() / f"cell-{_key(source, path)}.so"
+    if not library.exists():
+        _compile(path, source, library)
+    try:
+        return ctypes.CDLL(str(library))
+    except OSError:  # cut short by a full disk, say
+        _compile(path, source, library)
+        return ctypes.CDLL(str(library))
+
+
+def _key(source: str, path: str) -> str:
+    status = Path(path).resolve().stat()
+    parts = (source, str(Path(path).resolve()), str(status.st_size), str(status.st_mtime_ns), *FLAGS, _processor())
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+
+
+@functools.cache
+def _processor() -> str:
+    """What `-march=native` depends on; a home folder may be shared by machines that differ."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    wanted = ("model name", "flags", "Features", "CPU part")
+    return platform.machine() + "\n".join(sorted({line for line in lines if line.startswith(wanted)}))
+
+
+def _compile(path: str, source: str, library: Path) -> None:
+    """Compile into the cache.
+
+    Raises:
+        CompilerError: the compiler fails.
+    """
+    native = "-mcpu=native" if platform.machine() in ("aarch64", "arm64") else "-march=native"
+    with tempfile.TemporaryDirectory(prefix="cell-", dir=library.parent) as directory:
+        text, made = Path(directory, "cell.cpp"), Path(directory, "cell.so")
+        text.write_text(source)
+        for variant in VARIANTS:
+            command = [path, *FLAGS, native, *variant, str(text), "-o", str(made)]
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+            except (OSError, subprocess.TimeoutExpired) as error:
+                raise CompilerError(f"{path} cannot be run: {error}") from error
+            if done.returncode == 0:
+                os.replace(made, library)
+                return
+    raise CompilerError(f"{path} failed: {done.stderr.strip()[-500:]}")

@@ -1,0 +1,208 @@
+"""Run cells over time by compiled kernels, within autograd."""
+
+import ctypes
+import logging
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from cells.cell import Cell, State
+from cells.engines.fast.compiler import CompilerError, load
+from cells.engines.fast.source import Pass, Source
+from cells.engines.fast.trace import CannotTrace, trace
+from cells.packing import Packing
+
+logger = logging.getLogger(__name__)
+
+
+class Kernel:
+    """One cell's compiled functions and how to call them."""
+
+    def __init__(self, cell: Cell, projected: int) -> None:
+        """Read, print and compile a cell's step.
+
+        Raises:
+            CannotTrace: the step does what the engine does not know.
+            CompilerError: there is no compiler, or it fails.
+        """
+        source = Source(trace(cell, projected))
+        self.library = load(source.text)
+        self.library.packed_floats.restype = ctypes.c_long
+        self.forward, self.backward = source.forward, source.backward
+        self.step, self.gradient, self.kept = source.step, source.gradient, source.kept
+        self.product_arrays = source.product_arrays
+        self.dimensions = (ctypes.c_long * len(source.dimensions))(*source.dimensions)
+        used = [key for kind, key in self.forward.arrays + self.backward.arrays if kind in _WEIGHTS]
+        self.names = sorted({str(name) for name in used})
+
+    def call(self, which: Pass, arrays: dict[Any, Tensor], packing: Packing, threads: int, reverse: bool) -> None:
+        """Call a function with the tensors that its table of pointers names; those not given are null."""
+        pointers = (ctypes.c_void_p * len(which.arrays))()
+        for place, key in enumerate(which.arrays):
+            pointers[place] = arrays[key].data_ptr() if key in arrays else None
+        function = getattr(self.library, which.name)
+        sizes, offsets = packing.batch_sizes, packing.offsets
+        function(
+            self.dimensions,
+            ctypes.c_long(packing.steps),
+            ctypes.c_long(packing.batch),
+            ctypes.c_void_p(sizes.data_ptr()),
+            ctypes.c_void_p(offsets.data_ptr()),
+            ctypes.c_long(threads),
+            ctypes.c_int(reverse),
+            pointers,
+        )
+
+    def packed(self, which: Pass, weights: dict[str, Tensor]) -> dict[Any, Tensor]:
+        """The matrices that a pass multiplies by, in panels, and its vectors."""
+        arrays: dict[Any, Tensor] = {}
+        for kind, name in which.arrays:
+            if kind == "vector":
+                arrays[kind, name] = weights[name]
+            elif kind in ("packed_linear", "packed_linear_t"):
+                rows, columns = weights[name].shape
+                shape = (rows, columns) if kind == "packed_linear" else (columns, rows)
+                panels = torch.empty(self.library.packed_floats(*map(ctypes.c_long, shape)))
+                pack = self.library.pack_linear if kind == "packed_linear" else self.library.pack_linear_t
+                pack(
+                    ctypes.c_long(rows),
+                    ctypes.c_long(columns),
+                    ctypes.c_void_p(weights[name].data_ptr()),
+                    ctypes.c_void_p(panels.data_ptr()),
+                )
+                arrays[kind, name] = panels
+        return arrays
+
+
+_WEIGHTS = ("vector", "packed_linear", "packed_linear_t")
+_kernels: "WeakKeyDictionary[Cell, Kernel | str]" = WeakKeyDictionary()
+
+
+def _kernel(cell: Cell) -> Kernel | str:
+    """A cell's kernel, or why it has none."""
+    if cell not in _kernels:
+        with torch.no_grad():
+            projected = cell.project(cell.input_weight.new_zeros(1, cell.input_size)).shape[1]
+        try:
+            _kernels[cell] = Kernel(cell, projected)
+        except CannotTrace as error:
+            _kernels[cell] = f"its step cannot be compiled: {error}"
+        except CompilerError as error:
+            _kernels[cell] = str(error)
+        if isinstance(_kernels[cell], str):
+            _warn_once(type(cell).__name__, str(_kernels[cell]))
+    return _kernels[cell]
+
+
+def _warn_once(cell: str, reason: str) -> None:
+    if reason not in _warned:
+        _warned.add(reason)
+        logger.warning("%s runs without the fast engine: %s", cell, reason)
+
+
+_warned: set[str] = set()
+
+
+def obstacle(cell: Cell, inputs: Tensor) -> str | None:
+    """Why the fast engine cannot run a cell on these inputs; None if it can. Compiles the cell if need be."""
+    if inputs.device.type != "cpu":
+        return f"it runs on a CPU, not on {inputs.device.type}"
+    if inputs.dtype != torch.float32:
+        return f"it computes in float32, not {str(inputs.dtype).removeprefix('torch.')}"
+    kernel = _kernel(cell)
+    return kernel if isinstance(kernel, str) else None
+
+
+def run_fast(
+    cell: Cell, inputs: Tensor, packing: Packing, state: State, reverse: bool, want_state: bool
+) -> tuple[Tensor, State]:
+    """Run a cell over time; see `cells.engines.Engine`. Differentiable once."""
+    kernel = _kernel(cell)
+    assert isinstance(kernel, Kernel)  # choose_engine has asked for obstacles
+    projected = cell.project(inputs).float().contiguous()
+    weights = vars(cell.weights())
+    tensors = [weights[name].float().contiguous() for name in kernel.names]
+    states = [part.float().contiguous() for part in state]
+    threads = max(1, min(torch.get_num_threads(), packing.batch))
+    run = (kernel, packing, threads, reverse)
+    if torch.is_grad_enabled() and any(each.requires_grad for each in (projected, *states, *tensors)):
+        output, *final = _OverTime.apply(run, projected, *states, *tensors)
+    else:
+        output, *final = _forward(run, projected, states, tensors, {})
+    return output, tuple(final)
+
+
+def _forward(
+    run: tuple[Kernel, Packing, int, bool],
+    projected: Tensor,
+    states: list[Tensor],
+    tensors: list[Tensor],
+    keep: dict[Any, Tensor],
+) -> list[Tensor]:
+    """Output rows and final states; fills `keep`, if it is not empty, for the backward pass."""
+    kernel, packing, threads, reverse = run
+    output = projected.new_empty(packing.rows, kernel.step.output.width)
+    final = [torch.empty_like(part) for part in states]
+    arrays: dict[Any, Tensor] = {("projected", 0): projected, ("output", 0): output, **keep}
+    arrays |= {("initial", place): part for place, part in enumerate(states)}
+    arrays |= {("final", place): part for place, part in enumerate(final)}
+    arrays |= kernel.packed(kernel.forward, dict(zip(kernel.names, tensors, strict=True)))
+    kernel.call(kernel.forward, arrays, packing, threads, reverse)
+    return [output, *final]
+
+
+class _OverTime(torch.autograd.Function):
+    """All steps of one cell in one direction, with back-propagation through time."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, run: tuple[Kernel, Packing, int, bool], projected: Tensor, *rest: Tensor
+    ) -> tuple[Tensor, ...]:
+        kernel, packing, _, _ = run
+        count = len(kernel.step.states)
+        keep: dict[Any, Tensor] = {
+            ("kept", place): projected.new_empty(packing.rows, node.width) for place, node in enumerate(kernel.kept)
+        }
+        results = _forward(run, projected, list(rest[:count]), list(rest[count:]), {**keep, ("keep", 0): projected})
+        ctx.run = run
+        ctx.save_for_backward(*rest[count:], *keep.values())
+        return tuple(results)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_output: Tensor, *d_final: Tensor) -> tuple[Tensor | None, ...]:
+        kernel, packing, threads, reverse = ctx.run
+        weights = dict(zip(kernel.names, ctx.saved_tensors, strict=False))
+        kept = ctx.saved_tensors[len(kernel.names) :]
+        final = [part.contiguous() for part in d_final]
+        initial = [torch.empty_like(part) for part in final]
+        rows: dict[Any, Tensor] = {}  # gradients of the projected input and of products, row by row
+        for key, node in zip(kernel.product_arrays, kernel.gradient.products, strict=True):
+            rows[key] = d_output.new_empty(packing.rows, node[2].width)
+        if kernel.gradient.projected is not None:
+            rows["projected_gradient", 0] = d_output.new_empty(packing.rows, kernel.step.projected)
+        totals = {
+            name: torch.zeros(threads, node.width, dtype=torch.float64)
+            for name, node in kernel.gradient.vectors.items()
+        }
+        arrays: dict[Any, Tensor] = {("output_gradient", 0): d_output.contiguous(), **rows}
+        arrays |= {("kept", place): part for place, part in enumerate(kept)}
+        arrays |= {("initial", place): part for place, part in enumerate(final)}
+        arrays |= {("final", place): part for place, part in enumerate(initial)}
+        arrays |= {("total", name): total for name, total in totals.items()}
+        arrays |= kernel.packed(kernel.backward, weights)
+        kernel.call(kernel.backward, arrays, packing, threads, reverse)
+        gradients = {name: total.sum(0).float() for name, total in totals.items()}
+        place_of = {id(node): place for place, node in enumerate(kernel.kept)}
+        for key, (name, source, _) in zip(kernel.product_arrays, kernel.gradient.products, strict=True):
+            part = rows[key].t() @ kept[place_of[id(source)]]
+            gradients[name] = gradients[name] + part if name in gradients else part
+        return (
+            None,
+            rows.get(("projected_gradient", 0)),
+            *initial,
+            *(gradients.get(name) for name in kernel.names),
+        )

@@ -1,0 +1,176 @@
+"""A cell's step as a graph: what is computed for one row of the batch, node by node.
+
+Nodes are values `[width]` of one row; width 1 stands for any width. A graph keeps each distinct node once, so what a
+step computes twice is computed once, and brings nodes to a form in which slices are taken of memory only and
+joined parts are never computed on as a whole: the loops that are printed later run over plain arrays.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+MEMORY = {"projected", "state", "vector", "linear", "linear_t", "output_gradient", "state_gradient"}
+"""Operations whose value stands in memory as a whole, so that a slice of it is a pointer."""
+
+REDUCTIONS = {"sum", "max"}
+COSTLY = {"sigmoid", "tanh", "exp", "sqrt", "div", "remainder"}
+"""Computed once and kept rather than computed again where they are used a second time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One value of a row.
+
+    Args:
+        operation: what computes it.
+        arguments: of what.
+        width: how many floats.
+        data: what else names it: a number, a weight's name, a state's place, a slice's start.
+    """
+
+    operation: str
+    arguments: tuple["Node", ...]
+    width: int
+    data: Any = None
+
+
+class Graph:
+    """Makes nodes, each distinct one once."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[tuple, Node] = {}
+
+    def node(self, operation: str, *arguments: Node, width: int, data: Any = None) -> Node:
+        """A node as it is, or the one made before."""
+        key = (operation, *map(id, arguments), width, data)
+        if key not in self._nodes:
+            self._nodes[key] = Node(operation, arguments, width, data)
+        return self._nodes[key]
+
+    def constant(self, value: float) -> Node:
+        """A number, of any width."""
+        return self.node("constant", width=1, data=float(value))
+
+    def zeros(self, width: int) -> Node:
+        """Zeros of a certain width, where a constant of any width would not say how much there is."""
+        return self.node("zeros", width=width)
+
+    def widened(self, node: Node, width: int) -> Node:
+        """The node itself, or what it is when it is repeated to that width."""
+        return node if node.width == width else self.node("add", self.zeros(width), node, width=width)
+
+    def elementwise(self, operation: str, *arguments: Node) -> Node:
+        """An operation element by element; arguments of width 1 are repeated.
+
+        Raises:
+            ValueError: the widths differ.
+        """
+        width = max(argument.width for argument in arguments)
+        if any(argument.width not in (1, width) for argument in arguments):
+            widths = " and ".join(str(argument.width) for argument in arguments)
+            raise ValueError(f"{operation} of widths {widths}")
+        for argument in arguments:
+            if argument.operation == "cat":  # part by part, so that joined parts are never computed on
+                starts = _starts(argument.arguments)
+                return self.cat(
+                    *(
+                        self.elementwise(operation, *(self.slice(each, start, part.width) for each in arguments))
+                        for start, part in zip(starts, argument.arguments, strict=True)
+                    )
+                )
+        return self._simplified(operation, *arguments) or self.node(operation, *arguments, width=width)
+
+    def _simplified(self, operation: str, *arguments: Node) -> Node | None:
+        """What is known without computing: sums with 0, products with 0 and 1."""
+        values = [each.data if each.operation == "constant" else None for each in arguments]
+        if operation in ("add", "sub") and values[1] == 0:
+            return arguments[0]
+        if operation == "add" and values[0] == 0:
+            return arguments[1]
+        if operation in ("mul", "div") and values[1] == 1:
+            return arguments[0]
+        if operation == "mul" and values[0] == 1:
+            return arguments[1]
+        if operation == "mul" and 0.0 in values:
+            return self.constant(0)
+        return None
+
+    def slice(self, node: Node, start: int, width: int) -> Node:
+        """Elements `start` to `start + width`."""
+        if node.width == 1 or (start == 0 and width == node.width):
+            return node
+        if node.operation == "zeros":
+            return self.zeros(width)
+        if node.operation == "slice":
+            return self.slice(node.arguments[0], node.data + start, width)
+        if node.operation == "cat":
+            return self._slice_of_parts(node, start, width)
+        if node.operation in MEMORY:
+            return self.node("slice", node, width=width, data=start)
+        return self.elementwise(node.operation, *(self.slice(each, start, width) for each in node.arguments))
+
+    def _slice_of_parts(self, node: Node, start: int, width: int) -> Node:
+        pieces = []
+        for begin, part in zip(_starts(node.arguments), node.arguments, strict=True):
+            low, high = max(start, begin), min(start + width, begin + part.width)
+            if low < high:
+                pieces.append(self.slice(part, low - begin, high - low))
+        return self.cat(*pieces)
+
+    def cat(self, *parts: Node) -> Node:
+        """Parts side by side."""
+        flat = [piece for part in parts for piece in (part.arguments if part.operation == "cat" else (part,))]
+        if len(flat) == 1:
+            return flat[0]
+        return self.node("cat", *flat, width=sum(part.width for part in flat))
+
+    def reduce(self, operation: str, node: Node) -> Node:
+        """Sum or maximum over the width, of width 1."""
+        if node.width == 1:
+            return node
+        if node.operation == "zeros":
+            return self.constant(0)
+        if node.operation == "cat":
+            total, *rest = (self.reduce(operation, part) for part in node.arguments)
+            for each in rest:
+                total = self.elementwise("add" if operation == "sum" else "maximum", total, each)
+            return total
+        return self.node(operation, node, width=1)
+
+    def linear(self, node: Node, weight: str, rows: int) -> Node:
+        """The product with a weight matrix `[rows, node.width]`."""
+        return self.node("linear", node, width=rows, data=weight)
+
+    def linear_t(self, node: Node, weight: str, columns: int) -> Node:
+        """The product with a transposed weight matrix `[node.width, columns]`."""
+        return self.node("linear_t", node, width=columns, data=weight)
+
+
+def _starts(parts: tuple[Node, ...]) -> list[int]:
+    starts, total = [], 0
+    for part in parts:
+        starts.append(total)
+        total += part.width
+    return starts
+
+
+def starts_of(node: Node) -> list[tuple[int, Node]]:
+    """The parts of a joined node with their places; a node that is not joined is its own only part."""
+    if node.operation != "cat":
+        return [(0, node)]
+    return list(zip(_starts(node.arguments), node.arguments, strict=True))
+
+
+def in_order(roots: list[Node]) -> list[Node]:
+    """All nodes that the roots need, arguments before what uses them."""
+    done: dict[int, Node] = {}
+    pending = [(root, False) for root in reversed(roots)]
+    while pending:
+        node, ready = pending.pop()
+        if id(node) in done:
+            continue
+        if ready:
+            done[id(node)] = node
+        else:
+            pending.append((node, True))
+            pending.extend((argument, False) for argument in reversed(node.arguments))
+    return list(done.values())

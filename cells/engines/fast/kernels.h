@@ -1,0 +1,151 @@
+// What every compiled cell stands on: vectors, exp, sigmoid and tanh, and a small matrix product.
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+
+// Tile of the product: ROWS x VECTORS accumulators that fill the registers without spilling.
+#if defined(__AVX512F__)
+enum { LANES = 16, VECTORS = 3, ROWS = 8 };
+#elif defined(__AVX__)
+enum { LANES = 8, VECTORS = 2, ROWS = 6 };
+#elif defined(__aarch64__)
+enum { LANES = 4, VECTORS = 4, ROWS = 6 };
+#else
+enum { LANES = 4, VECTORS = 2, ROWS = 4 };
+#endif
+enum { PANEL = LANES * VECTORS };
+typedef float lanes __attribute__((vector_size(LANES * 4), aligned(4)));
+
+static inline long padded(long width) { return (width + PANEL - 1) / PANEL * PANEL; }
+
+// exp to 2 units in the last place between -87 and 88, beyond which it stays what it is there.
+static inline float exp_(float x) {
+  x = x < -87.f ? -87.f : x;
+  x = x > 88.f ? 88.f : x;
+  float n = __builtin_rintf(x * 1.44269504f);
+  float r = __builtin_fmaf(n, -0.693145752f, x);
+  r = __builtin_fmaf(n, -1.42860677e-6f, r);
+  float p = 1.38888889e-3f;
+  p = __builtin_fmaf(p, r, 8.33333333e-3f);
+  p = __builtin_fmaf(p, r, 4.16666667e-2f);
+  p = __builtin_fmaf(p, r, 1.66666667e-1f);
+  p = __builtin_fmaf(p, r, 0.5f);
+  p = __builtin_fmaf(p, r, 1.f);
+  p = __builtin_fmaf(p, r, 1.f);
+  int bits = ((int)n + 127) << 23;
+  float power;
+  std::memcpy(&power, &bits, 4);
+  return p * power;
+}
+static inline float sigmoid_(float x) { return 1.f / (1.f + exp_(-x)); }
+// Near 0, where 1 - exp(-2x) loses digits, an odd polynomial fitted to tanh on [-0.6, 0.6].
+static inline float tanh_(float x) {
+  float a = __builtin_fabsf(x), e = exp_(-2.f * a), z = x * x;
+  float p = -5.743010000e-03f;
+  p = __builtin_fmaf(p, z, 2.067148000e-02f);
+  p = __builtin_fmaf(p, z, -5.374912000e-02f);
+  p = __builtin_fmaf(p, z, 1.333154800e-01f);
+  p = __builtin_fmaf(p, z, -3.333328600e-01f);
+  float small = __builtin_fmaf(x * z, p, x), large = __builtin_copysignf((1.f - e) / (1.f + e), x);
+  return a < 0.6f ? small : large;
+}
+static inline float remainder_(float a, float b) { return a - b * __builtin_floorf(a / b); }
+static inline float max_(float a, float b) { return a > b ? a : b; }
+
+// M rows of C = A B over one panel of PANEL columns. With few rows, sums over odd and even k are kept apart:
+// there would not be enough independent additions to hide their latency.
+template <int M>
+static inline __attribute__((always_inline)) void tile(long depth, const float* A, long lda, const float* B,
+                                                       float* C, long ldc) {
+  enum { SETS = M * VECTORS <= 3 * LANES / 8 + 3 ? 2 : 1 };
+  lanes c[SETS][M][VECTORS] = {};
+  long k = 0;
+  for (; k + SETS <= depth; k += SETS)
+#pragma GCC unroll 2
+    for (int s = 0; s < SETS; s++) {
+      lanes b[VECTORS];
+#pragma GCC unroll 4
+      for (int v = 0; v < VECTORS; v++) b[v] = *(const lanes*)(B + PANEL * (k + s) + LANES * v);
+#pragma GCC unroll 8
+      for (int m = 0; m < M; m++) {
+        float a = A[m * lda + k + s];
+#pragma GCC unroll 4
+        for (int v = 0; v < VECTORS; v++) c[s][m][v] += a * b[v];
+      }
+    }
+  for (; k < depth; k++)
+    for (int m = 0; m < M; m++)
+      for (int v = 0; v < VECTORS; v++) c[0][m][v] += A[m * lda + k] * *(const lanes*)(B + PANEL * k + LANES * v);
+  for (int m = 0; m < M; m++)
+    for (int v = 0; v < VECTORS; v++) {
+      lanes sum = c[0][m][v];
+      if (SETS == 2) sum += c[SETS - 1][m][v];
+      *(lanes*)(C + m * ldc + LANES * v) = sum;
+    }
+}
+static inline void rows_of(int m, long depth, const float* A, long lda, const float* B, float* C, long ldc) {
+  switch (m) {
+#if defined(__AVX512F__)
+    case 8: return tile<8>(depth, A, lda, B, C, ldc);
+    case 7: return tile<7>(depth, A, lda, B, C, ldc);
+#endif
+#if defined(__AVX__) || defined(__aarch64__)
+    case 6: return tile<6>(depth, A, lda, B, C, ldc);
+    case 5: return tile<5>(depth, A, lda, B, C, ldc);
+#endif
+    case 4: return tile<4>(depth, A, lda, B, C, ldc);
+    case 3: return tile<3>(depth, A, lda, B, C, ldc);
+    case 2: return tile<2>(depth, A, lda, B, C, ldc);
+    default: return tile<1>(depth, A, lda, B, C, ldc);
+  }
+}
+// Packed weights: for each panel its first and last k that is not zero, then depth x PANEL floats.
+// A block-triangular matrix so costs what its blocks do.
+enum { HEAD = 16 };
+static inline long panel_floats(long depth) { return HEAD + depth * PANEL; }
+
+// C [rows, padded(columns)] = A [rows, depth] times packed weights.
+static void product(long rows, long columns, long depth, const float* A, long lda, const float* packed, float* C,
+                    long ldc) {
+  for (long n = 0; n < columns; n += PANEL, packed += panel_floats(depth)) {
+    int range[2];
+    std::memcpy(range, packed, sizeof range);
+    const float* B = packed + HEAD + (long)range[0] * PANEL;
+    long inner = range[1] - range[0];
+    for (long m = 0; m < rows;) {
+      // Blocks of ROWS, some of ROWS - 1 where that leaves no short one, which would run at half the speed.
+      long left = rows - m, over = left % ROWS;
+      int block = left < ROWS ? left : over && (ROWS - 1) * (ROWS - over) <= left ? ROWS - 1 : ROWS;
+      rows_of(block, inner, A + m * lda + range[0], lda, B, C + m * ldc + n, ldc);
+      m += block;
+    }
+  }
+}
+template <class Element>
+static void pack(long columns, long depth, float* packed, Element element) {
+  for (long n = 0; n < columns; n += PANEL, packed += panel_floats(depth)) {
+    int range[2] = {(int)depth, 0};
+    for (long k = 0; k < depth; k++) {
+      float* row = packed + HEAD + k * PANEL;
+      bool any = false;
+      for (long j = 0; j < PANEL; j++) {
+        row[j] = n + j < columns ? element(k, n + j) : 0.f;
+        any |= row[j] != 0.f;
+      }
+      if (any) {
+        if (range[0] > k) range[0] = (int)k;
+        range[1] = (int)k + 1;
+      }
+    }
+    if (range[0] > range[1]) range[0] = range[1];
+    std::memcpy(packed, range, sizeof range);
+  }
+}
+extern "C" long packed_floats(long columns, long depth) { return padded(columns) / PANEL * panel_floats(depth); }
+// For A W^T and A W, W being [rows, columns].
+extern "C" void pack_linear(long rows, long columns, const float* W, float* packed) {
+  pack(rows, columns, packed, [=](long k, long n) { return W[n * columns + k]; });
+}
+extern "C" void pack_linear_t(long rows, long columns, const float* W, float* packed) {
+  pack(columns, rows, packed, [=](long k, long n) { return W[k * columns + n]; });
+}

@@ -1,0 +1,193 @@
+"""In what order one step's nodes are computed: matrix products, and between them loops over the rows' elements.
+
+A step falls into stages. A stage begins with the matrix products whose inputs the stages before have made, over all
+rows at once; then it computes the rest row by row, in loops over one width each. Where a loop needs a sum over a
+row that another makes, they stand in that order.
+"""
+
+from dataclasses import dataclass, field
+
+from cells.engines.fast.graph import COSTLY, REDUCTIONS, Node, in_order, starts_of
+
+Place = tuple[int, int]
+"""Stage, and order of the loop within the row."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a value is stored.
+
+    Args:
+        kind: "array" in the caller's memory, one row for each row of the batch; "running" state that the next step
+            finds; "buffer" for use in this step; "total" over all rows and steps.
+        key: which one.
+        width: of the whole, of which the value may be a part.
+        start: where in it the part begins.
+        optional: only stored when a backward pass will follow.
+    """
+
+    kind: str
+    key: object
+    width: int
+    start: int = 0
+    optional: bool = False
+
+
+@dataclass
+class Loop:
+    """One pass over a row's elements: what it stores, and what it sums."""
+
+    place: Place
+    width: int
+    stores: list[tuple[Node, Target]] = field(default_factory=list)
+    reductions: list[Node] = field(default_factory=list)
+
+    @property
+    def roots(self) -> list[Node]:
+        """What the loop must compute."""
+        return [node for node, _ in self.stores] + [node.arguments[0] for node in self.reductions]
+
+
+class Schedule:
+    """The stages of one step, forward or backward."""
+
+    def __init__(self, sinks: list[tuple[Node, Target]], available: set[int]) -> None:
+        """Arrange a step.
+
+        Args:
+            sinks: what is to be stored, and where.
+            available: ids of nodes whose value stands in memory before the step.
+        """
+        self.available = available
+        self.stored: set[int] = set()
+        self._places: dict[int, Place] = {}
+        parts = [
+            (part, Target(target.kind, target.key, target.width, start, target.optional))
+            for node, target in sinks
+            for start, part in starts_of(node)
+        ]
+        nodes = in_order([node for node, _ in sinks])
+        reached = self._reached(nodes, [node for node, _ in sinks])
+        self.products = [node for node in nodes if node.operation in ("linear", "linear_t") and id(node) in reached]
+        for product in self.products:
+            source = product.arguments[0]
+            if not _in_buffer(source):
+                parts += [
+                    (part, Target("buffer", source, source.width, start)) for start, part in starts_of(source)
+                ]
+                if source.operation not in ("cat", "slice", "vector") and id(source) not in available:
+                    self.stored.add(id(source))
+        self.reductions = [node for node in nodes if node.operation in REDUCTIONS and id(node) in reached]
+        self.stored |= {id(node) for node in self.reductions}
+        self._arrange(parts)
+
+    def _reached(self, nodes: list[Node], roots: list[Node]) -> set[int]:
+        """Ids of what must be computed, given what is available."""
+        reached: set[int] = set()
+        pending = list(roots)
+        while pending:
+            node = pending.pop()
+            if id(node) not in reached and id(node) not in self.available:
+                reached.add(id(node))
+                pending.extend(node.arguments)
+        return reached
+
+    def _arrange(self, parts: list[tuple[Node, Target]]) -> None:
+        """Make the loops; what is costly and needed by two of them is stored by its own."""
+        while True:
+            self.loops = self._loops(parts)
+            users: dict[int, set[int]] = {}
+            costly: dict[int, Node] = {}
+            for number, loop in enumerate(self.loops):
+                for node in self.computed(loop.roots):
+                    if node.operation in COSTLY and node.width > 1:
+                        users.setdefault(id(node), set()).add(number)
+                        costly[id(node)] = node
+            shared = [costly[key] for key, loops in users.items() if len(loops) > 1]
+            if not shared:
+                return
+            parts = parts + [(node, Target("buffer", node, node.width)) for node in shared]
+            self.stored |= {id(node) for node in shared}
+
+    def _loops(self, parts: list[tuple[Node, Target]]) -> list[Loop]:
+        loops: dict[tuple[Place, int], Loop] = {}
+
+        def loop(node: Node, width: int) -> Loop:
+            key = (self.place(node), width)
+            return loops.setdefault(key, Loop(*key))
+
+        for node, target in parts:
+            loop(node, node.width).stores.append((node, target))
+        for node in self.reductions:
+            source = node.arguments[0]
+            loop(source, source.width).reductions.append(node)
+        return sorted(loops.values(), key=lambda each: (each.place, each.width))
+
+    def place(self, node: Node) -> Place:
+        """When a node's value can be had."""
+        if id(node) in self.available or not node.arguments:
+            return (0, 0)
+        if id(node) not in self._places:
+            stage, order = max(self.place(argument) for argument in node.arguments)
+            if node.operation in ("linear", "linear_t"):
+                stage, order = stage + 1, 0
+            elif node.operation in REDUCTIONS:
+                order += 1
+            self._places[id(node)] = (stage, order)
+        return self._places[id(node)]
+
+    def in_memory(self, node: Node) -> bool:
+        """Whether a node's value is loaded rather than computed."""
+        if id(node) in self.available or id(node) in self.stored:
+            return True
+        return node.operation in ("linear", "linear_t", "vector", "state", "state_gradient", "slice")
+
+    def computed(self, roots: list[Node]) -> list[Node]:
+        """What a loop computes for its roots, in order; the rest it loads."""
+        done: dict[int, Node] = {}
+
+        def visit(node: Node, root: bool) -> None:
+            if id(node) in done or (self.in_memory(node) and not (root and id(node) in self.stored)):
+                return
+            for argument in node.arguments:
+                visit(argument, False)
+            done[id(node)] = node
+
+        for root in roots:
+            visit(root, True)
+        return list(done.values())
+
+    def loads(self, loop: Loop) -> list[Node]:
+        """What a loop finds in memory."""
+        computed = self.computed(loop.roots)
+        own = {id(node) for node in computed}
+        wanted = [*loop.roots, *(argument for node in computed for argument in node.arguments)]
+        return list({id(node): node for node in wanted if id(node) not in own and self.in_memory(node)}.values())
+
+    @property
+    def stages(self) -> range:
+        """All stages."""
+        last = max([loop.place[0] for loop in self.loops] + [self.place(node)[0] for node in self.products])
+        return range(last + 1)
+
+    def in_place(self, key: object, state: Node) -> bool:
+        """Whether the new value of a running state may overwrite the old: nothing reads the old one later."""
+        first = next(
+            number
+            for number, loop in enumerate(self.loops)
+            if any((to.kind, to.key) == ("running", key) for _, to in loop.stores)
+        )
+        stage = self.loops[first].place[0]
+        if any(node.arguments[0] is state and self.place(node)[0] > stage for node in self.products):
+            return False
+        for number, loop in enumerate(self.loops):
+            for node in self.loads(loop):
+                part = node.operation == "slice" and node.arguments[0] is state
+                if (node is state and number > first) or (part and number >= first):
+                    return False
+        return True
+
+
+def _in_buffer(node: Node) -> bool:
+    """Whether a product can read its input where it is, in the thread's padded rows."""
+    return node.operation in ("linear", "linear_t", "state", "state_gradient")

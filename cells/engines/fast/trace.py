@@ -1,0 +1,289 @@
+"""Read a cell's step by calling it with symbols that take the place of tensors."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cells.cell import Cell
+from cells.engines.fast.graph import Graph, Node
+
+
+class CannotTrace(Exception):
+    """The step does something that symbols do not know; the message says what."""
+
+
+class Symbol:
+    """What a step is given instead of a tensor `[batch, width]`, a vector `[width]` or a matrix."""
+
+    def __init__(self, graph: Graph, node: Node | None, shape: tuple[int, ...], name: str = "") -> None:
+        self.graph = graph
+        self._node = node  # None for a matrix, which only `linear` can use
+        self.shape = torch.Size(shape)
+        self.name = name
+
+    @property
+    def node(self) -> Node:
+        """The value; a matrix has none."""
+        if self._node is None:
+            raise CannotTrace(f"matrix {self.name!r} is used other than by linear")
+        return self._node
+
+    @classmethod
+    def __torch_function__(
+        cls, function: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """torch's functions on symbols."""
+        if function not in _FUNCTIONS:
+            raise CannotTrace(f"it calls {getattr(function, '__name__', function)}")
+        return _FUNCTIONS[function](*args, **(kwargs or {}))
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(torch, name, None)
+        if name.startswith("__") or function not in _FUNCTIONS:
+            raise CannotTrace(f"it uses the tensor's {name}")
+        return lambda *args, **kwargs: _FUNCTIONS[function](self, *args, **kwargs)
+
+    def __bool__(self) -> bool:
+        raise CannotTrace("it decides by a tensor's value")
+
+    def dim(self) -> int:
+        """Dimensions, as a tensor's."""
+        return len(self.shape)
+
+    def size(self, dim: int | None = None) -> Any:
+        """Sizes, as a tensor's."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def __add__(self, other: Any) -> "Symbol":
+        return _elementwise("add", self, other)
+
+    def __sub__(self, other: Any) -> "Symbol":
+        return _elementwise("sub", self, other)
+
+    def __rsub__(self, other: Any) -> "Symbol":
+        return _elementwise("sub", other, self)
+
+    def __mul__(self, other: Any) -> "Symbol":
+        return _elementwise("mul", self, other)
+
+    def __truediv__(self, other: Any) -> "Symbol":
+        return _elementwise("div", self, other)
+
+    def __rtruediv__(self, other: Any) -> "Symbol":
+        return _elementwise("div", other, self)
+
+    def __mod__(self, other: Any) -> "Symbol":
+        return _elementwise("remainder", self, other)
+
+    def __pow__(self, power: Any) -> "Symbol":
+        if power != 2:
+            raise CannotTrace(f"it raises to the power {power}")
+        return _elementwise("mul", self, self)
+
+    def __neg__(self) -> "Symbol":
+        return _elementwise("neg", self)
+
+    def __lt__(self, other: Any) -> "Symbol":
+        return _elementwise("lt", self, other)
+
+    def __le__(self, other: Any) -> "Symbol":
+        return _elementwise("le", self, other)
+
+    def __gt__(self, other: Any) -> "Symbol":
+        return _elementwise("lt", other, self)
+
+    def __ge__(self, other: Any) -> "Symbol":
+        return _elementwise("le", other, self)
+
+    def __eq__(self, other: Any) -> Any:
+        return _elementwise("eq", self, other)
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+    __hash__ = object.__hash__
+
+
+def _elementwise(operation: str, *arguments: Any) -> Symbol:
+    symbols = [argument for argument in arguments if isinstance(argument, Symbol)]
+    graph = symbols[0].graph
+    nodes = []
+    for argument in arguments:
+        if isinstance(argument, Symbol):
+            nodes.append(argument.node)
+        elif isinstance(argument, int | float):
+            nodes.append(graph.constant(argument))
+        else:
+            raise CannotTrace(f"it uses a {type(argument).__name__} that is not among its weights")
+    try:
+        node = graph.elementwise(operation, *nodes)
+    except ValueError as error:
+        raise CannotTrace(str(error)) from error
+    return _row(graph, node)
+
+
+def _row(graph: Graph, node: Node) -> Symbol:
+    return Symbol(graph, node, (1, node.width))
+
+
+def _last(dim: int, symbol: Symbol) -> None:
+    if dim not in (-1, symbol.dim() - 1):
+        raise CannotTrace(f"it works over dimension {dim}; only the last, -1, is known")
+
+
+def _linear(inputs: Symbol, weight: Any, bias: Any = None) -> Symbol:
+    if not isinstance(weight, Symbol) or weight.dim() != 2:
+        raise CannotTrace("it multiplies by a matrix that is not among its weights")
+    rows, columns = weight.shape
+    if inputs.shape[-1] != columns:
+        raise CannotTrace(f"linear of {inputs.shape[-1]} features with a matrix of {columns} columns")
+    product = _row(inputs.graph, inputs.graph.linear(inputs.node, weight.name, rows))
+    return product if bias is None else product + bias
+
+
+def _chunk(symbol: Symbol, chunks: int, dim: int = 0) -> tuple[Symbol, ...]:
+    width = -(-symbol.shape[-1] // chunks)
+    return _split(symbol, width, dim)
+
+
+def _split(symbol: Symbol, size: int | Sequence[int], dim: int = 0) -> tuple[Symbol, ...]:
+    _last(dim, symbol)
+    width = symbol.shape[-1]
+    if isinstance(size, int):
+        size = [min(size, width - start) for start in range(0, width, size)]
+    starts = [sum(size[:place]) for place in range(len(size))]
+    graph = symbol.graph
+    return tuple(
+        _row(graph, graph.slice(symbol.node, start, each)) for start, each in zip(starts, size, strict=True)
+    )
+
+
+def _cat(parts: Sequence[Symbol], dim: int = 0) -> Symbol:
+    _last(dim, parts[0])
+    graph = parts[0].graph
+    return _row(graph, graph.cat(*(part.node for part in parts)))
+
+
+def _sum(symbol: Symbol, dim: int, keepdim: bool = False) -> Symbol:
+    _last(dim, symbol)
+    if not keepdim:
+        raise CannotTrace("it sums without keepdim=True")
+    return _row(symbol.graph, symbol.graph.reduce("sum", symbol.node))
+
+
+def _mean(symbol: Symbol, dim: int, keepdim: bool = False) -> Symbol:
+    return _sum(symbol, dim, keepdim) * (1.0 / symbol.shape[-1])
+
+
+def _softmax(symbol: Symbol, dim: int, _stacklevel: int = 3, dtype: None = None) -> Symbol:
+    _last(dim, symbol)
+    graph = symbol.graph
+    powers = _elementwise("exp", symbol - _row(graph, graph.reduce("max", symbol.node)))
+    return powers * (1.0 / _sum(powers, -1, True))
+
+
+def _layer_norm(
+    symbol: Symbol, shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Symbol:
+    if tuple(shape) != (symbol.shape[-1],):
+        raise CannotTrace("it normalizes over more than the last dimension")
+    centered = symbol - _mean(symbol, -1, True)
+    variance = _mean(centered * centered, -1, True)
+    normal = centered * (1.0 / _elementwise("sqrt", variance + eps))
+    normal = normal if weight is None else normal * weight
+    return normal if bias is None else normal + bias
+
+
+def _binary(operation: str) -> Callable[..., Symbol]:
+    return lambda one, other: _elementwise(operation, one, other)
+
+
+def _unary(operation: str) -> Callable[..., Symbol]:
+    return lambda one, **_: _elementwise(operation, one)
+
+
+_FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    functional.linear: _linear,
+    functional.layer_norm: _layer_norm,
+    functional.softmax: _softmax,
+    torch.softmax: _softmax,
+    torch.chunk: _chunk,
+    torch.split: _split,
+    torch.cat: _cat,
+    torch.sum: _sum,
+    torch.mean: _mean,
+    torch.square: lambda one: one * one,
+    torch.where: lambda mask, one, other: _elementwise("where", mask, one, other),
+    torch.rsub: lambda one, other: _elementwise("sub", other, one),
+    torch.gt: lambda one, other: _elementwise("lt", other, one),
+    torch.ge: lambda one, other: _elementwise("le", other, one),
+    functional.relu: _unary("relu"),
+    functional.sigmoid: _unary("sigmoid"),
+    functional.tanh: _unary("tanh"),
+    **{getattr(torch, name): _binary(name) for name in ("add", "sub", "mul", "div", "remainder", "lt", "le", "eq")},
+    **{getattr(torch, name): _unary(name) for name in ("neg", "sigmoid", "tanh", "relu", "exp", "sqrt", "floor", "abs")},
+}
+
+
+@dataclass
+class Step:
+    """A step that was read.
+
+    Args:
+        graph: holds its nodes.
+        projected: width of the projected input.
+        states: width of each state.
+        output: what it returns.
+        new_states: the state it returns.
+        vectors: widths of the vectors it uses, by name.
+        matrices: shapes of the matrices it uses, by name.
+    """
+
+    graph: Graph
+    projected: int
+    states: tuple[int, ...]
+    output: Node
+    new_states: list[Node]
+    vectors: dict[str, int]
+    matrices: dict[str, tuple[int, int]]
+
+
+def trace(cell: Cell, projected: int) -> Step:
+    """Read a cell's step, given the width of its projected input.
+
+    Raises:
+        CannotTrace: the step does what symbols do not know.
+    """
+    graph = Graph()
+    weights, vectors, matrices = _symbols(graph, vars(cell.weights()))
+    state = tuple(
+        _row(graph, graph.node("state", width=width, data=place)) for place, width in enumerate(cell.state_sizes)
+    )
+    inputs = _row(graph, graph.node("projected", width=projected))
+    output, new = cell.step(inputs, state, SimpleNamespace(**weights))  # type: ignore[arg-type]
+    for part, width in zip((output, *new), (cell.output_size, *cell.state_sizes), strict=True):
+        if not isinstance(part, Symbol) or part.shape[-1] != width:
+            raise CannotTrace("it returns what has not the declared sizes")
+    new_states = [part.node for part in new]  # type: ignore[attr-defined]
+    return Step(graph, projected, cell.state_sizes, output.node, new_states, vectors, matrices)  # type: ignore
+
+
+def _symbols(
+    graph: Graph, weights: dict[str, Tensor]
+) -> tuple[dict[str, Symbol], dict[str, int], dict[str, tuple[int, int]]]:
+    symbols, vectors, matrices = {}, {}, {}
+    for name, weight in weights.items():
+        node = None
+        if weight.dim() == 1:
+            vectors[name] = weight.shape[0]
+            node = graph.node("vector", width=weight.shape[0], data=name)
+        elif weight.dim() == 2:
+            matrices[name] = (weight.shape[0], weight.shape[1])
+        else:
+            continue
+        symbols[name] = Symbol(graph, node, tuple(weight.shape), name)
+    return symbols, vectors, matrices

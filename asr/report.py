@@ -86,7 +86,8 @@ def write_report(
     """
     history = read_history(run)
     sections = [_error_rates(evaluations), *_advice(history, metrics)]
-    sections.append(learning_curves(history, {"dev_wer": "words", "dev_cer": "characters"}))
+    errors = {"dev_wer": "words", "dev_cer": "characters"}
+    sections.append(learning_curves(history, errors, transcriber.config.training.clip_norm))
     if evaluations:
         split = (
             "test" if "test" in evaluations else "dev" if "dev" in evaluations else next(iter(evaluations))

@@ -68,16 +68,6 @@ class CTCTask(pl.LightningModule):
         )
         return loss
 
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        norms = torch._foreach_norm([p.grad for p in self.model.parameters() if p.grad is not None])
-        norm = torch.linalg.vector_norm(torch.stack(norms))
-        self.log("gradient_norm", norm, on_step=False, on_epoch=True, batch_size=1)
-        if (
-            not torch.isfinite(norm) and getattr(self.trainer.precision_plugin, "scaler", None) is None
-        ):  # a loss scaler skips such steps itself
-            optimizer.zero_grad()
-            self.monitor.gradient_not_finite()
-
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
         if self.averaged:

@@ -29,6 +29,7 @@ from asr.examples import Batch, Examples, collate, read_row
 from asr.tokens import BLANK_SYMBOL, Tokens
 from benchmarks.common import recordings
 from training.batching import LengthBatches
+from training.clipping import clip_gradients
 from training.machine import describe_machine
 
 RECIPE = "recipes/ctc/an4.yaml"
@@ -99,7 +100,8 @@ class Stages:
 
     def update(self) -> None:
         """Clip, step, forget the gradients."""
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.training.clip_norm)
+        training = self.config.training
+        clip_gradients(self.model.parameters(), norm=training.clip_norm, value=training.clip_value)
         self.optimizer.step()
         self.optimizer.zero_grad()
 

@@ -86,7 +86,8 @@ class TrainingConfig(Settings):
     weight_decay: float = Field(1e-2, ge=0)
     warmup_steps: int = Field(200, ge=0)
     decay: Literal["cosine", "linear", "constant"] = "cosine"
-    clip_norm: float = Field(5.0, gt=0)
+    clip_norm: float | None = Field(5.0, gt=0, description="largest norm of a gradient; null for no limit")
+    clip_value: float | None = Field(None, gt=0, description="largest absolute value in a gradient")
     average_decay: float = Field(0.999, ge=0, lt=1, description="moving average of weights; 0 turns it off")
     patience: int = Field(20, ge=1, description="epochs without a better dev error before stopping")
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import lightning.pytorch as pl
@@ -40,7 +41,7 @@ class TrainingProgress(pl.Callback):
             f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
             f"  loss {float(figures['train_loss']):.3f}  dev loss {float(figures['dev_loss']):.3f}"
             f"  dev error {float(figures['dev_error']):.1%} (best {self._best:.1%})"
-            f"  {seconds:.1f} s, at most {left:.1f} min left",
+            f"{_gradients(figures)}  {seconds:.1f} s, at most {left:.1f} min left",
             file=sys.stderr,
         )
 
@@ -53,3 +54,15 @@ class TrainingProgress(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._best = state_dict["best"]
+
+
+def _gradients(figures: Mapping[str, Any]) -> str:
+    """How much of an epoch's gradients was clipped or thrown away, for its line."""
+    parts = []
+    if figures.get("clipped_by_norm") is not None:
+        parts.append(f"clipped {float(figures['clipped_by_norm']):.0%} of steps")
+    if figures.get("clipped_by_value") is not None:
+        parts.append(f"clipped {float(figures['clipped_by_value']):.1%} of values")
+    if figures.get("skipped_steps"):
+        parts.append(f"skipped {int(figures['skipped_steps'])} (gradient not finite)")
+    return "".join(f"  {part}" for part in parts)

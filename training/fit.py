@@ -14,9 +14,11 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from training.checkpoint import write_atomic, write_bytes, write_text
+from training.clipping import ClippingRecord, clip_gradients
 from training.config import TrainingConfig
 from training.epoch_progress import TrainingProgress
 from training.machine import set_threads
@@ -66,6 +68,43 @@ class SaveBest(pl.Callback):
         self.best, self.best_epoch = state_dict["best"], state_dict["best_epoch"]
 
 
+class GradientClipping(pl.Callback):
+    """Clips the gradient of every step and logs each epoch's figures of it, as `ClippingRecord` names them.
+
+    A step whose gradient is not finite is skipped: no weight and nothing the optimizer remembers changes, and
+    the learning rate's schedule goes on. Under mixed precision the hook sees gradients without the loss's scale.
+    """
+
+    def __init__(self, norm: float | None, value: float | None, not_finite: Callable[[], None]) -> None:
+        """Set the limits, None for none.
+
+        Args:
+            norm: of the whole gradient.
+            value: of each value in it.
+            not_finite: called at each skipped step, but not where the loss has a scale (16-mixed): there the
+                first steps are skipped until the scale is found, and later ones to find it anew.
+        """
+        self.norm, self.value, self.not_finite = norm, value, not_finite
+        self.record = ClippingRecord(norm is not None, value is not None)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.record.steps.clear()
+
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
+    ) -> None:
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        clipped = clip_gradients(parameters, norm=self.norm, value=self.value)
+        self.record.steps.append(clipped)
+        if not clipped.finite:
+            optimizer.zero_grad()  # to None, which optimizers pass over
+            if getattr(trainer.precision_plugin, "scaler", None) is None:
+                self.not_finite()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        pl_module.log_dict(self.record.figures())
+
+
 class History(pl.Callback):
     """Keeps every logged figure of every epoch, in `history.json`; seeds each epoch by its number.
 
@@ -106,6 +145,7 @@ def fit(
     run: Path,
     config: TrainingConfig,
     save_best: Callable[[], None],
+    not_finite: Callable[[], None],
     *,
     quiet: bool = False,
 ) -> None:
@@ -118,6 +158,7 @@ def fit(
         run: the run directory; gets `checkpoints/last.ckpt`, `history.json` and TensorBoard's events.
         config: how to train.
         save_best: writes the model as it stands; called when the dev error is the lowest so far.
+        not_finite: called when a step is skipped since its gradient is not finite; see `GradientClipping`.
         quiet: show no progress.
 
     Raises:
@@ -132,8 +173,10 @@ def fit(
         accelerator=config.accelerator,
         devices=config.devices,
         precision=_precision(config),  # type: ignore[arg-type]  # one of Lightning's own names
-        gradient_clip_val=config.clip_norm,
         callbacks=[
+            GradientClipping(
+                config.clip_norm, config.clip_value, not_finite
+            ),  # before those that show figures
             SaveBest(save_best),
             history,
             EarlyStopping(MONITOR, patience=config.patience, check_finite=False),

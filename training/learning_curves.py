@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from training.plot import Curve, line_chart
-from training.report import Block, Cell, Details, Grid, Paragraph, Picture, Section, Table
+from training.report import Block, Cell, Details, Grid, Notice, Paragraph, Picture, Section, Table
 
 TABLE_EPOCHS = 200
 """Of longer trainings the table has the last ones."""
@@ -28,12 +28,19 @@ def best_epoch(history: list[dict[str, float]]) -> int | None:
     return errors.index(min(known)) if known else None
 
 
-def learning_curves(history: list[dict[str, float]], errors: Mapping[str, str]) -> Section:
-    """Losses, dev errors, learning rate and gradient over epochs, the chosen epoch marked.
+CLIPPED = {"clipped_by_norm": "steps, by norm", "clipped_by_value": "values, by value"}
+"""Shares of an epoch's gradients that were clipped, as `training.clipping` names them."""
+
+
+def learning_curves(
+    history: list[dict[str, float]], errors: Mapping[str, str], clip_norm: float | None = None
+) -> Section:
+    """Losses, dev errors, learning rate and gradients over epochs, the chosen epoch marked.
 
     Args:
         history: as `read_history` gives it.
         errors: which figures are dev errors (shares), with the label of each, such as `{"dev_wer": "words"}`.
+        clip_norm: the norm to which gradients were clipped, if they were; drawn beside their norms.
     """
     title = "Learning curves"
     if not history:
@@ -53,11 +60,40 @@ def learning_curves(history: list[dict[str, float]], errors: Mapping[str, str]) 
         _chart("Loss", history, {"train_loss": "training", "dev_loss": "dev"}, best),
         _chart("Dev error", history, errors, best, percent=True),
         _chart("Learning rate", history, {"learning_rate": "learning rate"}, best),
-        _chart("Gradient norm", history, {"gradient_norm": "gradient norm"}, best, logarithmic=True),
+        _chart(
+            "Gradient norm before clipping",
+            [
+                {**epoch, "limit": clip_norm} if clip_norm and "gradient_norm" in epoch else epoch
+                for epoch in history
+            ],
+            {"gradient_norm": "median step", "gradient_norm_max": "largest", "limit": "clipped to"},
+            best,
+            logarithmic=True,
+        ),
+        _chart("Share of gradients clipped", history, CLIPPED, best, percent=True),
     ]
     blocks.append(Grid([chart for chart in charts if chart], narrowest=26))
+    blocks += _skipped(history)
     blocks.append(Details("The figures of every epoch", [_table(history, best, errors)]))
     return Section(title, blocks)
+
+
+def _skipped(history: list[dict[str, float]]) -> list[Block]:
+    """A word of the steps that were left out, where there were any."""
+    skipped = {
+        _number(epoch, position): int(epoch.get("skipped_steps", 0)) for position, epoch in enumerate(history)
+    }
+    skipped = {epoch: count for epoch, count in skipped.items() if count}
+    if not skipped:
+        return []
+    total = sum(skipped.values())
+    which = ", ".join(map(str, list(skipped)[:10])) + (" and later" if len(skipped) > 10 else "")
+    return [
+        Notice(
+            f"{total} {'step was' if total == 1 else 'steps were'} skipped, the weights left as they were, since the "
+            f"gradient was not finite: in epoch {which}."
+        )
+    ]
 
 
 def _number(epoch: dict[str, float], position: int) -> int:
@@ -105,6 +141,9 @@ def _table(history: list[dict[str, float]], best: int | None, errors: Mapping[st
         **{name: (f"dev error, {label}", ".2%") for name, label in errors.items()},
         "learning_rate": ("learning rate", ".2g"),
         "gradient_norm": ("gradient norm", ".2f"),
+        "gradient_norm_max": ("largest", ".2f"),
+        **{name: (f"clipped {label}", ".1%") for name, label in CLIPPED.items()},
+        "skipped_steps": ("skipped steps", ".0f"),
         "seconds": ("seconds", ".1f"),
     }
     names = {name: form for name, form in names.items() if any(name in epoch for epoch in history)}

@@ -145,16 +145,17 @@ class Schedule:
     def computed(self, roots: list[Node]) -> list[Node]:
         """What a loop computes for its roots, in order; the rest it loads."""
         done: dict[int, Node] = {}
+        own = {id(root) for root in roots if root.operation not in REDUCTIONS} & self.stored - self.available
 
-        def visit(node: Node, root: bool) -> None:
-            if id(node) in done or (self.in_memory(node) and not (root and id(node) in self.stored)):
+        def visit(node: Node) -> None:
+            if id(node) in done or (self.in_memory(node) and id(node) not in own):
                 return
             for argument in node.arguments:
-                visit(argument, False)
+                visit(argument)
             done[id(node)] = node
 
         for root in roots:
-            visit(root, True)
+            visit(root)
         return list(done.values())
 
     def loads(self, loop: Loop) -> list[Node]:

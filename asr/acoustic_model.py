@@ -59,6 +59,8 @@ class AcousticModel(nn.Module):
             bidirectional=True,
             dropout=config.dropout,
             layer_norm=True,
+            engine=config.engine,
+            **config.cell_options,
         )
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(self.stack.output_size, token_count)

@@ -1,9 +1,9 @@
 """The settings of a speech recognizer, from corpus to training: what a recipe's YAML says."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from training.config import Settings, TrainingConfig
 
@@ -67,10 +67,31 @@ class ModelConfig(Settings):
 
     subsampling: Literal[2, 4] = 4
     channels: int = Field(16, ge=1)
-    cell: Literal["lstm", "gru", "elman"] = "lstm"
+    cell: str = Field("lstm", description="a name in cells.CELLS, such as peephole_lstm")
     layers: int = Field(2, ge=1)
     hidden_size: int = Field(192, ge=1, description="units of each direction")
+    cell_options: dict[str, Any] = Field({}, description="of the cell, such as {periods: [1, 2, 4]}")
+    engine: Literal["auto", "reference", "native", "fast"] = Field(
+        "auto", description="what runs the cells (cells.engines); auto takes the fastest that can"
+    )
     dropout: float = Field(0.1, ge=0, lt=1)
+
+    @field_validator("cell")
+    @classmethod
+    def _be_known(cls, cell: str) -> str:
+        from cells.options import check_name  # brings torch, which reading a module of settings must not cost
+
+        check_name(cell)
+        return cell
+
+    @field_validator("cell_options")
+    @classmethod
+    def _fit_the_cell(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if {"cell", "hidden_size"} <= info.data.keys():  # else these are wrong themselves, and said to be
+            from cells.options import check_options
+
+            check_options(info.data["cell"], info.data["hidden_size"], options)
+        return options
 
 
 class TokensConfig(Settings):
@@ -88,6 +109,6 @@ class RecognizerConfig(Settings):
     features: FeatureConfig = FeatureConfig()
     augment: AugmentConfig = AugmentConfig()
     tokens: TokensConfig = TokensConfig()
-    model: ModelConfig = ModelConfig()
+    model: ModelConfig = Field(default_factory=ModelConfig)
     training: TrainingConfig = TrainingConfig()
     select_by: Literal["wer", "cer"] = Field("wer", description="dev error that chooses the best model")

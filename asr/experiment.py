@@ -18,6 +18,8 @@ from asr.evaluation import Evaluation, evaluate
 from asr.examples import Example, Examples, collate
 from asr.tokens import Tokens
 from asr.transcriber import Transcriber
+from cells import make_cell
+from cells.engines import choose_engine
 from training.batching import LengthBatches
 from training.checkpoint import save_weights, write_text
 from training.config import ConfigError
@@ -106,8 +108,11 @@ def prepare(config: RecognizerConfig, run: Path, cache: Path, start: Path | None
     """Read the corpus, learn or take over the alphabet, initialize the model, and open the run directory."""
     base = Transcriber.load(start) if start else None
     if base:
-        config = config.model_copy(update={"model": base.config.model, "features": base.config.features})
+        model = base.config.model.model_copy(update={"engine": config.model.engine})
+        config = config.model_copy(update={"model": model, "features": base.config.features})
+        base.model.stack.engine = config.model.engine
     _check_same(run, config)
+    check_engine(config)
     torch.manual_seed(config.training.seed)
     rows = load_corpus(config.corpus, cache)
     for split, dataset in rows.items():
@@ -183,6 +188,23 @@ def finish(experiment: Experiment, minutes: float, *, quiet: bool = False) -> di
     write_report(experiment.run, experiment.rows, evaluations, best, metrics)
     write_text(experiment.run / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     return metrics
+
+
+def check_engine(config: RecognizerConfig) -> None:
+    """Refuse settings that ask for an engine that cannot run the cell here, before anything long begins.
+
+    Raises:
+        ConfigError: the message says why it cannot.
+    """
+    model, accelerator = config.model, config.training.accelerator
+    if model.engine == "auto":
+        return
+    device = "cuda" if accelerator not in ("cpu", "mps") and torch.cuda.is_available() else "cpu"
+    cell = make_cell(model.cell, 1, model.hidden_size, **model.cell_options)
+    try:
+        choose_engine(model.engine, cell, torch.empty(1, 1, device=device))
+    except ValueError as error:
+        raise ConfigError(f"model.engine: {error}; model.engine=auto takes one that can") from error
 
 
 def leave_out_unfit(rows: "Dataset", transcriber: Transcriber) -> "Dataset":

@@ -27,6 +27,7 @@ from asr.examples import read_row
 from asr.monitor import Monitor
 from asr.report_pictures import DRAWN_SECONDS, picture
 from asr.transcriber import Transcriber
+from cells import CELLS
 from training.checkpoint import write_text
 from training.learning_curves import learning_curves, read_history
 from training.report import (
@@ -93,11 +94,11 @@ def write_report(
             "test" if "test" in evaluations else "dev" if "dev" in evaluations else next(iter(evaluations))
         )
         sections += _sections_of(split, evaluations[split], rows.get(split), transcriber)
-    config = transcriber.config
+    config, model = transcriber.config, transcriber.config.model
     page = Page(
         title=config.name,
         subtitle=f"A speech recognizer trained on {config.corpus.kind}: "
-        f"{config.model.layers} bidirectional {config.model.cell.upper()} layers of {config.model.hidden_size}, "
+        f"{model.layers} bidirectional {CELLS[model.cell].__name__} layers of {model.hidden_size}, "
         "CTC, decoded greedily",
         highlights=_highlights(evaluations),
         facts=_facts(rows, transcriber, metrics),

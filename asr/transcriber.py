@@ -96,6 +96,9 @@ class Transcriber:
                 f"{directory}: model.safetensors does not fit config.yaml and tokens.json; "
                 f"they come from different runs. {error}"
             ) from error
+        if transcriber.model.stack.engine == "fast":
+            # Training may insist on it; use must not, for it may have no compiler. Where there is one, this is it.
+            transcriber.model.stack.engine = "auto"
         return transcriber.to(device)
 
     def save(self, directory: str | Path, facts: dict[str, str] | None = None) -> None:

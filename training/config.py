@@ -46,10 +46,10 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(tree)
         except ValidationError as error:
-            lines = [
-                f"  {'.'.join(str(part) for part in item['loc']) or '(top)'}: {item['msg']}"
-                for item in error.errors()
-            ]
+            lines = []
+            for item in error.errors():
+                setting = ".".join(str(part) for part in item["loc"]) or "(top)"
+                lines.append(f"  {setting}: {item['msg'].removeprefix('Value error, ')}")
             raise ConfigError(f"{where}: settings are wrong:\n" + "\n".join(lines)) from error
 
     def to_yaml(self) -> str:

@@ -6,13 +6,13 @@ import torch
 from asr.acoustic_model import AcousticModel
 from asr.config import ModelConfig
 from asr.ctc import ctc_loss
+from cells import CELLS
 
 
-def make(subsampling: int, cell: str = "lstm") -> AcousticModel:
+def make(subsampling: int, cell: str = "lstm", **settings: object) -> AcousticModel:
     torch.manual_seed(3)
-    return AcousticModel(
-        ModelConfig(subsampling=subsampling, cell=cell, hidden_size=12, layers=2), 20, 7
-    ).eval()
+    config = ModelConfig(subsampling=subsampling, cell=cell, hidden_size=12, layers=2, **settings)
+    return AcousticModel(config, 20, 7).eval()
 
 
 @pytest.mark.parametrize("subsampling", [2, 4])
@@ -26,7 +26,7 @@ def test_steps_tells_the_length_of_the_output(subsampling: int, frames: int) -> 
 
 
 @pytest.mark.parametrize("subsampling", [2, 4])
-@pytest.mark.parametrize("cell", ["lstm", "gru", "elman"])
+@pytest.mark.parametrize("cell", sorted(CELLS))
 def test_an_utterance_alone_and_in_any_batch(subsampling: int, cell: str) -> None:
     model = make(subsampling, cell)
     lengths = torch.tensor([57, 12, 33, 1])
@@ -44,3 +44,27 @@ def test_an_utterance_alone_and_in_any_batch(subsampling: int, cell: str) -> Non
         ctc_loss(alone, one, targets[row : row + 1], target_lengths[row : row + 1]).sum().backward()
     for joint, parameter in zip(gradients, model.parameters(), strict=True):
         assert (joint - parameter.grad).norm() <= 1e-5 * parameter.grad.norm()
+
+
+@pytest.mark.parametrize("cell", ["lstm", "peephole_lstm", "gru", "elman"])
+def test_every_cell_learns(cell: str) -> None:
+    model = make(2, cell, dropout=0).train()
+    features, lengths = torch.randn(2, 40, 20), torch.tensor([40, 31])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(5):
+        log_probs, steps = model(features, lengths)
+        targets, target_lengths = torch.tensor([[1, 2], [3, 0]]), torch.tensor([2, 1])
+        loss = ctc_loss(log_probs, steps, targets, target_lengths).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        assert all(parameter.grad.any() for parameter in model.parameters())
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+def test_options_and_engine_reach_the_stack() -> None:
+    model = make(4, "clockwork", cell_options={"periods": [1, 2, 4]}, engine="reference")
+    assert model.stack.layers[1][0].periods == (1, 2, 4)
+    assert model.stack.engine == "reference"

@@ -11,6 +11,8 @@ import soundfile
 from asr.config import RecognizerConfig
 from asr.ctc import required_steps
 from asr.experiment import prepare
+from asr.tokens import Tokens
+from asr.transcriber import Transcriber
 from tests.conftest import RECIPES
 from tests.tones import RATE, SETTINGS, say, write_corpus
 from training.errors import UserError
@@ -111,3 +113,47 @@ def test_an_unreadable_file_leaves_its_reason_in_the_batch(tmp_path: Path) -> No
     (batch,) = [batch for batch in loader if batch.errors]
     assert len(batch.errors) == 1 and experiment.rows["train"][0]["id"] in batch.errors[0]
     assert 0 not in batch.items and len(batch.items) == len(batch.features) == 3
+
+
+@pytest.mark.parametrize(
+    ("cell", "engine", "message"),
+    [
+        (
+            "peephole_lstm",
+            "native",
+            "model.engine: .*native engine cannot run PeepholeLSTM.*model.engine=auto",
+        ),
+        ("lstm", "fast", "model.engine: .*no C.. compiler"),
+    ],
+)
+def test_an_engine_that_cannot_run_is_told_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str, engine: str, message: str
+) -> None:
+    monkeypatch.setattr("cells.engines.fast.compiler.compiler", lambda: None)
+    settings = (f"model.cell={cell}", f"model.engine={engine}")
+    with pytest.raises(UserError, match=message):
+        prepare(config(tmp_path / "nowhere.csv", *settings), tmp_path / "run", tmp_path / "cache")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_trained_on_the_fast_engine_loads_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = config(tmp_path / "m.csv", "model.engine=fast", "model.cell=peephole_lstm", "features.mels=24")
+    Transcriber(settings, Tokens.learn(["ab"], settings.tokens)).save(tmp_path / "run")
+    monkeypatch.setattr("cells.engines.fast.compiler.compiler", lambda: None)
+    transcriber = Transcriber.load(tmp_path / "run")
+    assert transcriber.config.model.engine == "fast"
+    log_probs, steps = transcriber.emissions([say("ab")])
+    assert log_probs.isfinite().all() and steps.tolist() == [log_probs.shape[1]]
+
+
+def test_fine_tuning_keeps_the_cell_and_takes_the_engine_it_is_told(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path / "train", 12)
+    base = config(manifest, "model.engine=native", "model.cell=gru")
+    Transcriber(base, Tokens.learn(["abcde "], base.tokens)).save(tmp_path / "base")
+    experiment = prepare(
+        config(manifest, "model.engine=reference"), tmp_path / "run", tmp_path / "cache", tmp_path / "base"
+    )
+    assert experiment.config.model == base.model.model_copy(update={"engine": "reference"})
+    assert experiment.transcriber.model.stack.engine == "reference"

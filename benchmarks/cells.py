@@ -1,0 +1,384 @@
+"""How fast recurrent cells run, as ratios to torch.nn: `python benchmarks/cells.py [--quick] [--json]`.
+
+A stack of one layer and its peer of torch.nn, with as many inputs as units, run in the same process by turns; the
+ratio is that of the medians, below 1 where the stack is faster. A training step is a forward and a backward pass
+with the gradients of weights and input. A ragged batch has lengths from 0.3 T to T; the peer gets it packed, and
+its outputs are padded again, as users of torch.nn do it. Beside a ratio stands the most it may be, where there is
+such a limit, with a mark where it is more. Figures count on an idle machine only.
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if not __package__:  # run as a file, whose own folder would hide the package `cells`
+    sys.path[0] = str(ROOT)
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+
+import torch
+from tabulate import tabulate
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from cells import Cell, Stack, make_cell
+from cells.engines import ENGINES, choose_engine, fast
+from training.machine import describe_machine
+from training.progress import track
+
+Peer = type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]
+
+PEERS: dict[Peer, tuple[str, ...]] = {
+    nn.LSTM: (
+        "lstm",
+        "peephole_lstm",
+        "layer_norm_lstm",
+        "projected_lstm",
+        "scrn",
+        "jordan",
+        "clockwork",
+    ),
+    nn.GRU: ("gru", "gru_reset_before"),
+    nn.RNN: ("elman",),
+}
+"""Cells by the module of torch.nn that stands nearest."""
+
+TRAINING_LIMITS = {
+    "lstm": 1.10,
+    "peephole_lstm": 1.10,
+    "layer_norm_lstm": 1.30,
+    "projected_lstm": 1.30,
+    "scrn": 0.50,
+    "jordan": 0.40,
+    "clockwork": 0.30,
+    "gru": 0.90,
+    "gru_reset_before": 1.30,
+    "elman": 0.60,
+}
+"""Of a training step on a padded batch."""
+
+COMPILE_LIMIT, LOAD_LIMIT = 2.0, 0.050
+"""CPU seconds of a cell's first compilation; seconds until it runs, where it has been compiled before."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A batch, of as many features as units."""
+
+    time: int
+    batch: int
+    hidden: int
+
+    def __str__(self) -> str:
+        return f"T={self.time} B={self.batch} H={self.hidden}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured, and how long."""
+
+    shapes: tuple[Shape, ...]
+    threads: tuple[int, ...]
+    rounds: int
+    """Least number of turns."""
+    seconds: float
+    """Turns go on for so long."""
+    compiled: tuple[str, ...]
+    """Cells whose compilation is measured."""
+
+
+WHOLE = Plan(
+    (Shape(400, 16, 320), Shape(50, 32, 128), Shape(400, 1, 320), Shape(400, 16, 250)),
+    (1, 2),
+    rounds=7,
+    seconds=1.5,
+    compiled=tuple(TRAINING_LIMITS),
+)
+QUICK = Plan(
+    (Shape(40, 4, 48), Shape(40, 1, 48)), (1,), rounds=3, seconds=0.0, compiled=("lstm", "clockwork")
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One column of the table, but for the threads."""
+
+    work: str
+    layout: str
+
+    def limit(self, cell: str, shape: Shape) -> float | None:
+        """The most that the ratio may be; None if nothing is said of it."""
+        if shape not in WHOLE.shapes:
+            return None
+        is_lstm = cell in ("lstm", "peephole_lstm")
+        if self.layout == "ragged":
+            return 0.30 if is_lstm and self.work == "training" and shape.time == 400 else None
+        if self.work == "inference":
+            return (1.0 if shape.batch == 1 else 1.15) if is_lstm else None
+        return TRAINING_LIMITS[cell]
+
+
+TASKS = tuple(Task(work, layout) for work in ("training", "inference") for layout in ("padded", "ragged"))
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One ratio."""
+
+    cell: str
+    peer: str
+    engine: str
+    shape: Shape
+    threads: int
+    task: Task
+    seconds: float
+    peer_seconds: float
+    rounds: int
+
+    @property
+    def ratio(self) -> float:
+        """Time of the cell in times of its peer."""
+        return self.seconds / self.peer_seconds
+
+    @property
+    def limit(self) -> float | None:
+        """The most that the ratio may be."""
+        return self.task.limit(self.cell, self.shape)
+
+    def text(self) -> str:
+        """The ratio, its limit, and a mark if it is over."""
+        if self.limit is None:
+            return f"{self.ratio:.2f}"
+        return f"{self.ratio:.2f} ≤{self.limit:.2f}{' OVER' if self.ratio > self.limit else ''}"
+
+    def to_dict(self) -> dict[str, object]:
+        """All of it as plain values."""
+        return {**asdict(self), "ratio": self.ratio, "limit": self.limit}
+
+
+Run = Callable[[Tensor, Tensor | None], Tensor]
+"""Inputs `[batch, time, features]` and lengths, if it is ragged, to outputs."""
+
+
+def peer_run(module: nn.RNNBase) -> Run:
+    """How one runs a module of torch.nn."""
+
+    def run(inputs: Tensor, lengths: Tensor | None) -> Tensor:
+        if lengths is None:
+            return module(inputs)[0]
+        packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+        return pad_packed_sequence(module(packed)[0], batch_first=True, total_length=inputs.shape[1])[0]
+
+    return run
+
+
+def stack_run(stack: Stack) -> Run:
+    """How one runs a stack; the final states are computed too, as torch.nn does."""
+    return lambda inputs, lengths: stack(inputs, lengths)[0]
+
+
+def work_of(run: Run, weights: Iterable[nn.Parameter], shape: Shape, task: Task) -> Callable[[], object]:
+    """A training step or an inference, ready to be timed."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(shape.batch, shape.time, shape.hidden, generator=generator)
+    lengths = torch.randint(int(0.3 * shape.time), shape.time + 1, (shape.batch,), generator=generator)
+    given = lengths if task.layout == "ragged" else None
+    if task.work == "inference":
+        return torch.inference_mode()(lambda: run(inputs, given))
+    with torch.no_grad():
+        gradient = torch.randn_like(run(inputs, given))
+    differentiated = [inputs.requires_grad_(), *weights]
+    return lambda: torch.autograd.grad(run(inputs, given), differentiated, gradient)
+
+
+def medians(works: dict[str, Callable[[], object]], plan: Plan) -> tuple[dict[str, float], int]:
+    """Median seconds of each, all taking turns, after one turn to warm up; and how many turns there were."""
+    for work in works.values():
+        work()
+    times: dict[str, list[float]] = {name: [] for name in works}
+    started, rounds = time.perf_counter(), 0
+    while rounds < plan.rounds or time.perf_counter() - started < plan.seconds:
+        for name, work in works.items():
+            begun = time.perf_counter()
+            work()
+            times[name].append(time.perf_counter() - begun)
+        rounds += 1
+    return {name: statistics.median(each) for name, each in times.items()}, rounds
+
+
+def measure(plan: Plan, wanted: list[str], quiet: bool) -> Iterator[Measurement]:
+    """All ratios; a module of torch.nn and the cells it is compared with take turns."""
+    groups = [
+        (shape, threads, task, peer, [cell for cell in cells if cell in wanted])
+        for shape in plan.shapes
+        for threads in plan.threads
+        for task in TASKS
+        if shape.batch > 1 or task.layout == "padded"
+        for peer, cells in PEERS.items()
+    ]
+    for shape, threads, task, peer, cells in track(groups, "measuring", quiet=quiet):
+        if not cells:
+            continue
+        torch.set_num_threads(threads)
+        torch.manual_seed(0)
+        module = peer(shape.hidden, shape.hidden, batch_first=True)
+        works = {"": work_of(peer_run(module), module.parameters(), shape, task)}
+        engines = {}
+        for cell in cells:
+            stack = Stack(cell, shape.hidden, shape.hidden)
+            engines[cell] = engine_of(stack)
+            works[cell] = work_of(stack_run(stack), stack.parameters(), shape, task)
+        seconds, rounds = medians(works, plan)
+        for cell in cells:
+            name = f"nn.{peer.__name__}"
+            times = (seconds[cell], seconds[""], rounds)
+            yield Measurement(cell, name, engines[cell], shape, threads, task, *times)
+
+
+def engine_of(stack: Stack) -> str:
+    """The name of the engine that runs a stack's first cell on a CPU in float32."""
+    first = next(module for module in stack.modules() if isinstance(module, Cell))
+    chosen = choose_engine(stack.engine, first, torch.empty(0, first.input_size))
+    return next(name for name, engine in ENGINES.items() if engine is chosen)
+
+
+def table(measurements: list[Measurement]) -> str:
+    """A row for each shape and cell, a column for each task and number of threads."""
+    columns = list(dict.fromkeys((each.threads, each.task) for each in measurements))
+    found = {(each.shape, each.cell, each.threads, each.task): each.text() for each in measurements}
+    rows = [
+        (
+            str(shape),
+            f"{cell} / {peer}",
+            engine,
+            *(found.get((shape, cell, threads, task), "") for threads, task in columns),
+        )
+        for shape, cell, peer, engine in dict.fromkeys(
+            (each.shape, each.cell, each.peer, each.engine) for each in measurements
+        )
+    ]
+    heads = [
+        f"{threads} thread{'s' * (threads > 1)}: {task.work}, {task.layout}" for threads, task in columns
+    ]
+    return tabulate(
+        rows, ("shape", "cell / peer", "engine", *heads), tablefmt="github", disable_numparse=True
+    )
+
+
+@dataclass(frozen=True)
+class KernelTime:
+    """What it takes to have a cell's kernel."""
+
+    cell: str
+    reason: str | None
+    """Why it has none."""
+    seconds: float
+    compiler_cpu_seconds: float
+    own_cpu_seconds: float
+
+
+def kernel_times(names: list[str]) -> list[KernelTime]:
+    """Compile or load these cells' kernels, in this process; the cache is that of `SLUICE_CACHE`."""
+
+    def cpu_seconds(who: int) -> float:
+        usage = resource.getrusage(who)
+        return usage.ru_utime + usage.ru_stime
+
+    times = []
+    for name in names:
+        cell = make_cell(name, 320, 320)
+        inputs, begun = torch.zeros(1, 320), time.perf_counter()
+        before = [cpu_seconds(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
+        reason = fast.obstacle(cell, inputs)
+        seconds = time.perf_counter() - begun
+        compiler, own = resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF
+        times.append(
+            KernelTime(name, reason, seconds, cpu_seconds(compiler) - before[0], cpu_seconds(own) - before[1])
+        )
+    return times
+
+
+def in_a_fresh_process(names: list[str], cache: str) -> list[KernelTime]:
+    """`kernel_times` in a process that has just started."""
+    code = (
+        "import json; from dataclasses import asdict; from benchmarks.cells import kernel_times; "
+        f"print(json.dumps([asdict(each) for each in kernel_times({names!r})]))"
+    )
+    environment = {**os.environ, "SLUICE_CACHE": cache}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE
+    )
+    return [KernelTime(**each) for each in json.loads(done.stdout)]
+
+
+def measure_kernels(names: list[str], quiet: bool) -> list[tuple[KernelTime, KernelTime]]:
+    """Of each cell, its first compilation, and what the next process takes that finds it compiled."""
+    with tempfile.TemporaryDirectory(prefix="sluice-benchmark-") as cache:
+        compiled = in_a_fresh_process(names, cache)
+        loaded = [in_a_fresh_process([name], cache)[0] for name in track(names, "loading", quiet=quiet)]
+    return list(zip(compiled, loaded, strict=True))
+
+
+def kernel_table(kernels: list[tuple[KernelTime, KernelTime]]) -> str:
+    """A row for each cell."""
+
+    def mark(value: float, limit: float) -> str:
+        return f"≤{limit:g}{' OVER' if value > limit else ''}"
+
+    rows: list[tuple[str, ...]] = []
+    for compiled, loaded in kernels:
+        cpu = compiled.compiler_cpu_seconds + compiled.own_cpu_seconds
+        figures = (
+            f"{compiled.compiler_cpu_seconds:.2f}",
+            f"{cpu:.2f} {mark(cpu, COMPILE_LIMIT)}",
+            f"{1000 * loaded.seconds:.0f} {mark(1000 * loaded.seconds, 1000 * LOAD_LIMIT)}",
+        )
+        rows.append((compiled.cell, *(figures if compiled.reason is None else (compiled.reason, "", ""))))
+    heads = ("cell", "compiler, CPU seconds", "first use, CPU seconds", "from the cache, ms")
+    return tabulate(rows, heads, tablefmt="github", disable_numparse=True)
+
+
+def main() -> None:
+    """Print the tables, or all figures as JSON."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "--quick", action="store_true", help="small shapes, few turns: whether it runs at all"
+    )
+    parser.add_argument("--json", action="store_true", help="every figure, for programs")
+    parser.add_argument("--cell", action="append", choices=TRAINING_LIMITS, help="only this one; repeatable")
+    arguments = parser.parse_args()
+    plan = QUICK if arguments.quick else WHOLE
+    wanted = arguments.cell or list(TRAINING_LIMITS)
+    machine = describe_machine().rpartition(", ")[0]  # without its threads, which the columns say
+    kernels = measure_kernels(
+        [cell for cell in plan.compiled if cell in wanted] or wanted[:1], arguments.json
+    )
+    measurements = list(measure(plan, wanted, arguments.json))
+    if arguments.json:
+        facts = {
+            "machine": machine,
+            "ratios": [each.to_dict() for each in measurements],
+            "kernels": [
+                {"compiled": asdict(compiled), "loaded": asdict(loaded)} for compiled, loaded in kernels
+            ],
+        }
+        print(json.dumps(facts, indent=1))
+        return
+    turns = [each.rounds for each in measurements]
+    print(f"{machine}; medians of {min(turns)} to {max(turns)} turns\n")
+    print(table(measurements))
+    print()
+    print(kernel_table(kernels))
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,8 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -43,7 +44,8 @@ def check_cell(
     those of finite differences (float64); sequences of different lengths, run together, forward and reverse,
     from states other than zero, give what each gives alone, and zeros past its length; a sequence fed in chunks
     gives what the whole gives; and every engine that can run the cell agrees with the reference (float32,
-    outputs, final states and all gradients within 1e-5 of the largest value).
+    outputs, final states and all gradients within 1e-5 of the largest value, with 1 and 2
+    threads).
 
     Args:
         cell: a name, a class, or a cell with sizes of its own (which is not changed).
@@ -81,8 +83,8 @@ def check_cell(
         return tuple(name for name in names if _check_engine(cells, name, asked_for=engines is not None))
 
 
-def compare_engine(trial: Trial, engine: str, *, want_state: bool = True) -> None:
-    """Run a trial in float32 on an engine, and in float64 on the reference.
+def compare_engine(trial: Trial, engine: str, *, want_state: bool = True, threads: int = 1) -> None:
+    """Run a trial in float32 on an engine, with so many threads, and in float64 on the reference.
 
     Outputs, final states (if wanted) and gradients may differ by 1e-5 of the largest value. A cell may magnify
     rounding beyond that, as a normalization over two units does; then 10 times what the reference itself is off
@@ -92,13 +94,15 @@ def compare_engine(trial: Trial, engine: str, *, want_state: bool = True) -> Non
         CellError: they differ by more.
         ValueError: the engine cannot run the cell.
     """
-    found = results(trial, engine, want_state=want_state)
-    expected = results(trial.to(torch.float64), want_state=want_state)
-    allowed = CLOSE
-    if largest_difference(expected, found)[0] > CLOSE:
-        nonzero = {name: right for name, right in expected.items() if (right.abs() > FLOOR).any()}
-        rounding, _ = largest_difference(nonzero, results(trial, want_state=want_state))
-        allowed = max(CLOSE, 10 * rounding)
+    with _threads(threads):
+        found = results(trial, engine, want_state=want_state)
+    with _threads(1):
+        expected = results(trial.to(torch.float64), want_state=want_state)
+        allowed = CLOSE
+        if largest_difference(expected, found)[0] > CLOSE:
+            nonzero = {name: right for name, right in expected.items() if (right.abs() > FLOOR).any()}
+            rounding, _ = largest_difference(nonzero, results(trial, want_state=want_state))
+            allowed = max(CLOSE, 10 * rounding)
     _expect_equal(trial.cell, f"the {engine} engine agrees with the reference", expected, found, allowed)
 
 
@@ -127,6 +131,16 @@ def disturb(cell: Cell) -> None:
     """Move every parameter a little, so that one that starts at 0 or 1 cannot hide a mistake."""
     for parameter in cell.parameters():
         parameter.data += 0.3 / parameter.shape[-1] ** 0.5 * torch.randn_like(parameter)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _fail(cell: Cell, check: str, what: str) -> None:
@@ -245,6 +259,6 @@ def _check_engine(cells: list[Cell], name: str, *, asked_for: bool) -> bool:
         for number, lengths in enumerate(([7, 0, 3, 12, 1], [9], [5, 5, 5])):
             for reverse in (False, True):
                 trial = draw_trial(narrow, lengths, reverse=reverse)
-                compare_engine(trial, name, want_state=(number + reverse) % 2 == 0)
+                compare_engine(trial, name, want_state=(number + reverse) % 2 == 0, threads=1 + number % 2)
         ran = True
     return ran

@@ -2,7 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from cells import CELLS
+from cells.engines.fast.compiler import compiler
+
+needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C++ compiler, so no fast engine")
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in CELLS},
@@ -12,3 +17,13 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "scrn_learned": ("scrn", {"learn_decay": True, "context_size": 3}),
 }
 """By a name for the test: the cell's name and its options."""
+
+ENGINES_OF_VARIANTS = [
+    pytest.param(
+        engine, variant, marks=[needs_compiler] if engine == "fast" else [], id=f"{engine}-{variant}"
+    )
+    for variant in VARIANTS
+    for engine in ("native", "fast")
+    if engine == "fast" or VARIANTS[variant][0] in ("elman", "lstm", "projected_lstm", "gru")
+]
+"""Every engine but the reference with every cell it must run."""

@@ -1,0 +1,212 @@
+"""Every engine gives what the reference gives, and says what it cannot run."""
+
+import logging
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cells import CELLS, Cell, Stack, make_cell
+from cells.check import compare_engine, disturb
+from cells.engines import choose_engine, fast
+from cells.packing import Packing
+from cells.trial import draw_trial, results
+from tests.cells.variants import ENGINES_OF_VARIANTS, VARIANTS, needs_compiler
+
+SIZES = st.sampled_from([1, 7, 8, 15, 16, 17, 31, 33, 64, 65]) | st.integers(1, 70)
+LENGTHS = st.lists(st.integers(0, 14), min_size=1, max_size=9).filter(any)
+
+
+def make(variant: str, hidden_size: int, input_size: int = 3) -> Cell:
+    """A float32 cell, none of its parameters where they start, of enough units.
+
+    A Clockwork RNN needs one for each module. A layer normalized over one or two is a step function, whose
+    gradients are nothing but rounding.
+    """
+    name, options = VARIANTS[variant]
+    least = {"clockwork": 4, "clockwork_odd": 3, "layer_norm_lstm": 3}.get(variant, 1)
+    cell = make_cell(name, input_size, max(hidden_size, least), **options)
+    disturb(cell)
+    return cell
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
+@pytest.mark.parametrize(("engine", "variant"), ENGINES_OF_VARIANTS)
+@settings(max_examples=12, deadline=None, derandomize=True, database=None)
+@given(
+    hidden_size=SIZES,
+    input_size=st.integers(1, 5),
+    lengths=LENGTHS,
+    reverse=st.booleans(),
+    want_state=st.booleans(),
+    threads=st.sampled_from([1, 2]),
+    seed=st.integers(0, 2**16),
+)
+def test_outputs_states_and_gradients_are_those_of_the_reference(
+    engine: str,
+    variant: str,
+    hidden_size: int,
+    input_size: int,
+    lengths: list[int],
+    reverse: bool,
+    want_state: bool,
+    threads: int,
+    seed: int,
+) -> None:
+    torch.manual_seed(seed)
+    cell = make(variant, hidden_size, input_size)
+    if engine == "native" and variant == "projected_lstm" and hidden_size == 1:
+        return  # torch knows no projection as wide as the hidden units
+    compare_engine(draw_trial(cell, lengths, reverse=reverse), engine, want_state=want_state, threads=threads)
+
+
+@pytest.mark.parametrize(("engine", "variant"), ENGINES_OF_VARIANTS)
+def test_without_gradients_the_numbers_are_the_same(engine: str, variant: str) -> None:
+    torch.manual_seed(0)
+    stack = Stack(VARIANTS[variant][0], 3, 20, bidirectional=True, engine=engine, **VARIANTS[variant][1])
+    inputs, lengths = torch.randn(5, 11, 3), torch.tensor([11, 4, 0, 7, 1])
+    outputs, states = stack(inputs, lengths)
+    with torch.inference_mode():
+        again, ends = stack(inputs, lengths)
+        torch.testing.assert_close(stack.outputs(inputs, lengths), again)
+    torch.testing.assert_close(again, outputs)
+    torch.testing.assert_close(ends, states)
+
+
+@needs_compiler
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_more_threads_than_sequences_and_long_sequences(variant: str) -> None:
+    torch.manual_seed(0)
+    cell = make(variant, 24)
+    for threads, lengths in ((2, [40]), (4, [60, 59, 3]), (3, [25] * 7)):
+        compare_engine(draw_trial(cell, lengths), "fast", threads=threads)
+
+
+@pytest.mark.parametrize(("engine", "variant"), ENGINES_OF_VARIANTS)
+def test_what_is_not_a_number_stays_in_its_sequence(engine: str, variant: str) -> None:
+    torch.manual_seed(0)
+    cell = make(variant, 9)
+    trial = draw_trial(cell, [6, 3, 5])
+    clean = results(trial, engine)
+    trial.inputs[1, 1] = float("nan")
+    dirty = results(trial, engine)
+    for name in ("the outputs", "final state 0", "the gradient of the inputs"):
+        assert torch.equal(torch.nan_to_num(dirty[name][[0, 2]]), torch.nan_to_num(clean[name][[0, 2]])), name
+    assert dirty["the outputs"][1, 1:3].isnan().any()
+
+
+@needs_compiler
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_fast_engine_saturates_without_overflow(variant: str) -> None:
+    torch.manual_seed(0)
+    cell = make(variant, 12)
+    trial = draw_trial(cell, [6, 3])
+    trial.inputs *= 1e4
+    expected, found = results(trial), results(trial, "fast")
+    assert found["the outputs"].isfinite().all()
+    torch.testing.assert_close(found["the outputs"], expected["the outputs"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_automatic_engine_in_float64_and_bfloat16(cell: str) -> None:
+    inputs, lengths = torch.randn(2, 6, 3, dtype=torch.float64), torch.tensor([6, 4])
+    torch.manual_seed(0)
+    stack = Stack(cell, 3, 8).double()
+    exact = stack.outputs(inputs, lengths)
+    stack.engine = "reference"
+    torch.testing.assert_close(exact, stack.outputs(inputs, lengths))
+    stack.engine = "auto"
+    rough = stack.bfloat16().outputs(inputs.bfloat16(), lengths)
+    assert rough.dtype == torch.bfloat16
+    torch.testing.assert_close(rough.double(), exact, rtol=0.1, atol=0.05)
+    rough.sum().backward()
+    assert all(
+        parameter.grad.isfinite().all() for parameter in stack.parameters() if parameter.grad is not None
+    )
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_float16_on_a_cpu_is_refused(cell: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"half precision \(float16\) has no engine on a CPU; use float32 or bfloat"
+    ):
+        Stack(cell, 3, 8).half()(torch.zeros(1, 2, 3, dtype=torch.float16))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_the_fast_engine_says_that_it_computes_in_float32(dtype: torch.dtype) -> None:
+    stack = Stack("scrn", 3, 8, engine="fast").to(dtype)
+    with pytest.raises(
+        ValueError, match=f"the fast engine cannot run SCRN here: .*float32, not {str(dtype)[6:]}"
+    ):
+        stack(torch.zeros(1, 2, 3, dtype=dtype))
+
+
+def test_the_native_engine_says_what_torch_has_not() -> None:
+    with pytest.raises(
+        ValueError, match="the native engine cannot run Jordan here: torch has no kernel for it"
+    ):
+        Stack("jordan", 3, 8, engine="native")(torch.zeros(1, 2, 3))
+
+
+@pytest.mark.xfail(reason="torch's message about a number of parameters", strict=True)
+def test_the_native_engine_refuses_a_projection_as_wide_as_the_hidden_units() -> None:
+    with pytest.raises(ValueError, match="the native engine cannot run ProjectedLSTM here"):
+        Stack("projected_lstm", 3, 8, projection_size=8, engine="native")(torch.zeros(1, 2, 3))
+
+
+def test_an_unknown_engine_is_named() -> None:
+    stack = Stack("lstm", 3, 8, engine="quick")
+    with pytest.raises(ValueError, match="unknown engine 'quick'; there are auto, reference, native, fast"):
+        stack(torch.zeros(1, 2, 3))
+
+
+@needs_compiler
+def test_the_automatic_engine_is_the_fast_one_and_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    class Named(CELLS["elman"]):  # type: ignore[misc]  # a class that no other test has run
+        pass
+
+    cell, inputs = Named(3, 8), torch.zeros(1, 3)
+    with caplog.at_level(logging.INFO, "cells"):
+        assert choose_engine("auto", cell, inputs) is fast.run_fast
+        choose_engine("auto", cell, inputs)
+    assert [record.message for record in caplog.records] == ["Named runs on the fast engine (cpu, float32)"]
+
+
+@needs_compiler
+def test_a_step_that_cannot_be_compiled_runs_on_the_reference(caplog: pytest.LogCaptureFixture) -> None:
+    class Sorting(CELLS["elman"]):  # type: ignore[misc]
+        def step(self, projected, state, weights):  # type: ignore[no-untyped-def]
+            hidden = torch.sort(torch.tanh(projected + state[0]), -1).values
+            return hidden, (hidden,)
+
+    stack = Stack(Sorting, 3, 8)
+    with caplog.at_level(logging.INFO, "cells"):
+        outputs = stack.outputs(torch.randn(2, 4, 3))
+    assert outputs.isfinite().all()
+    assert "Sorting runs without the fast engine: its step cannot be compiled: it calls sort" in caplog.text
+    assert "Sorting runs on the reference engine" in caplog.text
+    stack.engine = "fast"
+    with pytest.raises(ValueError, match="the fast engine cannot run Sorting here"):
+        stack.outputs(torch.randn(2, 4, 3))
+
+
+def test_no_sequences_no_steps_and_no_lengths() -> None:
+    for engine, cell in (("reference", "scrn"), ("native", "lstm"), ("fast", "scrn")):
+        stack = Stack(cell, 3, 8, engine=engine)
+        if engine == "fast" and fast.obstacle(stack.layers[0][0], torch.zeros(1, 3)):
+            continue
+        width = stack.output_size
+        assert stack(torch.zeros(0, 4, 3))[0].shape == (0, 4, width)
+        assert stack(torch.zeros(2, 0, 3))[0].shape == (2, 0, width)
+        outputs, (state,) = stack(torch.zeros(2, 4, 3), torch.tensor([0, 0]))
+        assert not outputs.any() and not any(part.any() for part in state)
+
+
+def test_the_packing_is_torchs() -> None:
+    lengths = torch.tensor([3, 5, 1, 5])
+    theirs = torch.nn.utils.rnn.pack_padded_sequence(
+        torch.zeros(4, 5, 1), lengths, batch_first=True, enforce_sorted=False
+    )
+    assert torch.equal(Packing.of(lengths).batch_sizes, theirs.batch_sizes)

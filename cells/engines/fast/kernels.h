@@ -1,7 +1,6 @@
 // What every compiled cell stands on: vectors, exp, sigmoid and tanh, and a small matrix product.
-#include <cmath>
-#include <cstdlib>
-#include <cstring>
+#include <stdlib.h>
+#include <string.h>
 
 // Tile of the product: ROWS x VECTORS accumulators that fill the registers without spilling.
 #if defined(__AVX512F__)
@@ -34,7 +33,7 @@ static inline float exp_(float x) {
   p = __builtin_fmaf(p, r, 1.f);
   int bits = ((int)n + 127) << 23;
   float power;
-  std::memcpy(&power, &bits, 4);
+  memcpy(&power, &bits, 4);
   return p * power;
 }
 static inline float sigmoid_(float x) { return 1.f / (1.f + exp_(-x)); }
@@ -105,11 +104,11 @@ enum { HEAD = 16 };
 static inline long panel_floats(long depth) { return HEAD + depth * PANEL; }
 
 // C [rows, padded(columns)] = A [rows, depth] times packed weights.
-static void product(long rows, long columns, long depth, const float* A, long lda, const float* packed, float* C,
+static __attribute__((noinline)) void product(long rows, long columns, long depth, const float* A, long lda, const float* packed, float* C,
                     long ldc) {
   for (long n = 0; n < columns; n += PANEL, packed += panel_floats(depth)) {
     int range[2];
-    std::memcpy(range, packed, sizeof range);
+    memcpy(range, packed, sizeof range);
     const float* B = packed + HEAD + (long)range[0] * PANEL;
     long inner = range[1] - range[0];
     for (long m = 0; m < rows;) {
@@ -138,7 +137,7 @@ static void pack(long columns, long depth, float* packed, Element element) {
       }
     }
     if (range[0] > range[1]) range[0] = range[1];
-    std::memcpy(packed, range, sizeof range);
+    memcpy(packed, range, sizeof range);
   }
 }
 extern "C" long packed_floats(long columns, long depth) { return padded(columns) / PANEL * panel_floats(depth); }

@@ -53,7 +53,7 @@ _FUNCTION = """
 {stages}{advance}  }}
   for (long b = 0; b < mine; b++) {{ const long g = first + b * stride; (void)g;
 {end}  }}
-  std::free(memory);
+  free(memory);
 }}
 extern "C" void {name}(const long* D, long steps, long batch, const long* sizes, const long* offsets, long threads,
     int reverse, char* const* P) {{
@@ -301,7 +301,7 @@ class _Printer:
             if not self.in_place[place]:
                 size = f"alive * padded({self._dimension(leaf.width)}) * 4"
                 old, new = (self._buffer((kind, place), leaf.width) for kind in ("running", "next"))
-                lines += f"    std::memcpy({old}, {new}, {size});\n"
+                lines += f"    memcpy({old}, {new}, {size});\n"
         return lines
 
     def _copies(self, when: str) -> str:
@@ -312,13 +312,13 @@ class _Printer:
             mine = self._buffer_row(("running", place), leaf.width)
             theirs = f"(float*)P[{self._array((when, place))}] + g * {width}"
             to, source = (mine, theirs) if when == "initial" else (theirs, mine)
-            lines += f"    std::memcpy({to}, {source}, {width} * 4);\n"
+            lines += f"    memcpy({to}, {source}, {width} * 4);\n"
         return lines
 
     def _memory(self) -> str:
         """The thread's buffers, in one piece."""
         sizes = [f"padded({self._dimension(width)})" for _, width in self.buffers.values()]
-        lines = [f"  float* memory = (float*)std::aligned_alloc(64, (mine * ({' + '.join(sizes)}) * 4 + 127) / 64 * 64);"]
+        lines = [f"  float* memory = (float*)aligned_alloc(64, (mine * ({' + '.join(sizes)}) * 4 + 127) / 64 * 64);"]
         place = "memory"
         for (name, _), size in zip(self.buffers.values(), sizes, strict=True):
             lines.append(f"  float* {name} = {place};")

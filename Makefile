@@ -8,11 +8,11 @@ FROM   ?=
 SET    ?=
 BIN     = $(VENV)/bin
 
-.PHONY: help setup recipe-ctc test test-fast lint bench clean
+.PHONY: help setup recipe-ctc recipe-memory test test-fast lint bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-14s %s\n", $$1, $$2}'
 	@echo
 	@echo "make recipe-ctc CORPUS=an4 DATA=../shared/corpora/an4     a real corpus (travel, an4, fsdd, ljspeech, librispeech, manifest)"
 	@echo "make recipe-ctc CORPUS=manifest DATA=mine.csv NAME=mine   one's own recordings"
@@ -31,6 +31,10 @@ recipe-ctc: setup ## train and evaluate a recognizer (CORPUS=, DATA=, NAME=, FRO
 	@echo "== Training on $(CORPUS); killed, the same command goes on where it was"
 	@$(BIN)/sluice train recipes/ctc/$(CORPUS).yaml $(if $(DATA),--data $(DATA)) $(if $(NAME),--name $(NAME)) \
 		$(if $(FROM),--from $(FROM)) $(foreach setting,$(SET),--set $(setting))
+
+recipe-memory: setup ## show how long each recurrent cell remembers, and why (SET=)
+	@echo "== Training small networks of every cell; what is finished is kept"
+	@$(BIN)/python recipes/memory/run.py $(foreach setting,$(SET),--set $(setting))
 
 test: setup ## run all tests, then the slow ones that train
 	@echo "== Running the tests (real-corpus tests say so when they skip)"

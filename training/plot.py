@@ -107,6 +107,7 @@ def line_chart(
     percent: bool = False,
     logarithmic: bool = False,
     mark: float | None = None,
+    limits: tuple[float, float] | None = None,
     width: float = 5.0,
     height: float = 2.8,
 ) -> str:
@@ -119,6 +120,7 @@ def line_chart(
         percent: show 0.1 as 10%.
         logarithmic: vertical axis; for figures that are all positive.
         mark: where to draw a vertical line, such as the chosen epoch.
+        limits: of the vertical axis, where several charts are to be compared; as the curves need if not given.
         width: in inches.
         height: in inches.
     """
@@ -132,14 +134,22 @@ def line_chart(
             )
         if mark is not None:
             axes.axvline(mark, color=MUTED, linestyle="--", linewidth=1.2, zorder=0)
-        _dress(axes, title, x_label, percent, logarithmic)
+        _dress(axes, title, x_label, percent, logarithmic, limits)
         if len(curves) > 1:
-            axes.legend(loc="upper center")  # the chosen epoch is often far to the right
+            # The chosen epoch is often far to the right.
+            axes.legend(loc="best" if mark is None else "upper center")
 
     return draw_svg(draw, width, height)
 
 
-def _dress(axes: "Axes", title: str, x_label: str, percent: bool, logarithmic: bool) -> None:
+def _dress(
+    axes: "Axes",
+    title: str,
+    x_label: str,
+    percent: bool,
+    logarithmic: bool,
+    limits: tuple[float, float] | None,
+) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
     axes.set_title(title, loc="left", fontsize=10)
@@ -148,11 +158,15 @@ def _dress(axes: "Axes", title: str, x_label: str, percent: bool, logarithmic: b
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if logarithmic:
         axes.set_yscale("log")
-        # Ticks at 1, 2 and 5, in plain figures: matplotlib's own are TeX.
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    if limits is not None:
+        axes.set_ylim(limits)
+    if logarithmic:
+        # Ticks at 1, 2 and 5 where there is room, in plain figures: matplotlib's own are TeX.
+        low, high = axes.get_ylim()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 300 else (1,)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
-    elif axes.get_ylim()[1] > 0:
+    elif limits is None and axes.get_ylim()[1] > 0:
         axes.set_ylim(bottom=0)
     if percent:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))

@@ -175,3 +175,16 @@ def test_a_run_without_history_says_so(tmp_path: Path, content: str | None) -> N
 def test_a_history_is_read_as_training_wrote_it(tmp_path: Path) -> None:
     (tmp_path / "history.json").write_text(json.dumps([{"epoch": 0, "train_loss": math.nan}]))
     assert math.isnan(read_history(tmp_path)[0]["train_loss"])
+
+
+def test_an_axis_of_many_decades_is_labelled_once_a_decade_at_most() -> None:
+    curve = Curve("a", [1, 2], [1e-4, 10])
+    few = line_chart("norm", [curve], x_label="x", logarithmic=True)
+    assert ">0.01</text>" in few and ">0.05</text>" not in few
+
+
+def test_charts_to_be_compared_have_one_axis_whatever_their_curves() -> None:
+    curve = Curve("a", [1, 2], [0.25, 0.5])
+    free, held = (line_chart("y", [curve], x_label="x", limits=limits) for limits in (None, (-2, 2)))
+    assert ">2.0</text>" not in free
+    assert ">2.0</text>" in held and any(f">{minus}2.0</text>" in held for minus in "-\u2212")

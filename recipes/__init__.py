@@ -1,0 +1,1 @@
+"""Whole experiments: settings as YAML, and what a run of them showed."""

@@ -1,0 +1,1 @@
+"""How long recurrent cells remember, and why."""

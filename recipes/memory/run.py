@@ -1,0 +1,89 @@
+"""How long recurrent cells remember: `python recipes/memory/run.py [--quick] [--again] [--set name=value ...]`.
+
+Does the experiments of `memory.yaml`, prints their tables and writes `runs/memory/report.html`. What is finished is
+kept in `runs/memory/results`: the same command after an interrupt goes on, and after a change of settings does anew
+only what they touch.
+"""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+if not __package__:  # run as a file
+    sys.path[0] = str(HERE.parents[1])
+
+import argparse
+import json
+import shutil
+import time
+
+from tabulate import tabulate
+
+from recipes.memory.experiments import Results, experiments_of, run_experiments
+from recipes.memory.report import highlights, page, plain, tables
+from recipes.memory.settings import MemorySettings
+from training.checkpoint import write_text
+from training.errors import UserError
+from training.machine import describe_machine
+
+QUICK = (
+    "adding.lags=[3, 6]",
+    "adding.steps=50",
+    "adding.learning_rates=[0.01]",
+    "copying.lags=[3, 6]",
+    "copying.steps=50",
+    "copying.learning_rates=[0.01]",
+    "gradients.steps_back=40",
+    "gradients.steps=50",
+    "generation.steps=50",
+    "generation.learning_rates=[0.01]",
+    "generation.targets=2",
+)
+"""Settings that show within seconds that all works, and nothing else."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read settings, run, print, write; the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting")
+    parser.add_argument("--quick", action="store_true", help="a trial in seconds, in runs/memory-quick")
+    parser.add_argument("--again", action="store_true", help="forget kept results first")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the run's directory is made")
+    given = parser.parse_args(arguments)
+    try:
+        quick = ("name=memory-quick", *QUICK) if given.quick else ()
+        settings = MemorySettings.read(HERE / "memory.yaml", [*quick, *given.set])
+        run(settings, given.runs / settings.name, given.again, given.quiet)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted; the same command goes on with what is finished.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def run(settings: MemorySettings, folder: Path, again: bool = False, quiet: bool = False) -> None:
+    """Do the experiments and leave `results/`, `results.json` and `report.html` in a folder."""
+    begun = time.monotonic()
+    if again:
+        shutil.rmtree(folder / "results", ignore_errors=True)
+    experiments = experiments_of(settings)
+    found = run_experiments(experiments, Results(folder / "results"), settings.processes, quiet)
+    for table in tables(found, settings):
+        rows = [plain(row) for row in table.rows]
+        print(f"{table.caption}\n{tabulate(rows, table.header, tablefmt='github', disable_numparse=True)}\n")
+    for what, figure in highlights(found, settings):
+        print(f"{what}: {figure}")
+    machine = describe_machine()
+    facts = {"machine": machine, "settings": settings.model_dump(mode="json"), "results": found}
+    write_text(folder / "results.json", json.dumps(facts))
+    write_text(folder / "report.html", page(found, settings, machine).render())
+    print(f"{machine}\n{time.monotonic() - begun:.0f} seconds; {folder / 'report.html'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

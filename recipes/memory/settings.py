@@ -1,0 +1,106 @@
+"""What the recipe may be told: `memory.yaml` is read into these."""
+
+from itertools import pairwise
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from cells import CELLS
+from training.config import Settings
+
+
+def _known(cell: str) -> str:
+    if cell not in CELLS:
+        raise ValueError(f"unknown cell {cell!r}; there are {', '.join(CELLS)}")
+    return cell
+
+
+CellName = Annotated[str, AfterValidator(_known)]
+
+
+class ClimbSettings(Settings):
+    """Training over growing lags, on one problem."""
+
+    lags: list[int] = Field([5, 10, 20, 40, 80], min_length=1, description="in steps, growing")
+    parameters: int = Field(4500, ge=100, description="each cell is made as wide as these allow")
+    learning_rates: list[float] = Field(
+        [3e-3, 1e-2, 2e-2], min_length=1, description="each is tried with each cell"
+    )
+    steps: int = Field(500, ge=1, description="most training steps on one lag")
+    check_every: int = Field(25, ge=1, description="steps between looks at dev")
+    batch_size: int = Field(32, ge=1)
+    dev_size: int = Field(256, ge=2, description="dev sequences, the same for every cell")
+    solved: float = Field(0.05, gt=0, description="a dev error of at most this solves a lag")
+    clip_norm: float = Field(1.0, gt=0)
+
+    @property
+    def shortest_lag(self) -> int:
+        """The problem makes no sense below."""
+        return 3
+
+    @model_validator(mode="after")
+    def _lags_grow(self) -> Self:
+        if any(later <= earlier for earlier, later in pairwise(self.lags)):
+            raise ValueError(f"lags grow from one to the next, unlike {self.lags}")
+        if self.lags[0] < self.shortest_lag:
+            raise ValueError(f"this problem has a lag of at least {self.shortest_lag}, not {self.lags[0]}")
+        return self
+
+
+class CopySettings(ClimbSettings):
+    """The copy problem's own size besides."""
+
+    symbols: int = Field(3, ge=1, description="how many are to be recalled")
+    letters: int = Field(4, ge=2, description="different symbols there are")
+
+    @property
+    def shortest_lag(self) -> int:
+        """No letter is to be said before all are heard."""
+        return self.symbols
+
+
+class GradientSettings(Settings):
+    """The gradient on its way back, and a network in which it explodes."""
+
+    steps_back: int = Field(100, ge=2, description="length of the sequences whose gradient is measured")
+    sequences: int = Field(32, ge=1, description="over which the norm is the root of the mean square")
+    scales: list[float] = Field(
+        [0.5, 1.0, 2.0], min_length=1, description="of Elman's orthogonal recurrent weights"
+    )
+    parameters: int = Field(4500, ge=100)
+    lag: int = Field(20, ge=3, description="of the adding problem trained on with the largest scale")
+    learning_rate: float = Field(0.1, gt=0, description="of plain gradient descent")
+    clip_norm: float = Field(1.0, gt=0)
+    steps: int = Field(300, ge=1)
+
+
+class GenerationSettings(Settings):
+    """A network without input learns one sequence by heart."""
+
+    cells: list[CellName] = ["clockwork", "elman", "lstm"]
+    parameters: int = Field(500, ge=50)
+    length: int = Field(320, ge=2, description="points of the sequence")
+    sines: int = Field(4, ge=1)
+    shortest_period: float = Field(8.0, gt=2, description="of a sine, in points")
+    longest_period: float = Field(160.0, gt=2)
+    learning_rates: list[float] = Field([1e-3, 3e-3, 1e-2, 3e-2], min_length=1)
+    steps: int = Field(500, ge=1)
+    clip_norm: float = Field(1.0, gt=0)
+    targets: int = Field(5, ge=1, description="different sequences, each with a network of its own")
+
+
+class MemorySettings(Settings):
+    """The whole recipe."""
+
+    name: str = Field("memory", description="the run's directory in runs/")
+    seed: int = 17
+    cells: list[CellName] = Field(list(CELLS), min_length=1)
+    options: dict[str, dict[str, Any]] = Field({}, description="of a cell, by its name, such as periods")
+    engine: str = "auto"
+    processes: int = Field(
+        0, ge=0, description="experiments at the same time, one thread each; 0: one a core"
+    )
+    adding: ClimbSettings = ClimbSettings()
+    copying: CopySettings = CopySettings()
+    gradients: GradientSettings = GradientSettings()
+    generation: GenerationSettings = GenerationSettings()

@@ -1,7 +1,8 @@
-"""Sequences of different lengths as rows without padding, step by step, the longest sequence first.
+"""Sequences of different lengths as rows without padding, the longest sequence first.
 
-The layout is that of torch's `PackedSequence`: the rows of step 0 of all sequences, then those of step 1 of the
-sequences that have one, and so on. Whatever runs on rows never sees padding.
+Where lengths differ, the layout is that of torch's `PackedSequence`: the rows of step 0 of all sequences, then those
+of step 1 of the sequences that have one, and so on. Where all are of one length, rows stand as they are in the padded
+batch, sequence after sequence, and nothing is copied. Whatever runs on rows never sees padding.
 """
 
 from functools import cached_property
@@ -15,13 +16,16 @@ from torch.nn.utils.rnn import PackedSequence
 class Packing:
     """Where the rows of a batch come from and go to."""
 
-    def __init__(self, batch_sizes: Tensor, order: Tensor) -> None:
+    def __init__(self, batch_sizes: Tensor, order: Tensor, *, step_by_step: bool = True) -> None:
         """Describe a batch.
 
         Args:
             batch_sizes: `[steps]` int64 on the CPU, sequences that have this step, never growing.
             order: `[batch]` int64, the sequences, longest first.
+            step_by_step: rows stand step after step; else, for sequences of one length only, sequence after
+                sequence.
         """
+        self.step_by_step = step_by_step
         self.batch_sizes = batch_sizes
         self.order = order
         self.batch = order.shape[0]
@@ -35,12 +39,30 @@ class Packing:
         lengths = lengths.cpu()
         longest_first = torch.argsort(lengths, descending=True, stable=True)
         ended = torch.bincount(lengths, minlength=1).cumsum(0)  # [steps + 1], sequences of at most so many steps
-        return cls(lengths.shape[0] - ended[:-1], longest_first)
+        sizes = lengths.shape[0] - ended[:-1]
+        return cls(sizes, longest_first, step_by_step=not bool((sizes == lengths.shape[0]).all()))
 
     @cached_property
     def offsets(self) -> Tensor:
-        """`[steps]` int64: the first row of each step."""
+        """`[steps]` int64: the row of each step's first sequence; the next one's is `stride` rows further."""
+        if not self.step_by_step:
+            return torch.arange(self.steps)
         return self.batch_sizes.cumsum(0) - self.batch_sizes
+
+    @property
+    def stride(self) -> int:
+        """Rows from one sequence to the next at the same step."""
+        return 1 if self.step_by_step else self.steps
+
+    def split(self, rows: Tensor) -> list[Tensor]:
+        """`[rows, features]` to each step's `[batch size, features]`."""
+        if self.step_by_step:
+            return list(rows.split(self.batch_sizes.tolist()))
+        return list(rows.view(self.batch, self.steps, rows.shape[1]).unbind(1))
+
+    def join(self, steps: list[Tensor]) -> Tensor:
+        """Each step's `[batch size, features]` to `[rows, features]`."""
+        return torch.cat(steps) if self.step_by_step else torch.stack(steps, 1).flatten(0, 1)
 
     @cached_property
     def lengths(self) -> Tensor:
@@ -50,40 +72,45 @@ class Packing:
     @cached_property
     def row_sequences(self) -> Tensor:
         """`[rows]` int64: the place of each row's sequence among the longest-first."""
-        starts = self.offsets.repeat_interleave(self.batch_sizes)
-        return torch.arange(self.rows) - starts
+        if not self.step_by_step:
+            return torch.arange(self.batch).repeat_interleave(self.steps)
+        return torch.arange(self.rows) - self.offsets.repeat_interleave(self.batch_sizes)
 
     @cached_property
     def row_steps(self) -> Tensor:
         """`[rows]` int64: the step of each row."""
+        if not self.step_by_step:
+            return torch.arange(self.steps).repeat(self.batch)
         return torch.arange(self.steps).repeat_interleave(self.batch_sizes)
 
     def pack(self, padded: Tensor) -> Tensor:
         """`[batch, time, features]` to `[rows, features]`; what stands past a length is not read."""
-        if not self.ragged:
-            return padded[:, : self.steps].transpose(0, 1).reshape(self.rows, padded.shape[2])
+        if not self.step_by_step:
+            return padded[:, : self.steps].reshape(self.rows, padded.shape[2])
         return _Gather.apply(padded, self._places(padded.shape[1], padded.device))
 
     def unpack(self, rows: Tensor, time: int) -> Tensor:
         """`[rows, features]` to `[batch, time, features]`, zero past each length."""
-        if not self.ragged and time == self.steps:
-            return rows.view(self.steps, self.batch, rows.shape[1]).transpose(0, 1)  # [batch, time, features]
+        if not self.step_by_step and time == self.steps:
+            return rows.view(self.batch, time, rows.shape[1])
         return _Scatter.apply(rows, self._places(time, rows.device), (self.batch, time))
 
     def reverse(self, rows: Tensor) -> Tensor:
         """The same rows, each sequence's steps in the opposite order; its own inverse."""
-        if not self.ragged:
-            return rows.view(self.steps, self.batch, rows.shape[1]).flip(0).reshape(rows.shape)
         mirrored = self.lengths[self.row_sequences] - 1 - self.row_steps
-        places = self.offsets[mirrored] + self.row_sequences
+        places = self.offsets[mirrored] + self.row_sequences * self.stride
         return _Gather.apply(rows[None], places.to(rows.device))
 
     def pad(self, rows: Tensor) -> Tensor:
         """`[rows, features]` to time-major `[steps, batch, features]`, longest first, zero past each length."""
+        if not self.step_by_step:
+            return rows.view(self.batch, self.steps, rows.shape[1]).transpose(0, 1)  # [steps, batch, features]
         return _Scatter.apply(rows, self._time_major.to(rows.device), (self.steps, self.batch))
 
     def take(self, padded: Tensor) -> Tensor:
         """Time-major `[steps, batch, features]`, longest first, to `[rows, features]`."""
+        if not self.step_by_step:
+            return padded.transpose(0, 1).reshape(self.rows, padded.shape[2])
         return _Gather.apply(padded, self._time_major.to(padded.device))
 
     @cached_property

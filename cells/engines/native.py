@@ -67,19 +67,14 @@ def run_native(
     weights = torch_weights(cell)
     # Torch's kernels read forward only, so a backward pass reads each sequence reversed within its length.
     rows = packing.reverse(inputs) if reverse else inputs
-    if not packing.ragged:
-        steps = rows.view(packing.steps, packing.batch, rows.shape[1])
-        hidden = _hidden(state)
-        outputs, *final = kernel(steps, hidden, weights, True, 1, 0.0, False, False, False)
-        outputs, ends = outputs.flatten(0, 1), tuple(part[0] for part in final)
-    elif inputs.is_cuda or want_state:
+    if packing.ragged and (inputs.is_cuda or want_state):
         outputs, ends = _run_packed(kernel, rows, packing, state, weights)
     else:
         # On a CPU torch's packed kernel takes several times the padded one's time. Padding stands at the end,
         # where it is read too late to matter; only the final state is then not that of each sequence's end.
         padded = packing.pad(rows)
-        outputs = kernel(padded, _hidden(state), weights, True, 1, 0.0, False, False, False)[0]
-        outputs, ends = packing.take(outputs), None
+        outputs, *final = kernel(padded, _hidden(state), weights, True, 1, 0.0, False, False, False)
+        outputs, ends = packing.take(outputs), None if packing.ragged else tuple(part[0] for part in final)
     return (packing.reverse(outputs) if reverse else outputs), ends
 
 

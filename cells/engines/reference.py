@@ -11,17 +11,15 @@ def run_reference(
     cell: Cell, inputs: Tensor, packing: Packing, state: State, reverse: bool, want_state: bool
 ) -> tuple[Tensor, State]:
     """Run a cell over time; see `cells.engines.Engine`. Differentiable any number of times."""
-    projected = cell.project(inputs)
     weights = cell.weights()
-    offsets, sizes = packing.offsets.tolist(), packing.batch_sizes.tolist()
-    outputs: list[Tensor] = [inputs.new_empty(0, cell.output_size)] * packing.steps
+    projected = packing.split(cell.project(inputs))
+    outputs = list(projected)
     for step in reversed(range(packing.steps)) if reverse else range(packing.steps):
-        size = sizes[step]
-        rows = projected[offsets[step] : offsets[step] + size]
-        outputs[step], new = cell.step(rows, tuple(part[:size] for part in state), weights)
+        size = projected[step].shape[0]
+        outputs[step], new = cell.step(projected[step], tuple(part[:size] for part in state), weights)
         # Sequences that have no such step keep the state they have.
         state = tuple(
             fresh if size == packing.batch else torch.cat([fresh, old[size:]])
             for fresh, old in zip(new, state, strict=True)
         )
-    return torch.cat(outputs) if outputs else inputs.new_empty(0, cell.output_size), state
+    return packing.join(outputs) if outputs else inputs.new_empty(0, cell.output_size), state

@@ -13,7 +13,7 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-FLAGS = ("-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-shared", "-fPIC")
+FLAGS = ("-O3", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-shared", "-fPIC")
 # The first that the compiler takes: threads by OpenMP, as torch has them; else one thread.
 VARIANTS = (("-fopenmp",), ())
 

@@ -51,6 +51,7 @@ class Kernel:
             ctypes.c_long(packing.batch),
             ctypes.c_void_p(sizes.data_ptr()),
             ctypes.c_void_p(offsets.data_ptr()),
+            ctypes.c_long(packing.stride),
             ctypes.c_long(threads),
             ctypes.c_int(reverse),
             pointers,
@@ -164,11 +165,14 @@ class _OverTime(torch.autograd.Function):
         kernel, packing, _, _ = run
         count = len(kernel.step.states)
         keep: dict[Any, Tensor] = {
-            ("kept", place): projected.new_empty(packing.rows, node.width) for place, node in enumerate(kernel.kept)
+            ("kept", place): projected.new_empty(packing.rows, node.width)
+            for place, node in enumerate(kernel.kept)
+            if node is not kernel.step.output
         }
         results = _forward(run, projected, list(rest[:count]), list(rest[count:]), {**keep, ("keep", 0): projected})
         ctx.run = run
-        ctx.save_for_backward(*rest[count:], *keep.values())
+        kept = (keep.get(("kept", place), results[0]) for place in range(len(kernel.kept)))
+        ctx.save_for_backward(*rest[count:], *kept)
         return tuple(results)
 
     @staticmethod

@@ -31,10 +31,7 @@ static inline float exp_(float x) {
   p = __builtin_fmaf(p, r, 0.5f);
   p = __builtin_fmaf(p, r, 1.f);
   p = __builtin_fmaf(p, r, 1.f);
-  int bits = ((int)n + 127) << 23;
-  float power;
-  memcpy(&power, &bits, 4);
-  return p * power;
+  return p * __builtin_bit_cast(float, ((int)n + 127) << 23);
 }
 static inline float sigmoid_(float x) { return 1.f / (1.f + exp_(-x)); }
 // Near 0, where 1 - exp(-2x) loses digits, an odd polynomial fitted to tanh on [-0.6, 0.6].

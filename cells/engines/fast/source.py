@@ -40,7 +40,7 @@ _EXPRESSIONS = {
 
 _FUNCTION = """
 {template}static void {name}_rows(const long* D, long steps, long batch, const long* sizes, const long* offsets,
-    long first, long stride, bool reverse, char* const* P) {{
+    long apart, long first, long stride, bool reverse, char* const* P) {{
   const long mine = (batch - first + stride - 1) / stride;
 {buffers}
   for (long b = 0; b < mine; b++) {{ const long g = first + b * stride; (void)g;
@@ -49,14 +49,14 @@ _FUNCTION = """
     const long t = {order};
     const long alive = (sizes[t] - first + stride - 1) / stride;
     if (alive <= 0) {skip};
-    const long row = offsets[t] + first;
+    const long row = offsets[t] + first * apart, next = stride * apart;
 {stages}{advance}  }}
   for (long b = 0; b < mine; b++) {{ const long g = first + b * stride; (void)g;
 {end}  }}
   free(memory);
 }}
-extern "C" void {name}(const long* D, long steps, long batch, const long* sizes, const long* offsets, long threads,
-    int reverse, char* const* P) {{
+extern "C" void {name}(const long* D, long steps, long batch, const long* sizes, const long* offsets, long apart,
+    long threads, int reverse, char* const* P) {{
   #pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
   for (long i = 0; i < threads; i++)
     {call}
@@ -95,7 +95,11 @@ class Source:
 
     def _forward(self) -> tuple[Pass, str]:
         step = self.step
-        sinks = [(node, Target("array", ("kept", i), node.width, optional=True)) for i, node in enumerate(self.kept)]
+        sinks = [
+            (node, Target("array", ("kept", place), node.width, optional=True))
+            for place, node in enumerate(self.kept)
+            if node is not step.output  # which is kept as it is
+        ]
         for place, node in enumerate(step.new_states):
             width = step.states[place]
             sinks.append((step.graph.widened(node, width), Target("running", place, width)))
@@ -168,7 +172,7 @@ class _Printer:
         )
 
     def _call(self, name: str) -> str:
-        arguments = "D, steps, batch, sizes, offsets, i, threads, reverse != 0, P"
+        arguments = "D, steps, batch, sizes, offsets, apart, i, threads, reverse != 0, P"
         if not self.forward:
             return f"{name}_rows({arguments});"
         keep = self._array(("keep", 0))
@@ -196,7 +200,7 @@ class _Printer:
         return f"{self._buffer(key, width)} + b * padded({self._dimension(width)})"
 
     def _array_row(self, key: tuple[str, object], width: int) -> str:
-        return f"(float*)P[{self._array(key)}] + (row + b * stride) * {self._dimension(width)}"
+        return f"(float*)P[{self._array(key)}] + (row + b * next) * {self._dimension(width)}"
 
     def _where(self, node: Node) -> str:
         """C expression of the pointer to a row's value of a node in memory."""

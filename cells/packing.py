@@ -42,6 +42,11 @@ class Packing:
         sizes = lengths.shape[0] - ended[:-1]
         return cls(sizes, longest_first, step_by_step=not bool((sizes == lengths.shape[0]).all()))
 
+    @classmethod
+    def whole(cls, batch: int, steps: int) -> "Packing":
+        """The packing of a batch whose sequences all have all steps."""
+        return cls(torch.full((steps,), batch), torch.arange(batch), step_by_step=False)
+
     @cached_property
     def offsets(self) -> Tensor:
         """`[steps]` int64: the row of each step's first sequence; the next one's is `stride` rows further."""
@@ -124,10 +129,14 @@ class Packing:
 
     def sort(self, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """States `[batch, size]` in the caller's order to longest first."""
+        if not self.step_by_step:
+            return states
         return tuple(state[self.order.to(state.device)] for state in states)
 
     def unsort(self, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """States `[batch, size]` longest first to the caller's order."""
+        if not self.step_by_step:
+            return states
         return tuple(state[self.inverse.to(state.device)] for state in states)
 
     def _places(self, time: int, device: torch.device) -> Tensor:

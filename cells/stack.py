@@ -106,10 +106,10 @@ class Stack(nn.Module):
             raise ValueError(f"inputs must be [batch, time, {self.input_size}], not {list(inputs.shape)}")
         batch, time = inputs.shape[:2]
         if lengths is None:
-            lengths = torch.full((batch,), time)
-        elif lengths.shape != (batch,) or lengths.is_floating_point():
+            return Packing.whole(batch, time)
+        if lengths.shape != (batch,) or lengths.is_floating_point():
             raise ValueError(f"lengths must be {batch} whole numbers, not {lengths.dtype} {list(lengths.shape)}")
-        elif batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= time:
+        if batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= time:
             raise ValueError(f"lengths must lie in 0 to {time}, the steps of the batch, not {lengths.tolist()}")
         return Packing.of(lengths)
 
@@ -126,7 +126,7 @@ class Stack(nn.Module):
                 engine = choose_engine(self.engine, cell, below)
                 output, end = engine(cell, below, packing, next(states), direction == 1, want_state)
                 outputs.append(output)
-                if end is not None:
+                if want_state and end is not None:
                     final.append(packing.unsort(end))
             rows = torch.cat(outputs, 1) if len(outputs) > 1 else outputs[0]
             if self.norms:

@@ -21,7 +21,7 @@ from training.checkpoint import write_atomic, write_bytes, write_text
 from training.clipping import ClippingRecord, clip_gradients
 from training.config import TrainingConfig
 from training.epoch_progress import TrainingProgress
-from training.machine import set_threads
+from training.machine import keep_memory, set_threads
 
 MONITOR = "dev_error"
 """The name under which a task logs the figure that chooses the best model, lower being better."""
@@ -166,6 +166,7 @@ def fit(
     """
     _silence_lightning()
     set_threads(config.threads)
+    keep_memory()
     last = run / "checkpoints" / "last.ckpt"
     history = History(run / "history.json", config.seed)
     trainer = pl.Trainer(

@@ -48,30 +48,34 @@ static inline float tanh_(float x) {
 static inline float remainder_(float a, float b) { return a - b * __builtin_floorf(a / b); }
 static inline float max_(float a, float b) { return a > b ? a : b; }
 
-// M rows of C = A B over one panel of PANEL columns. With few rows, sums over odd and even k are kept apart:
-// there would not be enough independent additions to hide their latency.
+struct Run { long from, to; };  // a range of k
+
+// M rows of C = A B over one panel of PANEL columns and some ranges of k. With few rows, sums over odd and even k
+// are kept apart: there would not be enough independent additions to hide their latency.
 template <int M>
-static inline __attribute__((always_inline)) void tile(long depth, const float* A, long lda, const float* B,
-                                                       float* C, long ldc) {
+static inline __attribute__((always_inline)) void tile(const Run* runs, long count, const float* A, long lda,
+                                                       const float* B, float* C, long ldc) {
   enum { SETS = M * VECTORS <= 3 * LANES / 8 + 3 ? 2 : 1 };
   lanes c[SETS][M][VECTORS] = {};
-  long k = 0;
-  for (; k + SETS <= depth; k += SETS)
+  for (long r = 0; r < count; r++) {
+    long k = runs[r].from;
+    for (; k + SETS <= runs[r].to; k += SETS)
 #pragma GCC unroll 2
-    for (int s = 0; s < SETS; s++) {
-      lanes b[VECTORS];
+      for (int s = 0; s < SETS; s++) {
+        lanes b[VECTORS];
 #pragma GCC unroll 4
-      for (int v = 0; v < VECTORS; v++) b[v] = *(const lanes*)(B + PANEL * (k + s) + LANES * v);
+        for (int v = 0; v < VECTORS; v++) b[v] = *(const lanes*)(B + PANEL * (k + s) + LANES * v);
 #pragma GCC unroll 8
-      for (int m = 0; m < M; m++) {
-        float a = A[m * lda + k + s];
+        for (int m = 0; m < M; m++) {
+          float a = A[m * lda + k + s];
 #pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) c[s][m][v] += a * b[v];
+          for (int v = 0; v < VECTORS; v++) c[s][m][v] += a * b[v];
+        }
       }
-    }
-  for (; k < depth; k++)
-    for (int m = 0; m < M; m++)
-      for (int v = 0; v < VECTORS; v++) c[0][m][v] += A[m * lda + k] * *(const lanes*)(B + PANEL * k + LANES * v);
+    for (; k < runs[r].to; k++)
+      for (int m = 0; m < M; m++)
+        for (int v = 0; v < VECTORS; v++) c[0][m][v] += A[m * lda + k] * *(const lanes*)(B + PANEL * k + LANES * v);
+  }
   for (int m = 0; m < M; m++)
     for (int v = 0; v < VECTORS; v++) {
       lanes sum = c[0][m][v];
@@ -79,40 +83,71 @@ static inline __attribute__((always_inline)) void tile(long depth, const float* 
       *(lanes*)(C + m * ldc + LANES * v) = sum;
     }
 }
-static inline void rows_of(int m, long depth, const float* A, long lda, const float* B, float* C, long ldc) {
+static inline void rows_of(int m, const Run* runs, long count, const float* A, long lda, const float* B, float* C,
+                           long ldc) {
   switch (m) {
 #if defined(__AVX512F__)
-    case 8: return tile<8>(depth, A, lda, B, C, ldc);
-    case 7: return tile<7>(depth, A, lda, B, C, ldc);
+    case 8: return tile<8>(runs, count, A, lda, B, C, ldc);
+    case 7: return tile<7>(runs, count, A, lda, B, C, ldc);
 #endif
 #if defined(__AVX__) || defined(__aarch64__)
-    case 6: return tile<6>(depth, A, lda, B, C, ldc);
-    case 5: return tile<5>(depth, A, lda, B, C, ldc);
+    case 6: return tile<6>(runs, count, A, lda, B, C, ldc);
+    case 5: return tile<5>(runs, count, A, lda, B, C, ldc);
 #endif
-    case 4: return tile<4>(depth, A, lda, B, C, ldc);
-    case 3: return tile<3>(depth, A, lda, B, C, ldc);
-    case 2: return tile<2>(depth, A, lda, B, C, ldc);
-    default: return tile<1>(depth, A, lda, B, C, ldc);
+    case 4: return tile<4>(runs, count, A, lda, B, C, ldc);
+    case 3: return tile<3>(runs, count, A, lda, B, C, ldc);
+    case 2: return tile<2>(runs, count, A, lda, B, C, ldc);
+    default: return tile<1>(runs, count, A, lda, B, C, ldc);
   }
 }
 // Packed weights: for each panel its first and last k that is not zero, then depth x PANEL floats.
 // A block-triangular matrix so costs what its blocks do.
-enum { HEAD = 16 };
+enum { HEAD = 16, GRAIN = 8 };
 static inline long panel_floats(long depth) { return HEAD + depth * PANEL; }
 
-// C [rows, padded(columns)] = A [rows, depth] times packed weights.
-static __attribute__((noinline)) void product(long rows, long columns, long depth, const float* A, long lda, const float* packed, float* C,
-                    long ldc) {
+static bool any(long rows, long columns, const float* A, long lda) {
+  for (long m = 0; m < rows; m++)
+    for (long n = 0; n < columns; n++)
+      if (A[m * lda + n] != 0.f) return true;
+  return false;
+}
+// Ranges of k in which some row of A is not zero, in steps of GRAIN.
+static long runs_of(long rows, long depth, const float* A, long lda, Run* runs) {
+  long count = 0;
+  for (long k = 0; k < depth; k += GRAIN) {
+    long to = k + GRAIN < depth ? k + GRAIN : depth;
+    if (!any(rows, to - k, A + k, lda)) continue;
+    if (count && runs[count - 1].to == k) runs[count - 1].to = to;
+    else runs[count++] = {k, to};
+  }
+  return count;
+}
+// C [rows, padded(columns)] = A [rows, depth] times packed weights. With a mask, shaped as C, panels in which it is
+// zero throughout are not computed but set to zero; with `sparse`, neither are ranges of k in which A is zero.
+static __attribute__((noinline)) void product(long rows, long columns, long depth, const float* A, long lda,
+                                              const float* packed, float* C, long ldc, const float* mask,
+                                              bool sparse) {
+  Run all[depth / GRAIN + 1], runs[depth / GRAIN + 1];
+  long found = 1;
+  all[0] = {0, depth};
+  if (sparse) found = runs_of(rows, depth, A, lda, all);
   for (long n = 0; n < columns; n += PANEL, packed += panel_floats(depth)) {
+    if (mask && !any(rows, n + PANEL < columns ? PANEL : columns - n, mask + n, ldc)) {
+      for (long m = 0; m < rows; m++) memset(C + m * ldc + n, 0, PANEL * 4);
+      continue;
+    }
     int range[2];
     memcpy(range, packed, sizeof range);
-    const float* B = packed + HEAD + (long)range[0] * PANEL;
-    long inner = range[1] - range[0];
+    long count = 0;
+    for (long r = 0; r < found; r++) {
+      long from = all[r].from > range[0] ? all[r].from : range[0], to = all[r].to < range[1] ? all[r].to : range[1];
+      if (from < to) runs[count++] = {from, to};
+    }
     for (long m = 0; m < rows;) {
       // Blocks of ROWS, some of ROWS - 1 where that leaves no short one, which would run at half the speed.
       long left = rows - m, over = left % ROWS;
       int block = left < ROWS ? left : over && (ROWS - 1) * (ROWS - over) <= left ? ROWS - 1 : ROWS;
-      rows_of(block, inner, A + m * lda + range[0], lda, B, C + m * ldc + n, ldc);
+      rows_of(block, runs, count, A + m * lda, lda, packed + HEAD, C + m * ldc + n, ldc);
       m += block;
     }
   }

@@ -7,7 +7,7 @@ row that another makes, they stand in that order.
 
 from dataclasses import dataclass, field
 
-from cells.engines.fast.graph import COSTLY, REDUCTIONS, Node, in_order, starts_of
+from cells.engines.fast.graph import COSTLY, MEMORY, REDUCTIONS, Node, in_order, starts_of
 
 Place = tuple[int, int]
 """Stage, and order of the loop within the row."""
@@ -51,14 +51,18 @@ class Loop:
 class Schedule:
     """The stages of one step, forward or backward."""
 
-    def __init__(self, sinks: list[tuple[Node, Target]], available: set[int]) -> None:
+    def __init__(
+        self, sinks: list[tuple[Node, Target]], available: set[int], masks: dict[int, Node] | None = None
+    ) -> None:
         """Arrange a step.
 
         Args:
             sinks: what is to be stored, and where.
             available: ids of nodes whose value stands in memory before the step.
+            masks: for ids of products the mask outside of which nothing of the product is used.
         """
         self.available = available
+        self.masks = masks or {}
         self.stored: set[int] = set()
         self._places: dict[int, Place] = {}
         parts = [
@@ -77,6 +81,10 @@ class Schedule:
                 ]
                 if source.operation not in ("cat", "slice", "vector") and id(source) not in available:
                     self.stored.add(id(source))
+            mask = self.masks.get(id(product))
+            if mask is not None and id(mask) not in self.stored:
+                parts.append((mask, Target("buffer", mask, mask.width)))
+                self.stored.add(id(mask))
         self.reductions = [node for node in nodes if node.operation in REDUCTIONS and id(node) in reached]
         self.stored |= {id(node) for node in self.reductions}
         self._arrange(parts)
@@ -192,3 +200,34 @@ class Schedule:
 def _in_buffer(node: Node) -> bool:
     """Whether a product can read its input where it is, in the thread's padded rows."""
     return node.operation in ("linear", "linear_t", "state", "state_gradient")
+
+
+def masks_of(products: list[Node], nodes: list[Node]) -> dict[int, Node]:
+    """For ids of products of which `torch.where` uses some elements only: the mask that chooses them.
+
+    What units of a clock that does not tick would have become is never used; such a product need not be computed.
+    The mask must be known before the product, and be the only way from the product to the result.
+    """
+    users: dict[int, list[Node]] = {}
+    for node in nodes:
+        for argument in node.arguments:
+            users.setdefault(id(argument), []).append(node)
+
+    def ends(node: Node, width: int) -> set[Node | None]:
+        found: set[Node | None] = set()
+        for user in users.get(id(node), []):
+            if user.operation == "where" and user.arguments[1] is node and node not in (*user.arguments[::2],):
+                found.add(user.arguments[0])
+            elif user.width == width and user.operation not in MEMORY | REDUCTIONS | {"slice", "cat"}:
+                found |= ends(user, width)
+            else:
+                found.add(None)
+        return found or {None}  # the result itself
+
+    masks = {}
+    for product in products:
+        (mask, *others) = ends(product, product.width)
+        if mask is not None and not others and mask.width == product.width:
+            if all(node.operation != "linear" for node in in_order([mask])):
+                masks[id(product)] = mask
+    return masks

@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 from cells.engines.fast.gradient import StepGradient, differentiate, kept
-from cells.engines.fast.graph import Node
-from cells.engines.fast.schedule import Loop, Schedule, Target
+from cells.engines.fast.graph import Node, in_order
+from cells.engines.fast.schedule import Loop, Schedule, Target, masks_of
 from cells.engines.fast.trace import Step
 
 KERNELS = Path(__file__).with_name("kernels.h")
@@ -88,6 +88,11 @@ class Source:
         self.step = step
         self.gradient: StepGradient = differentiate(step)
         self.kept = kept(step, self.gradient)
+        nodes = in_order([*step.new_states, step.output])
+        products = [node for node in nodes if node.operation == "linear"]
+        self.masks = masks_of(products, nodes)
+        # Gradients of a masked product are zero outside the mask.
+        self.sparse = {node.data for node in products if id(node) in self.masks}
         self.dimensions: list[int] = []
         functions = [self._forward(), self._backward()]
         self.forward, self.backward = (one for one, _ in functions)
@@ -105,7 +110,7 @@ class Source:
             sinks.append((step.graph.widened(node, width), Target("running", place, width)))
         sinks.append((step.output, Target("array", ("output", 0), step.output.width)))
         leaves = [step.graph.node("state", width=width, data=i) for i, width in enumerate(step.states)]
-        schedule = Schedule(sinks, {id(step.graph.node("projected", width=step.projected))})
+        schedule = Schedule(sinks, {id(step.graph.node("projected", width=step.projected))}, self.masks)
         return self._function("forward", schedule, leaves, {})
 
     def _backward(self) -> tuple[Pass, str]:
@@ -149,7 +154,7 @@ class _Printer:
         leaves: list[Node],
         kept_arrays: dict[int, tuple[str, int]],
     ) -> None:
-        self.dimensions = source.dimensions
+        self.dimensions, self.sparse = source.dimensions, source.sparse
         self.schedule, self.leaves, self.kept_arrays = schedule, leaves, kept_arrays
         self.arrays: list[tuple[str, object]] = []
         self.buffers: dict[object, tuple[str, int]] = {}  # name in C and width, by what is in it
@@ -232,9 +237,12 @@ class _Printer:
         key = ("running", source.data) if source.operation in ("state", "state_gradient") else source
         width, depth = self._dimension(node.width), self._dimension(source.width)
         packed = self._array((f"packed_{node.operation}", node.data))
+        mask = self.schedule.masks.get(id(node))
+        mask_buffer = "nullptr" if mask is None else self._buffer(mask, mask.width)
+        sparse = "true" if node.operation == "linear_t" and node.data in self.sparse else "false"
         return (
             f"    product(alive, {width}, {depth}, {self._buffer(key, source.width)}, padded({depth}),"
-            f" (const float*)P[{packed}], {self._buffer(node, node.width)}, padded({width}));\n"
+            f" (const float*)P[{packed}], {self._buffer(node, node.width)}, padded({width}), {mask_buffer}, {sparse});\n"
         )
 
     def _target(self, target: Target) -> str:

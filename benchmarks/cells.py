@@ -32,7 +32,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from cells import Cell, Stack, make_cell
 from cells.engines import ENGINES, choose_engine, fast
-from training.machine import describe_machine
+from training.machine import describe_machine, keep_memory
 from training.progress import track
 
 Peer = type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]
@@ -358,6 +358,7 @@ def main() -> None:
     arguments = parser.parse_args()
     plan = QUICK if arguments.quick else WHOLE
     wanted = arguments.cell or list(TRAINING_LIMITS)
+    keep_memory()  # as training does; both sides gain by it
     machine = describe_machine().rpartition(", ")[0]  # without its threads, which the columns say
     kernels = measure_kernels(
         [cell for cell in plan.compiled if cell in wanted] or wanted[:1], arguments.json

@@ -24,7 +24,8 @@ class Cell(nn.Module):
 
             def step(self, projected, state, weights):
                 (hidden,) = state
-                hidden = torch.tanh(projected + functional.linear(hidden, weights.recurrent_weight))
+                heard = functional.linear(hidden, weights.recurrent_weight)
+                hidden = torch.tanh(projected + heard + weights.bias)
                 return hidden, (hidden,)
 
     The fast engine reads the step by calling it with symbols. It knows arithmetic, comparisons, `torch.where`,
@@ -67,8 +68,11 @@ class Cell(nn.Module):
         self.bias = nn.Parameter(torch.empty(gates * hidden_size))
 
     def project(self, inputs: Tensor) -> Tensor:
-        """The input's part of the equation, `[rows, input_size]` to `[rows, projected]`, for all steps at once."""
-        return functional.linear(inputs, self.input_weight, self.bias)
+        """The input's part of the equation, `[rows, input_size]` to `[rows, projected]`, for all steps at once.
+
+        The bias is not in it: a step adds it where it has the sum at hand anyway.
+        """
+        return functional.linear(inputs, self.input_weight)
 
     def weights(self) -> SimpleNamespace:
         """What `step` reads besides input and state, computed once a pass: own parameters and buffers by name.
@@ -76,7 +80,7 @@ class Cell(nn.Module):
         A cell whose step needs a function of its parameters (a masked matrix, a decay between 0 and 1) adds it
         here, so that it is not computed again at every step. Vectors `[size]` and matrices `[out, in]` only.
         """
-        return SimpleNamespace(**dict(self.named_parameters()), **dict(self.named_buffers()))
+        return SimpleNamespace(**self._parameters, **self._buffers)
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
         """One time step.

@@ -53,6 +53,6 @@ class Clockwork(Cell):
         """State: h `[batch, hidden]` and the clock `[batch, 1]`."""
         hidden, clock = state
         ticks = torch.remainder(clock, weights.unit_periods) == 0
-        new = torch.tanh(projected + functional.linear(hidden, weights.heard_weight))
+        new = torch.tanh(projected + functional.linear(hidden, weights.heard_weight) + weights.bias)
         hidden = torch.where(ticks, new, hidden)
         return hidden, (hidden, torch.remainder(clock + 1, weights.cycle))

@@ -20,5 +20,6 @@ class Elman(Cell):
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
         """State: h `[batch, hidden]`."""
         (hidden,) = state
-        hidden = torch.tanh(projected + functional.linear(hidden, weights.recurrent_weight))
+        heard = functional.linear(hidden, weights.recurrent_weight)
+        hidden = torch.tanh(projected + heard + weights.bias)
         return hidden, (hidden,)

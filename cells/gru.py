@@ -28,7 +28,7 @@ class GRU(Cell):
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
         """State: h `[batch, hidden]`."""
         (hidden,) = state
-        reset_x, update_x, new_x = projected.chunk(3, -1)
+        reset_x, update_x, new_x = (projected + weights.bias).chunk(3, -1)
         reset_h, update_h, new_h = functional.linear(hidden, weights.recurrent_weight).chunk(3, -1)
         reset = torch.sigmoid(reset_x + reset_h)
         update = torch.sigmoid(update_x + update_h)
@@ -54,7 +54,7 @@ class GRUResetBefore(Cell):
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
         """State: h `[batch, hidden]`."""
         (hidden,) = state
-        reset_x, update_x, new_x = projected.chunk(3, -1)
+        reset_x, update_x, new_x = (projected + weights.bias).chunk(3, -1)
         reset_h, update_h = functional.linear(hidden, weights.recurrent_weight).chunk(2, -1)
         reset = torch.sigmoid(reset_x + reset_h)
         update = torch.sigmoid(update_x + update_h)

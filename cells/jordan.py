@@ -43,7 +43,8 @@ class Jordan(Cell):
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
         """State: the last output y `[batch, output]`."""
         (output,) = state
-        hidden = torch.tanh(projected + functional.linear(output, weights.feedback_weight))
+        heard = functional.linear(output, weights.feedback_weight)
+        hidden = torch.tanh(projected + heard + weights.bias)
         output = functional.linear(hidden, weights.output_weight, weights.output_bias)
         if self.output == "softmax":
             output = torch.softmax(output, -1)

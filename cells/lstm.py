@@ -29,7 +29,7 @@ class LSTM(Cell):
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
         """State: h and c `[batch, hidden]`."""
         hidden, memory = state
-        gates = projected + functional.linear(hidden, weights.recurrent_weight)
+        gates = projected + functional.linear(hidden, weights.recurrent_weight) + weights.bias
         i, f, g, o = gates.chunk(4, -1)
         memory = torch.sigmoid(f) * memory + torch.sigmoid(i) * torch.tanh(g)
         hidden = torch.sigmoid(o) * torch.tanh(memory)

@@ -33,7 +33,7 @@ class PeepholeLSTM(Cell):
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
         """State: h and c `[batch, hidden]`."""
         hidden, memory = state
-        gates = projected + functional.linear(hidden, weights.recurrent_weight)
+        gates = projected + functional.linear(hidden, weights.recurrent_weight) + weights.bias
         i, f, g, o = gates.chunk(4, -1)
         i = torch.sigmoid(i + weights.input_peephole * memory)
         f = torch.sigmoid(f + weights.forget_peephole * memory)

@@ -30,7 +30,7 @@ class ProjectedLSTM(Cell):
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
         """State: r `[batch, projection]` and c `[batch, hidden]`."""
         hidden, memory = state
-        gates = projected + functional.linear(hidden, weights.recurrent_weight)
+        gates = projected + functional.linear(hidden, weights.recurrent_weight) + weights.bias
         i, f, g, o = gates.chunk(4, -1)
         memory = torch.sigmoid(f) * memory + torch.sigmoid(i) * torch.tanh(g)
         hidden = functional.linear(torch.sigmoid(o) * torch.tanh(memory), weights.projection_weight)

@@ -58,10 +58,8 @@ class SCRN(Cell):
         self.decay_logit.data.fill_(start)
 
     def project(self, inputs: Tensor) -> Tensor:
-        """A x + b and B x side by side."""
-        weight = torch.cat([self.input_weight, self.context_input_weight])
-        bias = functional.pad(self.bias, (0, self.context_input_weight.shape[0]))
-        return functional.linear(inputs, weight, bias)
+        """A x and B x side by side."""
+        return functional.linear(inputs, torch.cat([self.input_weight, self.context_input_weight]))
 
     def weights(self) -> SimpleNamespace:
         """Adds the share a of the old context that stays."""
@@ -75,5 +73,6 @@ class SCRN(Cell):
         hidden_x, context_x = projected.split([hidden.shape[-1], context.shape[-1]], -1)
         context = context_x + weights.decay * (context - context_x)
         heard = functional.linear(context, weights.context_weight)
-        hidden = torch.sigmoid(hidden_x + heard + functional.linear(hidden, weights.recurrent_weight))
+        heard = heard + functional.linear(hidden, weights.recurrent_weight)
+        hidden = torch.sigmoid(hidden_x + heard + weights.bias)
         return torch.cat([hidden, context], -1), (hidden, context)

@@ -33,7 +33,13 @@ class Kernel:
         self.library.packed_floats.restype = ctypes.c_long
         self.forward, self.backward = source.forward, source.backward
         self.step, self.gradient, self.kept = source.step, source.gradient, source.kept
-        self.product_arrays = source.product_arrays
+        self.product_arrays, self.vector_arrays = source.product_arrays, source.vector_arrays
+        numbers = [ctypes.c_long] * 2 + [ctypes.c_void_p] * 2 + [ctypes.c_long] * 2 + [ctypes.c_int]
+        for function in (self.library.forward, self.library.backward):
+            function.argtypes = [ctypes.c_void_p, *numbers, ctypes.c_void_p]
+        for function in (self.library.pack_linear, self.library.pack_linear_t):
+            function.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+        self.library.packed_floats.argtypes = [ctypes.c_long, ctypes.c_long]
         self.dimensions = (ctypes.c_long * len(source.dimensions))(*source.dimensions)
         used = [key for kind, key in self.forward.arrays + self.backward.arrays if kind in _WEIGHTS]
         self.names = sorted({str(name) for name in used})
@@ -44,18 +50,9 @@ class Kernel:
         for place, key in enumerate(which.arrays):
             pointers[place] = arrays[key].data_ptr() if key in arrays else None
         function = getattr(self.library, which.name)
-        sizes, offsets = packing.batch_sizes, packing.offsets
-        function(
-            self.dimensions,
-            ctypes.c_long(packing.steps),
-            ctypes.c_long(packing.batch),
-            ctypes.c_void_p(sizes.data_ptr()),
-            ctypes.c_void_p(offsets.data_ptr()),
-            ctypes.c_long(packing.stride),
-            ctypes.c_long(threads),
-            ctypes.c_int(reverse),
-            pointers,
-        )
+        sizes, offsets = packing.batch_sizes.data_ptr(), packing.offsets.data_ptr()
+        size = (packing.steps, packing.batch)
+        function(self.dimensions, *size, sizes, offsets, packing.stride, threads, reverse, pointers)
 
     def packed(self, which: Pass, weights: dict[str, Tensor]) -> dict[Any, Tensor]:
         """The matrices that a pass multiplies by, in panels, and its vectors."""
@@ -66,14 +63,9 @@ class Kernel:
             elif kind in ("packed_linear", "packed_linear_t"):
                 rows, columns = weights[name].shape
                 shape = (rows, columns) if kind == "packed_linear" else (columns, rows)
-                panels = torch.empty(self.library.packed_floats(*map(ctypes.c_long, shape)))
+                panels = torch.empty(self.library.packed_floats(*shape))
                 pack = self.library.pack_linear if kind == "packed_linear" else self.library.pack_linear_t
-                pack(
-                    ctypes.c_long(rows),
-                    ctypes.c_long(columns),
-                    ctypes.c_void_p(weights[name].data_ptr()),
-                    ctypes.c_void_p(panels.data_ptr()),
-                )
+                pack(rows, columns, weights[name].data_ptr(), panels.data_ptr())
                 arrays[kind, name] = panels
         return arrays
 
@@ -191,6 +183,7 @@ class _OverTime(torch.autograd.Function):
         totals = {
             name: torch.zeros(threads, node.width, dtype=torch.float64)
             for name, node in kernel.gradient.vectors.items()
+            if name not in kernel.vector_arrays
         }
         arrays: dict[Any, Tensor] = {("output_gradient", 0): d_output.contiguous(), **rows}
         arrays |= {("kept", place): part for place, part in enumerate(kept)}
@@ -200,6 +193,7 @@ class _OverTime(torch.autograd.Function):
         arrays |= kernel.packed(kernel.backward, weights)
         kernel.call(kernel.backward, arrays, packing, threads, reverse)
         gradients = {name: total.sum(0).float() for name, total in totals.items()}
+        gradients |= {name: rows[key].sum(0) for name, key in kernel.vector_arrays.items()}
         place_of = {id(node): place for place, node in enumerate(kernel.kept)}
         for key, (name, source, _) in zip(kernel.product_arrays, kernel.gradient.products, strict=True):
             part = rows[key].t() @ kept[place_of[id(source)]]

@@ -10,7 +10,7 @@ from torch import Generator, nn
 from recipes.memory.gradients import backward_norms
 from recipes.memory.networks import Network, widest
 from recipes.memory.problems import Adding, Batch, Copying, Problem
-from recipes.memory.settings import ClimbSettings, CopySettings, GradientSettings
+from recipes.memory.settings import ClimbSettings, CopySettings, ReachSettings
 
 DEV_SEED = 1_000_003
 """Dev sequences are the same for every cell and every rate."""
@@ -29,7 +29,7 @@ def climb(
     rate: float,
     seed: int,
     settings: ClimbSettings,
-    gradients: GradientSettings | None = None,
+    gradients: ReachSettings | None = None,
 ) -> dict[str, Any]:
     """Train one network of a cell until it fails a lag, or has solved all.
 
@@ -107,7 +107,7 @@ def dev_error(network: Network, problem: Problem, dev: Batch) -> float:
         return problem.error(dev.answers(network(dev.inputs, dev.lengths)), dev)
 
 
-def _adding_norms(network: Network, settings: GradientSettings) -> list[float]:
+def _adding_norms(network: Network, settings: ReachSettings) -> list[float]:
     """Backward norms on sequences of the adding problem that are `steps_back` long."""
     generator = Generator().manual_seed(DEV_SEED)
     batch = Adding().batch(settings.sequences, math.ceil(settings.steps_back / 2), generator)

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from recipes.memory.climbing import climb
 from recipes.memory.generation import generate
 from recipes.memory.gradients import explode
-from recipes.memory.settings import MemorySettings
+from recipes.memory.settings import MemorySettings, ReachSettings
 from training.checkpoint import write_text
 from training.machine import set_threads
 from training.progress import track
@@ -80,6 +80,7 @@ KINDS: dict[str, Callable[..., Result]] = {
 def experiments_of(settings: MemorySettings) -> list[Experiment]:
     """All that the recipe does, what takes longest first."""
     seed, experiments = settings.seed, []
+    reach = ReachSettings(steps_back=settings.gradients.steps_back, sequences=settings.gradients.sequences)
     for kind, climbing in (("adding", settings.adding), ("copying", settings.copying)):
         for cell in settings.cells:
             arguments = {
@@ -88,7 +89,7 @@ def experiments_of(settings: MemorySettings) -> list[Experiment]:
                 "rates": climbing.learning_rates,
                 "seed": seed,
                 "settings": climbing,
-                "gradients": settings.gradients if kind == "adding" else None,
+                "gradients": reach if kind == "adding" else None,
             }
             experiments.append(Experiment(kind, cell, arguments))
     seeds = list(range(seed, seed + settings.generation.targets))

@@ -59,19 +59,24 @@ class CopySettings(ClimbSettings):
         return self.symbols
 
 
-class GradientSettings(Settings):
-    """The gradient on its way back, and a network in which it explodes."""
+class ReachSettings(Settings):
+    """How the gradient on its way back is measured."""
 
     steps_back: int = Field(100, ge=2, description="length of the sequences whose gradient is measured")
     sequences: int = Field(32, ge=1, description="over which the norm is the root of the mean square")
+
+
+class GradientSettings(ReachSettings):
+    """Networks in which the gradient vanishes or explodes, and how they are trained."""
+
     scales: list[float] = Field(
-        [0.5, 1.0, 2.0], min_length=1, description="of Elman's orthogonal recurrent weights"
+        [0.5, 1.0, 1.5], min_length=1, description="of Elman's orthogonal recurrent weights"
     )
     parameters: int = Field(4500, ge=100)
-    lag: int = Field(20, ge=3, description="of the adding problem trained on with the largest scale")
+    lag: int = Field(5, ge=3, description="of the adding problem that scaled networks are trained on")
     learning_rate: float = Field(0.1, gt=0, description="of plain gradient descent")
     clip_norm: float = Field(1.0, gt=0)
-    steps: int = Field(300, ge=1)
+    steps: int = Field(600, ge=1)
 
 
 class GenerationSettings(Settings):
@@ -83,8 +88,8 @@ class GenerationSettings(Settings):
     sines: int = Field(4, ge=1)
     shortest_period: float = Field(8.0, gt=2, description="of a sine, in points")
     longest_period: float = Field(160.0, gt=2)
-    learning_rates: list[float] = Field([1e-3, 3e-3, 1e-2, 3e-2], min_length=1)
-    steps: int = Field(500, ge=1)
+    learning_rates: list[float] = Field([3e-4, 1e-3, 3e-3, 1e-2, 3e-2], min_length=1)
+    steps: int = Field(800, ge=1)
     clip_norm: float = Field(1.0, gt=0)
     targets: int = Field(5, ge=1, description="different sequences, each with a network of its own")
 

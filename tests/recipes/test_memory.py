@@ -24,6 +24,7 @@ from recipes.memory.settings import (
     GenerationSettings,
     GradientSettings,
     MemorySettings,
+    ReachSettings,
 )
 from tests.pages import check_self_contained
 
@@ -185,12 +186,12 @@ def test_the_rate_falls_from_its_start_to_nearly_nothing() -> None:
 
 
 def test_a_climb_stops_at_the_first_lag_that_is_not_solved() -> None:
-    easy = ClimbSettings(lags=[3, 4], steps=6, check_every=4, parameters=100, dev_size=8, solved=100.0)
+    easy = ClimbSettings(lags=[3, 4, 5], steps=6, check_every=4, parameters=100, dev_size=8, solved=100.0)
     climbed = climb("elman", {}, 0.01, 1, easy)
-    assert climbed["solved"] == 4 and climbed["steps"] == [4, 4]
-    assert [(step, lag) for step, lag, _ in climbed["curve"]] == [(4, 3), (8, 4)]
+    assert climbed["solved"] == 5 and climbed["steps"] == [4, 4, 4]
+    assert [(step, lag) for step, lag, _ in climbed["curve"]] == [(4, 3), (8, 4), (12, 5)]
     hard = easy.model_copy(update={"solved": 1e-9})
-    gradients = GradientSettings(steps_back=11)
+    gradients = ReachSettings(steps_back=11)
     climbed = climb("elman", {}, 0.01, 1, hard, gradients)
     assert climbed["solved"] == 0 and climbed["steps"] == [6]
     assert [(step, lag) for step, lag, _ in climbed["curve"]] == [(4, 3), (6, 3)]
@@ -259,9 +260,11 @@ def test_other_settings_and_broken_files_are_done_anew(
     for experiment in (one, other, one):
         run_experiments([experiment], results, 1, quiet=True)
     assert len(done) == 2
-    (tmp_path / one.file_name).write_text('{"half":', encoding="utf-8")
-    run_experiments([one, other], results, 1, quiet=True)
-    assert len(done) == 3
+    for broken in ('{"half":', '{"experiment": {}, "result": 1}', "[]"):
+        before = len(done)
+        (tmp_path / one.file_name).write_text(broken, encoding="utf-8")
+        run_experiments([one, other], results, 1, quiet=True)
+        assert len(done) == before + 1
 
 
 def test_the_recipe_asks_every_cell_everything() -> None:
@@ -269,6 +272,9 @@ def test_the_recipe_asks_every_cell_everything() -> None:
     planned = experiments_of(settings)
     assert {e.name for e in planned if e.kind == "adding"} == {e.name for e in planned if e.kind == "copying"}
     assert {e.name for e in planned if e.kind == "adding"} == set(CELLS)
+    steeper = MemorySettings.read(HERE / "memory.yaml", ["gradients.scales=[3.0]"])
+    anew = {e.file_name for e in experiments_of(steeper)} - {e.file_name for e in planned}
+    assert all(name.startswith("gradients-3-") for name in anew) and len(anew) == 2, "only what it touches"
     assert len({experiment.file_name for experiment in planned}) == len(planned)
     assert all("clockwork" not in e.name or e.arguments["options"]["periods"][-1] == 256 for e in planned)
 
@@ -303,7 +309,7 @@ def test_a_tiny_run_prints_its_tables_and_leaves_a_report(
         assert heading in text
     labels = [attributes.get("aria-label") or "" for attributes in reader.all("div")]
     assert sum("Dev error of lstm" in label for label in labels) == 2
-    assert "Longest lag solved" in printed and "by heart: error of clockwork / elman" in printed
+    assert "Adding: longest lag solved" in printed and "by heart: error of clockwork / elman" in printed
     facts = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert set(facts["results"]["adding"]) == {"elman", "lstm", "clockwork"}
 

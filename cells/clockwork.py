@@ -46,7 +46,7 @@ class Clockwork(Cell):
     def weights(self) -> SimpleNamespace:
         """Adds the recurrent matrix without what a module does not hear."""
         weights = super().weights()
-        weights.heard_weight = self.recurrent_weight * self.heard
+        weights.heard_weight = self.recurrent_weight * weights.heard
         return weights
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:

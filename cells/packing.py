@@ -38,7 +38,9 @@ class Packing:
         """The packing of a padded batch with `[batch]` lengths (0 is allowed: a sequence without rows)."""
         lengths = lengths.cpu()
         longest_first = torch.argsort(lengths, descending=True, stable=True)
-        ended = torch.bincount(lengths, minlength=1).cumsum(0)  # [steps + 1], sequences of at most so many steps
+        ended = torch.bincount(lengths, minlength=1).cumsum(
+            0
+        )  # [steps + 1], sequences of at most so many steps
         sizes = lengths.shape[0] - ended[:-1]
         return cls(sizes, longest_first, step_by_step=not bool((sizes == lengths.shape[0]).all()))
 
@@ -110,7 +112,9 @@ class Packing:
     def pad(self, rows: Tensor) -> Tensor:
         """`[rows, features]` to time-major `[steps, batch, features]`, longest first, zero past each length."""
         if not self.step_by_step:
-            return rows.view(self.batch, self.steps, rows.shape[1]).transpose(0, 1)  # [steps, batch, features]
+            return rows.view(self.batch, self.steps, rows.shape[1]).transpose(
+                0, 1
+            )  # [steps, batch, features]
         return _Scatter.apply(rows, self._time_major.to(rows.device), (self.steps, self.batch))
 
     def take(self, padded: Tensor) -> Tensor:

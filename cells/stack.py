@@ -1,6 +1,6 @@
 """Layers of recurrent cells over time, in one direction or both, exact with padding."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +55,9 @@ class Stack(nn.Module):
         """
         super().__init__()
         if layers < 1 or not 0 <= dropout < 1:
-            raise ValueError(f"a stack has at least 1 layer, not {layers}, and dropout in [0, 1), not {dropout}")
+            raise ValueError(
+                f"a stack has at least 1 layer, not {layers}, and dropout in [0, 1), not {dropout}"
+            )
         self.engine = engine
         self.residual, self.variational, self.drop_share = residual, variational, dropout
         self.input_size = input_size
@@ -67,6 +69,11 @@ class Stack(nn.Module):
             input_size = sum(each.output_size for each in cells)
         self.output_size = input_size
         self.norms = nn.ModuleList(nn.LayerNorm(input_size) for _ in range(layers) if layer_norm)
+
+    @property
+    def cells(self) -> list[list[Cell]]:
+        """The cells of each layer: forward and, where the stack has both directions, backward."""
+        return [[cast(Cell, cell) for cell in cast(nn.ModuleList, layer)] for layer in self.layers]
 
     def forward(
         self, inputs: Tensor | PackedSequence, lengths: Tensor | None = None, state: list[State] | None = None
@@ -108,9 +115,13 @@ class Stack(nn.Module):
         if lengths is None:
             return Packing.whole(batch, time)
         if lengths.shape != (batch,) or lengths.is_floating_point():
-            raise ValueError(f"lengths must be {batch} whole numbers, not {lengths.dtype} {list(lengths.shape)}")
+            raise ValueError(
+                f"lengths must be {batch} whole numbers, not {lengths.dtype} {list(lengths.shape)}"
+            )
         if batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= time:
-            raise ValueError(f"lengths must lie in 0 to {time}, the steps of the batch, not {lengths.tolist()}")
+            raise ValueError(
+                f"lengths must lie in 0 to {time}, the steps of the batch, not {lengths.tolist()}"
+            )
         return Packing.of(lengths)
 
     def _run(
@@ -119,7 +130,7 @@ class Stack(nn.Module):
         """All layers over packed rows `[rows, input_size]`."""
         states = iter(self._initial(rows, packing, state))
         final: list[State] = []
-        for number, cells in enumerate(self.layers):
+        for number, cells in enumerate(self.cells):
             below = self._drop(rows, packing) if number else rows
             outputs = []
             for direction, cell in enumerate(cells):
@@ -137,7 +148,7 @@ class Stack(nn.Module):
 
     def _initial(self, rows: Tensor, packing: Packing, state: list[State] | None) -> list[State]:
         """Each cell's first state, longest sequence first."""
-        cells = [cell for layer in self.layers for cell in layer]
+        cells = [cell for layer in self.cells for cell in layer]
         if state is None:
             return [cell.initial_state(packing.batch, rows) for cell in cells]
         expected = [[(packing.batch, size) for size in cell.state_sizes] for cell in cells]

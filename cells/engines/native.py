@@ -67,6 +67,7 @@ def run_native(
     weights = torch_weights(cell)
     # Torch's kernels read forward only, so a backward pass reads each sequence reversed within its length.
     rows = packing.reverse(inputs) if reverse else inputs
+    ends: State | None
     if packing.ragged and (inputs.is_cuda or want_state):
         outputs, ends = _run_packed(kernel, rows, packing, state, weights)
     else:
@@ -74,7 +75,8 @@ def run_native(
         # where it is read too late to matter; only the final state is then not that of each sequence's end.
         padded = packing.pad(rows)
         outputs, *final = kernel(padded, _hidden(state), weights, True, 1, 0.0, False, False, False)
-        outputs, ends = packing.take(outputs), None if packing.ragged else tuple(part[0] for part in final)
+        outputs = packing.take(outputs)
+        ends = None if packing.ragged else tuple(part[0] for part in final)
     return (packing.reverse(outputs) if reverse else outputs), ends
 
 

@@ -45,7 +45,9 @@ def cache_directory() -> Path:
         reason = "it is not this user's alone"
     except OSError as error:
         reason = error.strerror or str(error)
-    logger.warning("compiled cells cannot be kept in %s: %s; they are compiled anew each time", directory, reason)
+    logger.warning(
+        "compiled cells cannot be kept in %s: %s; they are compiled anew each time", directory, reason
+    )
     return Path(tempfile.mkdtemp(prefix="sluice-cells-"))
 
 
@@ -81,7 +83,14 @@ def load(source: str) -> ctypes.CDLL:
 
 def _key(source: str, path: str) -> str:
     status = Path(path).resolve().stat()
-    parts = (source, str(Path(path).resolve()), str(status.st_size), str(status.st_mtime_ns), *FLAGS, _processor())
+    parts = (
+        source,
+        str(Path(path).resolve()),
+        str(status.st_size),
+        str(status.st_mtime_ns),
+        *FLAGS,
+        _processor(),
+    )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
@@ -113,6 +122,6 @@ def _compile(path: str, source: str, library: Path) -> None:
             except (OSError, subprocess.TimeoutExpired) as error:
                 raise CompilerError(f"{path} cannot be run: {error}") from error
             if done.returncode == 0:
-                os.replace(made, library)
+                made.replace(library)
                 return
     raise CompilerError(f"{path} failed: {done.stderr.strip()[-500:]}")

@@ -44,7 +44,9 @@ class Kernel:
         used = [key for kind, key in self.forward.arrays + self.backward.arrays if kind in _WEIGHTS]
         self.names = sorted({str(name) for name in used})
 
-    def call(self, which: Pass, arrays: dict[Any, Tensor], packing: Packing, threads: int, reverse: bool) -> None:
+    def call(
+        self, which: Pass, arrays: dict[Any, Tensor], packing: Packing, threads: int, reverse: bool
+    ) -> None:
         """Call a function with the tensors that its table of pointers names; those not given are null."""
         pointers = (ctypes.c_void_p * len(which.arrays))()
         for place, key in enumerate(which.arrays):
@@ -161,7 +163,9 @@ class _OverTime(torch.autograd.Function):
             for place, node in enumerate(kernel.kept)
             if node is not kernel.step.output
         }
-        results = _forward(run, projected, list(rest[:count]), list(rest[count:]), {**keep, ("keep", 0): projected})
+        results = _forward(
+            run, projected, list(rest[:count]), list(rest[count:]), {**keep, ("keep", 0): projected}
+        )
         ctx.run = run
         kept = (keep.get(("kept", place), results[0]) for place in range(len(kernel.kept)))
         ctx.save_for_backward(*rest[count:], *kept)

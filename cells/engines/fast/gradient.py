@@ -61,7 +61,9 @@ class _Backward:
         by_start: dict[tuple[int, int], Node] = {}
         for start, gradient in slices:
             key = (start, gradient.width)
-            by_start[key] = self.graph.elementwise("add", by_start[key], gradient) if key in by_start else gradient
+            by_start[key] = (
+                self.graph.elementwise("add", by_start[key], gradient) if key in by_start else gradient
+            )
         parts, end, later = [], 0, []
         for (start, width), gradient in sorted(by_start.items(), key=lambda item: item[0]):
             if start < end:  # overlaps another slice: a sum of its own

@@ -73,7 +73,9 @@ class Graph:
                 starts = _starts(argument.arguments)
                 return self.cat(
                     *(
-                        self.elementwise(operation, *(self.slice(each, start, part.width) for each in arguments))
+                        self.elementwise(
+                            operation, *(self.slice(each, start, part.width) for each in arguments)
+                        )
                         for start, part in zip(starts, argument.arguments, strict=True)
                     )
                 )

@@ -72,7 +72,9 @@ class Schedule:
         ]
         nodes = in_order([node for node, _ in sinks])
         reached = self._reached(nodes, [node for node, _ in sinks])
-        self.products = [node for node in nodes if node.operation in ("linear", "linear_t") and id(node) in reached]
+        self.products = [
+            node for node in nodes if node.operation in ("linear", "linear_t") and id(node) in reached
+        ]
         for product in self.products:
             source = product.arguments[0]
             if not _in_buffer(source):
@@ -171,7 +173,9 @@ class Schedule:
         computed = self.computed(loop.roots)
         own = {id(node) for node in computed}
         wanted = [*loop.roots, *(argument for node in computed for argument in node.arguments)]
-        return list({id(node): node for node in wanted if id(node) not in own and self.in_memory(node)}.values())
+        return list(
+            {id(node): node for node in wanted if id(node) not in own and self.in_memory(node)}.values()
+        )
 
     @property
     def stages(self) -> range:
@@ -216,7 +220,11 @@ def masks_of(products: list[Node], nodes: list[Node]) -> dict[int, Node]:
     def ends(node: Node, width: int) -> set[Node | None]:
         found: set[Node | None] = set()
         for user in users.get(id(node), []):
-            if user.operation == "where" and user.arguments[1] is node and node not in (*user.arguments[::2],):
+            if (
+                user.operation == "where"
+                and user.arguments[1] is node
+                and node not in (*user.arguments[::2],)
+            ):
                 found.add(user.arguments[0])
             elif user.width == width and user.operation not in MEMORY | REDUCTIONS | {"slice", "cat"}:
                 found |= ends(user, width)
@@ -227,7 +235,8 @@ def masks_of(products: list[Node], nodes: list[Node]) -> dict[int, Node]:
     masks = {}
     for product in products:
         (mask, *others) = ends(product, product.width)
-        if mask is not None and not others and mask.width == product.width:
-            if all(node.operation != "linear" for node in in_order([mask])):
-                masks[id(product)] = mask
+        if mask is None or others or mask.width != product.width:
+            continue
+        if all(node.operation != "linear" for node in in_order([mask])):
+            masks[id(product)] = mask
     return masks

@@ -6,8 +6,8 @@ product's panels; what the caller gave or gets is `[rows, width]`, packed.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from cells.engines.fast.gradient import StepGradient, differentiate, kept
 from cells.engines.fast.graph import Node, in_order
@@ -76,7 +76,7 @@ class Pass:
     """
 
     name: str
-    arrays: list[tuple[str, object]]
+    arrays: list[tuple[str, Any]]
     schedule: Schedule
     running: list[Node]
 
@@ -128,11 +128,15 @@ class Source:
             self.product_arrays.append(arrays[id(node)])
         for place, node in enumerate(gradient.states):
             sinks.append((node, Target("running", place, step.states[place])))
-        self.vector_arrays = {name: arrays[id(node)] for name, node in gradient.vectors.items() if id(node) in arrays}
+        self.vector_arrays = {
+            name: arrays[id(node)] for name, node in gradient.vectors.items() if id(node) in arrays
+        }
         for name, node in gradient.vectors.items():
             if name not in self.vector_arrays:
                 sinks.append((node, Target("total", name, node.width)))
-        leaves = [step.graph.node("state_gradient", width=width, data=i) for i, width in enumerate(step.states)]
+        leaves = [
+            step.graph.node("state_gradient", width=width, data=i) for i, width in enumerate(step.states)
+        ]
         memory = {id(node): ("kept", i) for i, node in enumerate(self.kept)}
         output = step.graph.node("output_gradient", width=step.output.width)
         schedule = Schedule(sinks, {*memory, id(output)})
@@ -158,7 +162,7 @@ class _Printer:
     ) -> None:
         self.dimensions, self.sparse = source.dimensions, source.sparse
         self.schedule, self.leaves, self.kept_arrays = schedule, leaves, kept_arrays
-        self.arrays: list[tuple[str, object]] = []
+        self.arrays: list[tuple[str, Any]] = []
         self.buffers: dict[object, tuple[str, int]] = {}  # name in C and width, by what is in it
         self.forward = name == "forward"
         self.in_place = [schedule.in_place(place, leaf) for place, leaf in enumerate(leaves)]
@@ -228,7 +232,9 @@ class _Printer:
     # Parts of the function
 
     def _stage(self, stage: int) -> str:
-        lines = [self._product(node) for node in self.schedule.products if self.schedule.place(node)[0] == stage]
+        lines = [
+            self._product(node) for node in self.schedule.products if self.schedule.place(node)[0] == stage
+        ]
         loops = [self._loop(loop) for loop in self.schedule.loops if loop.place[0] == stage]
         if loops:
             lines.append("    for (long b = 0; b < alive; b++) {\n" + "".join(loops) + "    }\n")
@@ -244,7 +250,8 @@ class _Printer:
         sparse = "true" if node.operation == "linear_t" and node.data in self.sparse else "false"
         return (
             f"    product(alive, {width}, {depth}, {self._buffer(key, source.width)}, padded({depth}),"
-            f" (const float*)P[{packed}], {self._buffer(node, node.width)}, padded({width}), {mask_buffer}, {sparse});\n"
+            f" (const float*)P[{packed}], {self._buffer(node, node.width)}, padded({width}),"
+            f" {mask_buffer}, {sparse});\n"
         )
 
     def _target(self, target: Target) -> str:
@@ -252,7 +259,10 @@ class _Printer:
         if target.kind == "array":
             return self._array_row(target.key, target.width) + start  # type: ignore[arg-type]
         if target.kind == "total":
-            return f"(double*)P[{self._array(('total', target.key))}] + first * {self._dimension(target.width)}" + start
+            return (
+                f"(double*)P[{self._array(('total', target.key))}] + first * {self._dimension(target.width)}"
+                + start
+            )
         if target.kind == "running" and not self.in_place[target.key]:  # type: ignore[call-overload]
             return self._buffer_row(("next", target.key), target.width) + start
         key = target.key if target.kind == "buffer" else ("running", target.key)
@@ -262,7 +272,8 @@ class _Printer:
         """One loop: pointers, loads, arithmetic, stores."""
         computed, loads = self.schedule.computed(loop.roots), self.schedule.loads(loop)
         names: dict[int, str] = {}
-        before, inside = [], []
+        before: list[str] = []
+        inside: list[str] = []
         for number, node in enumerate(loads):
             names[id(node)] = f"l{number}"
             before.append(f"const float* p{number} = {self._where(node)};")
@@ -292,7 +303,9 @@ class _Printer:
             f"          {body}\n        }}\n        {after}}}\n"
         )
 
-    def _sums(self, loop: Loop, names: dict[int, str], before: list[str], inside: list[str]) -> tuple[str, str]:
+    def _sums(
+        self, loop: Loop, names: dict[int, str], before: list[str], inside: list[str]
+    ) -> tuple[str, str]:
         """Reductions of a loop: their clause, and what is stored after it."""
         clauses, after = "", ""
         for number, node in enumerate(loop.reductions):
@@ -332,7 +345,9 @@ class _Printer:
     def _memory(self) -> str:
         """The thread's buffers, in one piece."""
         sizes = [f"padded({self._dimension(width)})" for _, width in self.buffers.values()]
-        lines = [f"  float* memory = (float*)aligned_alloc(64, (mine * ({' + '.join(sizes)}) * 4 + 127) / 64 * 64);"]
+        lines = [
+            f"  float* memory = (float*)aligned_alloc(64, (mine * ({' + '.join(sizes)}) * 4 + 127) / 64 * 64);"
+        ]
         place = "memory"
         for (name, _), size in zip(self.buffers.values(), sizes, strict=True):
             lines.append(f"  float* {name} = {place};")

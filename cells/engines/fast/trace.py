@@ -37,7 +37,7 @@ class Symbol:
     def __torch_function__(
         cls, function: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """torch's functions on symbols."""
+        """Torch's functions on symbols."""
         if function not in _FUNCTIONS:
             raise CannotTrace(f"it calls {getattr(function, '__name__', function)}")
         return _FUNCTIONS[function](*args, **(kwargs or {}))
@@ -224,8 +224,14 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     functional.relu: _unary("relu"),
     functional.sigmoid: _unary("sigmoid"),
     functional.tanh: _unary("tanh"),
-    **{getattr(torch, name): _binary(name) for name in ("add", "sub", "mul", "div", "remainder", "lt", "le", "eq")},
-    **{getattr(torch, name): _unary(name) for name in ("neg", "sigmoid", "tanh", "relu", "exp", "sqrt", "floor", "abs")},
+    **{
+        getattr(torch, name): _binary(name)
+        for name in ("add", "sub", "mul", "div", "remainder", "lt", "le", "eq")
+    },
+    **{
+        getattr(torch, name): _unary(name)
+        for name in ("neg", "sigmoid", "tanh", "relu", "exp", "sqrt", "floor", "abs")
+    },
 }
 
 
@@ -261,7 +267,8 @@ def trace(cell: Cell, projected: int) -> Step:
     graph = Graph()
     weights, vectors, matrices = _symbols(graph, vars(cell.weights()))
     state = tuple(
-        _row(graph, graph.node("state", width=width, data=place)) for place, width in enumerate(cell.state_sizes)
+        _row(graph, graph.node("state", width=width, data=place))
+        for place, width in enumerate(cell.state_sizes)
     )
     inputs = _row(graph, graph.node("projected", width=projected))
     output, new = cell.step(inputs, state, SimpleNamespace(**weights))  # type: ignore[arg-type]

@@ -58,12 +58,13 @@ class Cell(nn.Module):
             ValueError: a size is not positive.
         """
         super().__init__()
-        if input_size < 1 or hidden_size < 1:
-            raise ValueError(f"a cell's sizes must be at least 1, not {input_size} and {hidden_size}")
         self.input_size = input_size
         self.hidden_size = hidden_size
-        self.state_sizes = state_sizes or (hidden_size,)
-        self.output_size = output_size or hidden_size
+        self.state_sizes = (hidden_size,) if state_sizes is None else state_sizes
+        self.output_size = hidden_size if output_size is None else output_size
+        for size in (input_size, hidden_size, *self.state_sizes, self.output_size):
+            if size < 1:
+                raise ValueError(f"a cell's sizes must be at least 1, not {size}")
         self.input_weight = nn.Parameter(torch.empty(gates * hidden_size, input_size))
         self.bias = nn.Parameter(torch.empty(gates * hidden_size))
 

@@ -35,19 +35,25 @@ class Clockwork(Cell):
         self.periods = tuple(sorted(int(period) for period in periods))
         modules = [unit * len(periods) // hidden_size for unit in range(hidden_size)]
         each = torch.tensor([self.periods[module] for module in modules])
-        self.register_buffer("unit_periods", each.float(), persistent=False)
+        # Whole numbers stay exact when the cell is cast to half precision.
+        self.register_buffer("unit_periods", each, persistent=False)
         # A float counts steps exactly up to 2^24; where the pattern repeats before, the clock starts again.
-        cycle = min(math.lcm(*self.periods), 2**24)
-        self.register_buffer("cycle", torch.tensor([float(cycle)]), persistent=False)
+        self.register_buffer("cycle", torch.tensor([min(math.lcm(*self.periods), 2**24)]), persistent=False)
         self.register_buffer("heard", (each[:, None] <= each[None, :]).float(), persistent=False)
         self.recurrent_weight = nn.Parameter(torch.empty(hidden_size, hidden_size))
         self.reset_parameters()
 
     def weights(self) -> SimpleNamespace:
-        """Adds the recurrent matrix without what a module does not hear."""
+        """Adds the recurrent matrix without what a module does not hear; periods as floats, as the clock is."""
         weights = super().weights()
+        weights.unit_periods, weights.cycle = weights.unit_periods.float(), weights.cycle.float()
         weights.heard_weight = self.recurrent_weight * weights.heard
         return weights
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        """Zeros; the clock is in single precision where the rest is in half, which cannot count beyond 256."""
+        hidden, clock = super().initial_state(batch, like)
+        return hidden, clock.to(torch.promote_types(clock.dtype, torch.float32))
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
         """State: h `[batch, hidden]` and the clock `[batch, 1]`."""

@@ -32,7 +32,7 @@ class Jordan(Cell):
         """
         if output not in ("linear", "softmax"):
             raise ValueError(f"a Jordan cell's output is linear or softmax, not {output!r}")
-        size = output_size or hidden_size
+        size = hidden_size if output_size is None else output_size
         super().__init__(input_size, hidden_size, state_sizes=(size,), output_size=size)
         self.output = output
         self.feedback_weight = nn.Parameter(torch.empty(hidden_size, size))

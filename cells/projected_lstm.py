@@ -21,7 +21,7 @@ class ProjectedLSTM(Cell):
 
     def __init__(self, input_size: int, hidden_size: int, *, projection_size: int | None = None) -> None:
         """Make the cell; `projection_size` is half of `hidden_size` if not given."""
-        size = projection_size or max(1, hidden_size // 2)
+        size = max(1, hidden_size // 2) if projection_size is None else projection_size
         super().__init__(input_size, hidden_size, gates=4, state_sizes=(size, hidden_size), output_size=size)
         self.recurrent_weight = nn.Parameter(torch.empty(4 * hidden_size, size))
         self.projection_weight = nn.Parameter(torch.empty(size, hidden_size))

@@ -1,5 +1,6 @@
 """A simple recurrent network with slow context units."""
 
+import math
 from types import SimpleNamespace
 
 import torch
@@ -42,20 +43,22 @@ class SCRN(Cell):
         """
         if not 0 < decay < 1:
             raise ValueError(f"SCRN's decay is between 0 and 1, not {decay}")
-        size = context_size or max(1, hidden_size // 4)
+        size = max(1, hidden_size // 4) if context_size is None else context_size
         super().__init__(
             input_size, hidden_size, state_sizes=(hidden_size, size), output_size=hidden_size + size
         )
         self.context_input_weight = nn.Parameter(torch.empty(size, input_size))
         self.context_weight = nn.Parameter(torch.empty(hidden_size, size))
         self.recurrent_weight = nn.Parameter(torch.empty(hidden_size, hidden_size))
-        start = torch.logit(torch.tensor(decay))
-        if learn_decay:
-            self.decay_logit = nn.Parameter(start.repeat(size))
-        else:
-            self.register_buffer("decay_logit", start.repeat(size), persistent=False)
+        self.decay = decay
+        self.decay_logit = nn.Parameter(torch.empty(size)) if learn_decay else None
         self.reset_parameters()
-        self.decay_logit.data.fill_(start)
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew; a learned decay starts where it was asked to."""
+        super().reset_parameters()
+        if self.decay_logit is not None:
+            self.decay_logit.data.fill_(math.log(self.decay / (1 - self.decay)))
 
     def project(self, inputs: Tensor) -> Tensor:
         """A x and B x side by side."""
@@ -64,7 +67,10 @@ class SCRN(Cell):
     def weights(self) -> SimpleNamespace:
         """Adds the share a of the old context that stays."""
         weights = super().weights()
-        weights.decay = torch.sigmoid(self.decay_logit)
+        if self.decay_logit is None:
+            weights.decay = self.bias.new_full((self.state_sizes[1],), self.decay)
+        else:
+            weights.decay = torch.sigmoid(self.decay_logit)
         return weights
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:

@@ -96,6 +96,10 @@ class Stack(nn.Module):
             ValueError: shapes, lengths or states do not fit; the message says which.
         """
         if isinstance(inputs, PackedSequence):
+            if inputs.data.shape[1:] != (self.input_size,):
+                raise ValueError(
+                    f"packed rows must be [rows, {self.input_size}], not {list(inputs.data.shape)}"
+                )
             packing = packing_of(inputs)
             rows, final = self._run(inputs.data, packing, state, True)
             return inputs._replace(data=rows), final
@@ -114,7 +118,7 @@ class Stack(nn.Module):
         batch, time = inputs.shape[:2]
         if lengths is None:
             return Packing.whole(batch, time)
-        if lengths.shape != (batch,) or lengths.is_floating_point():
+        if lengths.shape != (batch,) or lengths.is_floating_point() or lengths.dtype == torch.bool:
             raise ValueError(
                 f"lengths must be {batch} whole numbers, not {lengths.dtype} {list(lengths.shape)}"
             )

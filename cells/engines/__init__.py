@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cells.cell import Cell, State
 from cells.engines import fast
-from cells.engines.native import NATIVE, run_native
+from cells.engines.native import native_obstacle, run_native
 from cells.engines.reference import run_reference
 from cells.packing import Packing
 
@@ -53,7 +53,14 @@ def choose_engine(name: str, cell: Cell, inputs: Tensor) -> Engine:
         if reason:
             raise ValueError(f"the {name} engine cannot run {type(cell).__name__} here: {reason}")
     _log_once(type(cell).__name__, name, inputs.device.type, str(inputs.dtype))
-    return ENGINES[name]
+    return ENGINES[name] if inputs.shape[0] else _run_nothing
+
+
+def _run_nothing(
+    cell: Cell, inputs: Tensor, packing: Packing, state: State, reverse: bool, want_state: bool
+) -> tuple[Tensor, State]:
+    """What every engine makes of a batch without a single step: no rows, and the state as it was."""
+    return inputs.new_zeros(0, cell.output_size) + cell.project(inputs).sum(), state
 
 
 def _automatic(cell: Cell, inputs: Tensor) -> str:
@@ -62,8 +69,8 @@ def _automatic(cell: Cell, inputs: Tensor) -> str:
 
 def _obstacle(name: str, cell: Cell, inputs: Tensor) -> str | None:
     """Why an engine cannot run a cell on these inputs; None if it can."""
-    if name == "native" and type(cell) not in NATIVE:
-        return "torch has no kernel for it"
+    if name == "native":
+        return native_obstacle(cell)
     if name == "fast":
         return fast.obstacle(cell, inputs)
     return None

@@ -21,6 +21,15 @@ NATIVE: dict[type[Cell], type[nn.RNNBase]] = {
 }
 
 
+def native_obstacle(cell: Cell) -> str | None:
+    """Why torch cannot run a cell; None if it can."""
+    if type(cell) not in NATIVE:
+        return "torch has no kernel for it"
+    if isinstance(cell, ProjectedLSTM) and cell.output_size >= cell.hidden_size:
+        return "torch projects to fewer features only"
+    return None
+
+
 def torch_weights(cell: Cell) -> list[Tensor]:
     """A cell's weights in the order and form of torch's: W, R, their two biases, and a projection.
 
@@ -61,8 +70,6 @@ def run_native(
     cell: Cell, inputs: Tensor, packing: Packing, state: State, reverse: bool, want_state: bool
 ) -> tuple[Tensor, State | None]:
     """Run a cell over time with torch's kernel; see `cells.engines.Engine`."""
-    if not packing.rows:  # torch knows no sequence of length 0
-        return inputs.new_empty(0, cell.output_size), state
     kernel = _KERNELS[NATIVE[type(cell)]]
     weights = torch_weights(cell)
     # Torch's kernels read forward only, so a backward pass reads each sequence reversed within its length.

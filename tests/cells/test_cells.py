@@ -23,7 +23,7 @@ FORMULAS: dict[str, formulas.Formula] = {
     "gru": formulas.gru,
     "gru_reset_before": formulas.gru_reset_before,
     "clockwork": partial(formulas.clockwork, periods=[1, 1, 2, 2, 4, 4, 8]),
-    "scrn": partial(formulas.scrn, decay=float(torch.logit(torch.tensor(0.95)).double().sigmoid())),
+    "scrn": partial(formulas.scrn, decay=0.95),
     "jordan_softmax": formulas.jordan_softmax,
     "projected_to_2": formulas.projected_lstm,
     "clockwork_odd": partial(formulas.clockwork, periods=[1, 1, 1, 3, 3, 5, 5]),
@@ -142,7 +142,6 @@ def test_clockwork_still_ticks_right_after_many_steps() -> None:
     np.testing.assert_allclose(stack.outputs(inputs)[0].detach().numpy(), expected, atol=1e-12)
 
 
-@pytest.mark.xfail(reason="a bfloat16 clock stops at 256", strict=True)
 def test_clockwork_ticks_right_in_half_precision() -> None:
     stack = Stack("clockwork", 2, 6, periods=(1, 3, 7, 16), engine="reference").bfloat16()
     _, ((_, clock),) = stack(torch.randn(1, 300, 2, dtype=torch.bfloat16))
@@ -161,7 +160,6 @@ def test_scrn_decay_is_fixed_or_learned_unit_by_unit() -> None:
     assert (cell.get_parameter("decay_logit").grad != 0).all()
 
 
-@pytest.mark.xfail(reason="reset_parameters sets a learned decay to 0.5", strict=True)
 def test_a_learned_decay_drawn_anew_is_the_one_asked_for() -> None:
     cell = make_cell("scrn", 2, 8, decay=0.9, learn_decay=True)
     cell.reset_parameters()
@@ -201,8 +199,8 @@ def test_parameters_start_as_documented(variant: str) -> None:
 @pytest.mark.parametrize(
     ("cell", "sizes", "options", "message"),
     [
-        ("elman", (0, 4), {}, "at least 1, not 0 and 4"),
-        ("lstm", (3, -1), {}, "at least 1, not 3 and -1"),
+        ("elman", (0, 4), {}, "at least 1, not 0"),
+        ("lstm", (3, -1), {}, "at least 1, not -1"),
         ("clockwork", (3, 2), {"periods": (1, 2, 4)}, "3 modules need at least as many units, not 2"),
         ("clockwork", (3, 8), {"periods": (1, 2.5)}, "whole numbers of steps"),
         ("clockwork", (3, 8), {"periods": (0, 1)}, "whole numbers of steps"),
@@ -227,7 +225,6 @@ def test_sizes_and_options_that_make_no_sense_are_refused(
         ("jordan", {"output_size": -1}),
     ],
 )
-@pytest.mark.xfail(reason="torch's RuntimeError about a negative dimension", strict=True)
 def test_negative_sizes_of_a_cells_own_are_refused(cell: str, options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at least 1, not -1"):
         make_cell(cell, 3, 8, **options)

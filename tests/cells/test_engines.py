@@ -153,7 +153,6 @@ def test_the_native_engine_says_what_torch_has_not() -> None:
         Stack("jordan", 3, 8, engine="native")(torch.zeros(1, 2, 3))
 
 
-@pytest.mark.xfail(reason="torch's message about a number of parameters", strict=True)
 def test_the_native_engine_refuses_a_projection_as_wide_as_the_hidden_units() -> None:
     with pytest.raises(ValueError, match="the native engine cannot run ProjectedLSTM here"):
         Stack("projected_lstm", 3, 8, projection_size=8, engine="native")(torch.zeros(1, 2, 3))

@@ -36,7 +36,7 @@ def test_options_that_are_right(cell: str, options: dict) -> None:
         ("clockwork", {"periods": 3}, "does not take these options"),
         ("clockwork", {"periods": list(range(1, 30))}, "29 modules need at least as many units"),
         ("scrn", {"decay": 2}, "between 0 and 1, not 2"),
-        ("projected_lstm", {"projection_size": -2}, "projected_lstm cannot be made with"),
+        ("projected_lstm", {"projection_size": -2}, "at least 1, not -2"),
     ],
 )
 def test_options_that_are_wrong(cell: str, options: dict, message: str) -> None:

@@ -284,6 +284,8 @@ def _symbols(
 ) -> tuple[dict[str, Symbol], dict[str, int], dict[str, tuple[int, int]]]:
     symbols, vectors, matrices = {}, {}, {}
     for name, weight in weights.items():
+        if weight is None:  # a parameter that this cell goes without
+            continue
         node = None
         if weight.dim() == 1:
             vectors[name] = weight.shape[0]

@@ -21,12 +21,12 @@ CellName = Annotated[str, AfterValidator(_known)]
 class ClimbSettings(Settings):
     """Training over growing lags, on one problem."""
 
-    lags: list[int] = Field([5, 10, 20, 40, 80], min_length=1, description="in steps, growing")
+    lags: list[int] = Field([5, 8, 12, 18, 27, 40, 60, 80], min_length=1, description="in steps, growing")
     parameters: int = Field(4500, ge=100, description="each cell is made as wide as these allow")
     learning_rates: list[float] = Field(
         [3e-3, 1e-2, 2e-2], min_length=1, description="each is tried with each cell"
     )
-    steps: int = Field(500, ge=1, description="most training steps on one lag")
+    steps: int = Field(400, ge=1, description="most training steps on one lag")
     check_every: int = Field(25, ge=1, description="steps between looks at dev")
     batch_size: int = Field(32, ge=1)
     dev_size: int = Field(256, ge=2, description="dev sequences, the same for every cell")

@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 FLAGS = ("-O3", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-shared", "-fPIC")
 # The first that the compiler takes: threads by OpenMP, as torch has them; else one thread.
 VARIANTS = (("-fopenmp",), ())
+_DIGEST = hashlib.sha256().digest_size
 
 
 class CompilerError(Exception):
@@ -72,13 +73,15 @@ def load(source: str) -> ctypes.CDLL:
     if path is None:
         raise CompilerError("no C++ compiler was found (g++, c++ or clang++; CXX names another)")
     library = cache_directory() / f"cell-{_key(source, path)}.so"
-    if not library.exists():
+    if not _whole(library):
         _compile(path, source, library)
-    try:
-        return ctypes.CDLL(str(library))
-    except OSError:  # cut short by a full disk, say
-        _compile(path, source, library)
-        return ctypes.CDLL(str(library))
+    return ctypes.CDLL(str(library))
+
+
+def _whole(library: Path) -> bool:
+    """Whether a library is there and ends with its own digest; to load one cut short would end the process."""
+    content = library.read_bytes() if library.exists() else b""
+    return len(content) > _DIGEST and hashlib.sha256(content[:-_DIGEST]).digest() == content[-_DIGEST:]
 
 
 def _key(source: str, path: str) -> str:
@@ -122,6 +125,9 @@ def _compile(path: str, source: str, library: Path) -> None:
             except (OSError, subprocess.TimeoutExpired) as error:
                 raise CompilerError(f"{path} cannot be run: {error}") from error
             if done.returncode == 0:
+                with made.open("r+b") as file:
+                    digest = hashlib.sha256(file.read()).digest()
+                    file.write(digest)  # behind the last section, where the loader does not look
                 made.replace(library)
                 return
     raise CompilerError(f"{path} failed: {done.stderr.strip()[-500:]}")

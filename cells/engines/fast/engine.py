@@ -163,9 +163,7 @@ class _OverTime(torch.autograd.Function):
             for place, node in enumerate(kernel.kept)
             if node is not kernel.step.output
         }
-        results = _forward(
-            run, projected, list(rest[:count]), list(rest[count:]), {**keep, ("keep", 0): projected}
-        )
+        results = _forward(run, projected, list(rest[:count]), list(rest[count:]), keep)
         ctx.run = run
         kept = (keep.get(("kept", place), results[0]) for place in range(len(kernel.kept)))
         ctx.save_for_backward(*rest[count:], *kept)

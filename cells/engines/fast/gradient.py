@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cells.engines.fast.graph import COSTLY, MEMORY, REDUCTIONS, Graph, Node, in_order, starts_of
+from cells.engines.fast.graph import COSTLY, MEMORY, NUMBERS, REDUCTIONS, Graph, Node, in_order, starts_of
 from cells.engines.fast.trace import Step
 
 
@@ -32,7 +32,7 @@ class _Backward:
         self.slices: dict[int, list[tuple[int, Node]]] = {}
 
     def add(self, node: Node, gradient: Node) -> None:
-        if node.operation == "constant":
+        if node.operation in NUMBERS:
             return
         if node.width == 1 and gradient.width > 1:  # it was repeated
             gradient = self.graph.reduce("sum", gradient)
@@ -198,6 +198,6 @@ def _computable(node: Node, needed: dict[int, Node]) -> bool:
 
 def _given(node: Node) -> bool:
     """Whether the backward pass has the value without its being kept."""
-    return node.operation in ("constant", "vector") or (
+    return node.operation in NUMBERS | {"vector"} or (
         node.operation == "slice" and node.arguments[0].operation == "vector"
     )

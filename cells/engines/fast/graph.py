@@ -12,6 +12,7 @@ MEMORY = {"projected", "state", "vector", "linear", "linear_t", "output_gradient
 """Operations whose value stands in memory as a whole, so that a slice of it is a pointer."""
 
 REDUCTIONS = {"sum", "max"}
+NUMBERS = {"constant", "reciprocal"}
 COSTLY = {"sigmoid", "tanh", "exp", "sqrt", "div", "remainder"}
 """Computed once and kept rather than computed again where they are used a second time."""
 
@@ -57,6 +58,10 @@ class Graph:
     def widened(self, node: Node, width: int) -> Node:
         """The node itself, or what it is when it is repeated to that width."""
         return node if node.width == width else self.node("add", self.zeros(width), node, width=width)
+
+    def reciprocal(self, width: int) -> Node:
+        """1 / width, which the compiled code reads off its sizes, so that it serves all of them."""
+        return self.node("reciprocal", width=1, data=width)
 
     def elementwise(self, operation: str, *arguments: Node) -> Node:
         """An operation element by element; arguments of width 1 are repeated.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cells.engines.fast.gradient import StepGradient, differentiate, kept
-from cells.engines.fast.graph import Node, in_order
+from cells.engines.fast.graph import NUMBERS, Node, in_order
 from cells.engines.fast.schedule import Loop, Schedule, Target, masks_of
 from cells.engines.fast.trace import Step
 
@@ -39,7 +39,7 @@ _EXPRESSIONS = {
 }
 
 _FUNCTION = """
-{template}static void {name}_rows(const long* D, long steps, long batch, const long* sizes, const long* offsets,
+static void {name}_rows(const long* D, long steps, long batch, const long* sizes, const long* offsets,
     long apart, long first, long stride, bool reverse, char* const* P) {{
   const long mine = (batch - first + stride - 1) / stride;
 {buffers}
@@ -59,7 +59,7 @@ extern "C" void {name}(const long* D, long steps, long batch, const long* sizes,
     long threads, int reverse, char* const* P) {{
   #pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
   for (long i = 0; i < threads; i++)
-    {call}
+    {name}_rows(D, steps, batch, sizes, offsets, apart, i, threads, reverse != 0, P);
 }}
 """
 
@@ -165,13 +165,13 @@ class _Printer:
         self.arrays: list[tuple[str, Any]] = []
         self.buffers: dict[object, tuple[str, int]] = {}  # name in C and width, by what is in it
         self.forward = name == "forward"
+        self.widest = max((to.width for loop in schedule.loops for _, to in loop.stores), default=1)
         self.in_place = [schedule.in_place(place, leaf) for place, leaf in enumerate(leaves)]
         stages = "".join(self._stage(stage) for stage in schedule.stages)
         advance, begin, end = self._advance(), self._copies("initial"), self._copies("final")
         reverse = "reverse" if self.forward else "!reverse"
         self.text = _FUNCTION.format(
             name=name,
-            template="template <bool KEEP> " if self.forward else "",
             buffers=self._memory(),
             begin=begin,
             end=end,
@@ -179,15 +179,7 @@ class _Printer:
             skip="continue",
             stages=stages,
             advance=advance,
-            call=self._call(name),
         )
-
-    def _call(self, name: str) -> str:
-        arguments = "D, steps, batch, sizes, offsets, apart, i, threads, reverse != 0, P"
-        if not self.forward:
-            return f"{name}_rows({arguments});"
-        keep = self._array(("keep", 0))
-        return f"P[{keep}] ? {name}_rows<true>({arguments}) : {name}_rows<false>({arguments});"
 
     # Names of things in C
 
@@ -197,6 +189,11 @@ class _Printer:
         if value not in self.dimensions:
             self.dimensions.append(value)
         return f"D[{self.dimensions.index(value)}]"
+
+    def _number(self, node: Node) -> str:
+        if node.operation == "reciprocal":
+            return f"(1.f / (float){self._dimension(node.data)})"
+        return f"({node.data!r}f)"
 
     def _array(self, key: tuple[str, object]) -> int:
         if key not in self.arrays:
@@ -257,7 +254,11 @@ class _Printer:
     def _target(self, target: Target) -> str:
         start = f" + {self._dimension(target.start)}" if target.start else ""
         if target.kind == "array":
-            return self._array_row(target.key, target.width) + start  # type: ignore[arg-type]
+            row = self._array_row(target.key, target.width) + start  # type: ignore[arg-type]
+            if not target.optional:
+                return row
+            # Where nothing is kept it goes to one row of the thread's own, over and over.
+            return f"P[{self._array(target.key)}] ? {row} : {self._buffer('spare', self.widest)}"  # type: ignore
         if target.kind == "total":
             return (
                 f"(double*)P[{self._array(('total', target.key))}] + first * {self._dimension(target.width)}"
@@ -280,8 +281,8 @@ class _Printer:
             line = f"const float l{number} = p{number}[{0 if node.width == 1 else 'j'}];"
             (before if node.width == 1 else inside).append(line)
         for number, node in enumerate(computed):
-            if node.operation == "constant":
-                names[id(node)] = f"({node.data!r}f)"
+            if node.operation in NUMBERS:
+                names[id(node)] = self._number(node)
                 continue
             names[id(node)] = f"v{number}"
             arguments = [names[id(argument)] for argument in node.arguments]
@@ -291,8 +292,7 @@ class _Printer:
             kind = "double" if target.kind == "total" else "float"
             sign = "+=" if target.kind == "total" else "="
             before.append(f"{kind}* s{number} = {self._target(target)};")
-            store = f"s{number}[j] {sign} {names[id(node)]};"
-            inside.append(f"if (KEEP) {store}" if target.optional else store)
+            inside.append(f"s{number}[j] {sign} {names[id(node)]};")
         sums, after = self._sums(loop, names, before, inside)
         width = self._dimension(loop.width)
         body = "\n          ".join(inside)

@@ -176,7 +176,8 @@ def _sum(symbol: Symbol, dim: int, keepdim: bool = False) -> Symbol:
 
 
 def _mean(symbol: Symbol, dim: int, keepdim: bool = False) -> Symbol:
-    return _sum(symbol, dim, keepdim) * (1.0 / symbol.shape[-1])
+    share = _row(symbol.graph, symbol.graph.reciprocal(symbol.shape[-1]))
+    return _sum(symbol, dim, keepdim) * share
 
 
 def _softmax(symbol: Symbol, dim: int, _stacklevel: int = 3, dtype: None = None) -> Symbol:

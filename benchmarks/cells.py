@@ -247,7 +247,7 @@ def measure(plan: Plan, wanted: list[str], quiet: bool) -> Iterator[Measurement]
 def engine_of(stack: Stack) -> str:
     """The name of the engine that runs a stack's first cell on a CPU in float32."""
     first = next(module for module in stack.modules() if isinstance(module, Cell))
-    chosen = choose_engine(stack.engine, first, torch.empty(0, first.input_size))
+    chosen = choose_engine(stack.engine, first, torch.empty(1, first.input_size))
     return next(name for name, engine in ENGINES.items() if engine is chosen)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import BaseModel
 
 from recipes.memory.climbing import climb
@@ -168,9 +169,14 @@ def run_experiments(
 def _perform(experiments: list[Experiment], results: Results, workers: int) -> Iterator[None]:
     """Do and keep each; one item for each that is finished."""
     if workers <= 1:
-        for experiment in experiments:
-            results.keep(experiment, perform(experiment))
-            yield
+        threads = torch.get_num_threads()
+        set_threads(1)  # as in a process of its own: small steps gain nothing from a second
+        try:
+            for experiment in experiments:
+                results.keep(experiment, perform(experiment))
+                yield
+        finally:
+            set_threads(threads)
         return
     # A fresh process each: a forked one would inherit torch's threads in a state of their own.
     context = multiprocessing.get_context("spawn")

@@ -121,7 +121,7 @@ def run_fast(
     weights = vars(cell.weights())
     tensors = [weights[name].float().contiguous() for name in kernel.names]
     states = [part.float().contiguous() for part in state]
-    threads = max(1, min(torch.get_num_threads(), packing.batch))
+    threads = torch.get_num_threads()
     run = (kernel, packing, threads, reverse)
     if torch.is_grad_enabled() and any(each.requires_grad for each in (projected, *states, *tensors)):
         output, *final = _OverTime.apply(run, projected, *states, *tensors)

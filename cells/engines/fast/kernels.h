@@ -1,6 +1,7 @@
 // What every compiled cell stands on: vectors, exp, sigmoid and tanh, and a small matrix product.
 #include <stdlib.h>
 #include <string.h>
+#include <sched.h>
 
 // Tile of the product: ROWS x VECTORS accumulators that fill the registers without spilling.
 #if defined(__AVX512F__)
@@ -122,35 +123,89 @@ static long runs_of(long rows, long depth, const float* A, long lda, Run* runs) 
   }
   return count;
 }
-// C [rows, padded(columns)] = A [rows, depth] times packed weights. With a mask, shaped as C, panels in which it is
-// zero throughout are not computed but set to zero; with `sparse`, neither are ranges of k in which A is zero.
-static __attribute__((noinline)) void product(long rows, long columns, long depth, const float* A, long lda,
-                                              const float* packed, float* C, long ldc, const float* mask,
-                                              bool sparse) {
-  Run all[depth / GRAIN + 1], runs[depth / GRAIN + 1];
-  long found = 1;
-  all[0] = {0, depth};
-  if (sparse) found = runs_of(rows, depth, A, lda, all);
-  for (long n = 0; n < columns; n += PANEL, packed += panel_floats(depth)) {
-    if (mask && !any(rows, n + PANEL < columns ? PANEL : columns - n, mask + n, ldc)) {
-      for (long m = 0; m < rows; m++) memset(C + m * ldc + n, 0, PANEL * 4);
+// C [rows, padded(columns)] = A [rows, depth] times packed weights, in ranges of k. With a mask, shaped as C, panels
+// in which it is zero throughout are not computed but set to zero.
+struct Product {
+  long rows, columns, depth, lda, ldc;
+  const float *A, *packed, *mask;
+  float* C;
+  const Run* ranges;
+  long count, chunks;
+};
+static __attribute__((noinline)) void panels(const Product& p, long first, long last) {
+  Run runs[p.depth / GRAIN + 1];
+  for (long panel = first; panel < last; panel++) {
+    const long n = panel * PANEL;
+    const float* packed = p.packed + panel * panel_floats(p.depth);
+    float* C = p.C + n;
+    if (p.mask && !any(p.rows, n + PANEL < p.columns ? PANEL : p.columns - n, p.mask + n, p.ldc)) {
+      for (long m = 0; m < p.rows; m++) memset(C + m * p.ldc, 0, PANEL * 4);
       continue;
     }
     int range[2];
     memcpy(range, packed, sizeof range);
     long count = 0;
-    for (long r = 0; r < found; r++) {
-      long from = all[r].from > range[0] ? all[r].from : range[0], to = all[r].to < range[1] ? all[r].to : range[1];
+    for (long r = 0; r < p.count; r++) {
+      const Run& all = p.ranges[r];
+      long from = all.from > range[0] ? all.from : range[0], to = all.to < range[1] ? all.to : range[1];
       if (from < to) runs[count++] = {from, to};
     }
-    for (long m = 0; m < rows;) {
+    for (long m = 0; m < p.rows;) {
       // Blocks of ROWS, some of ROWS - 1 where that leaves no short one, which would run at half the speed.
-      long left = rows - m, over = left % ROWS;
+      long left = p.rows - m, over = left % ROWS;
       int block = left < ROWS ? left : over && (ROWS - 1) * (ROWS - over) <= left ? ROWS - 1 : ROWS;
-      rows_of(block, runs, count, A + m * lda, lda, packed + HEAD, C + m * ldc + n, ldc);
+      rows_of(block, runs, count, p.A + m * p.lda, p.lda, packed + HEAD, C + m * p.ldc, p.ldc);
       m += block;
     }
   }
+}
+
+// With fewer sequences than threads, one thread runs the steps and the others help with its products, taking chunks
+// of panels as they come. None ever waits for a helper that the system has put aside, unless it holds a chunk.
+struct Team {
+  unsigned long ticket;  // which product, times 2^32, plus the chunks that are left of it
+  long done, over;
+  Product product;
+};
+static inline bool help(Team* team) {
+  unsigned long ticket = __atomic_load_n(&team->ticket, __ATOMIC_ACQUIRE);
+  const long left = ticket & 0xffffffff;
+  if (!left) return false;
+  // Whoever takes a chunk of this product holds it open until the chunk is done.
+  if (__atomic_compare_exchange_n(&team->ticket, &ticket, ticket - 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+    const Product& p = team->product;
+    const long all = padded(p.columns) / PANEL;
+    panels(p, all * (left - 1) / p.chunks, all * left / p.chunks);
+    __atomic_fetch_add(&team->done, 1, __ATOMIC_RELEASE);
+  }
+  return true;
+}
+static inline void pause_() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+static void help_until_over(Team* team) {
+  for (long idle = 0; !__atomic_load_n(&team->over, __ATOMIC_ACQUIRE);) {
+    if (help(team)) idle = 0;
+    else if (++idle < 4000) pause_();
+    else sched_yield();
+  }
+}
+enum { CHUNK = 1 << 16 };  // multiplications below which it does not pay to share
+static void product(long rows, long columns, long depth, const float* A, long lda, const float* packed, float* C,
+                    long ldc, const float* mask, bool sparse, Team* team) {
+  Run ranges[depth / GRAIN + 1];
+  ranges[0] = {0, depth};
+  const long count = sparse ? runs_of(rows, depth, A, lda, ranges) : 1;
+  const long all = padded(columns) / PANEL, work = rows * columns * depth / CHUNK, chunks = work < all ? work : all;
+  const Product p = {rows, columns, depth, lda, ldc, A, packed, mask, C, ranges, count, chunks};
+  if (!team || chunks < 2) return panels(p, 0, all);
+  team->product = p;
+  team->done = 0;
+  __atomic_store_n(&team->ticket, (((team->ticket >> 32) + 1) << 32) + chunks, __ATOMIC_RELEASE);
+  while (help(team)) {}
+  while (__atomic_load_n(&team->done, __ATOMIC_ACQUIRE) < chunks) pause_();
 }
 template <class Element>
 static void pack(long columns, long depth, float* packed, Element element) {

@@ -1,7 +1,7 @@
 """Print a cell's step and its gradient as C++ over all time steps.
 
 A thread takes every n-th sequence, longest first, so that threads have like work; it needs no other thread until it is
-done. State, matrix products and what loops exchange live in the thread's own buffers, whose rows are padded to the
+done. Only where there are fewer sequences than threads do they share the matrix products of one. State, matrix products and what loops exchange live in the thread's own buffers, whose rows are padded to the
 product's panels; what the caller gave or gets is `[rows, width]`, packed.
 """
 
@@ -40,7 +40,7 @@ _EXPRESSIONS = {
 
 _FUNCTION = """
 static void {name}_rows(const long* D, long steps, long batch, const long* sizes, const long* offsets,
-    long apart, long first, long stride, bool reverse, char* const* P) {{
+    long apart, long first, long stride, bool reverse, char* const* P, Team* team) {{
   const long mine = (batch - first + stride - 1) / stride;
 {buffers}
   for (long b = 0; b < mine; b++) {{ const long g = first + b * stride; (void)g;
@@ -57,9 +57,22 @@ static void {name}_rows(const long* D, long steps, long batch, const long* sizes
 }}
 extern "C" void {name}(const long* D, long steps, long batch, const long* sizes, const long* offsets, long apart,
     long threads, int reverse, char* const* P) {{
+  if (threads > batch) {{
+    Team team = {{}};
+    #pragma omp parallel num_threads(threads)
+    {{
+      #pragma omp master
+      {{
+        {name}_rows(D, steps, batch, sizes, offsets, apart, 0, 1, reverse != 0, P, &team);
+        __atomic_store_n(&team.over, 1, __ATOMIC_RELEASE);
+      }}
+      help_until_over(&team);
+    }}
+    return;
+  }}
   #pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
   for (long i = 0; i < threads; i++)
-    {name}_rows(D, steps, batch, sizes, offsets, apart, i, threads, reverse != 0, P);
+    {name}_rows(D, steps, batch, sizes, offsets, apart, i, threads, reverse != 0, P, nullptr);
 }}
 """
 
@@ -248,7 +261,7 @@ class _Printer:
         return (
             f"    product(alive, {width}, {depth}, {self._buffer(key, source.width)}, padded({depth}),"
             f" (const float*)P[{packed}], {self._buffer(node, node.width)}, padded({width}),"
-            f" {mask_buffer}, {sparse});\n"
+            f" {mask_buffer}, {sparse}, team);\n"
         )
 
     def _target(self, target: Target) -> str:

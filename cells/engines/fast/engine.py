@@ -39,6 +39,8 @@ class Kernel:
             function.argtypes = [ctypes.c_void_p, *numbers, ctypes.c_void_p]
         for function in (self.library.pack_linear, self.library.pack_linear_t):
             function.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+        pointers = [ctypes.c_void_p] * 3
+        self.library.product_of_rows.argtypes = [*[ctypes.c_long] * 3, *pointers, ctypes.c_long]
         self.library.packed_floats.argtypes = [ctypes.c_long, ctypes.c_long]
         self.dimensions = (ctypes.c_long * len(source.dimensions))(*source.dimensions)
         used = [key for kind, key in self.forward.arrays + self.backward.arrays if kind in _WEIGHTS]
@@ -63,13 +65,25 @@ class Kernel:
             if kind == "vector":
                 arrays[kind, name] = weights[name]
             elif kind in ("packed_linear", "packed_linear_t"):
-                rows, columns = weights[name].shape
-                shape = (rows, columns) if kind == "packed_linear" else (columns, rows)
-                panels = torch.empty(self.library.packed_floats(*shape))
-                pack = self.library.pack_linear if kind == "packed_linear" else self.library.pack_linear_t
-                pack(rows, columns, weights[name].data_ptr(), panels.data_ptr())
-                arrays[kind, name] = panels
+                arrays[kind, name] = self._panels(weights[name], transposed=kind == "packed_linear_t")
         return arrays
+
+    def _panels(self, weight: Tensor, transposed: bool) -> Tensor:
+        rows, columns = weight.shape
+        shape = (columns, rows) if transposed else (rows, columns)
+        panels = torch.empty(self.library.packed_floats(*shape))
+        pack = self.library.pack_linear_t if transposed else self.library.pack_linear
+        pack(rows, columns, weight.data_ptr(), panels.data_ptr())
+        return panels
+
+    def rows_times(self, rows: Tensor, weight: Tensor, threads: int) -> Tensor:
+        """`[rows, depth]` times a weight matrix `[depth, columns]`."""
+        columns = weight.shape[1]
+        panels = self._panels(weight, transposed=True)
+        result = rows.new_empty(rows.shape[0], columns)
+        pointers = (rows.data_ptr(), panels.data_ptr(), result.data_ptr())
+        self.library.product_of_rows(*rows.shape[:1], columns, rows.shape[1], *pointers, threads)
+        return result
 
 
 _WEIGHTS = ("vector", "packed_linear", "packed_linear_t")
@@ -117,7 +131,7 @@ def run_fast(
     """Run a cell over time; see `cells.engines.Engine`. Differentiable once."""
     kernel = _kernel(cell)
     assert isinstance(kernel, Kernel)  # choose_engine has asked for obstacles
-    projected = cell.project(inputs).float().contiguous()
+    projected = _project(kernel, cell, inputs).float().contiguous()
     weights = vars(cell.weights())
     tensors = [weights[name].float().contiguous() for name in kernel.names]
     states = [part.float().contiguous() for part in state]
@@ -128,6 +142,38 @@ def run_fast(
     else:
         output, *final = _forward(run, projected, states, tensors, {})
     return output, tuple(final)
+
+
+def _project(kernel: Kernel, cell: Cell, inputs: Tensor) -> Tensor:
+    """A cell's projected input."""
+    plain = type(cell).project is Cell.project and not torch.is_autocast_enabled("cpu")
+    if plain and cell.input_size % ALIGNED:
+        return _Projected.apply(kernel, inputs.contiguous(), cell.input_weight)
+    return cell.project(inputs)
+
+
+ALIGNED = 16
+"""BLAS is slow to make a gradient of inputs whose width is not a multiple of this: half as fast as our own."""
+
+
+class _Projected(torch.autograd.Function):
+    """`Cell.project`, whose gradient of the inputs does not suffer from their width."""
+
+    @staticmethod
+    def forward(ctx: Any, kernel: Kernel, inputs: Tensor, weight: Tensor) -> Tensor:
+        ctx.kernel = kernel
+        ctx.save_for_backward(inputs, weight)
+        return inputs @ weight.t()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, weight = ctx.saved_tensors
+        gradient = gradient.contiguous()
+        below = None
+        if ctx.needs_input_grad[1]:
+            below = ctx.kernel.rows_times(gradient, weight.contiguous(), torch.get_num_threads())
+        return None, below, gradient.t() @ inputs
 
 
 def _forward(

@@ -235,3 +235,20 @@ extern "C" void pack_linear(long rows, long columns, const float* W, float* pack
 extern "C" void pack_linear_t(long rows, long columns, const float* W, float* packed) {
   pack(columns, rows, packed, [=](long k, long n) { return W[k * columns + n]; });
 }
+
+// C [rows, columns] = A [rows, depth] times packed weights: the gradient of all inputs at once.
+extern "C" void product_of_rows(long rows, long columns, long depth, const float* A, const float* packed, float* C,
+                                long threads) {
+  enum { BLOCK = 8 * ROWS };
+  const long width = padded(columns), blocks = (rows + BLOCK - 1) / BLOCK;
+  #pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
+  for (long i = 0; i < threads; i++) {
+    float* buffer = (float*)aligned_alloc(64, BLOCK * width * 4);
+    for (long block = blocks * i / threads; block < blocks * (i + 1) / threads; block++) {
+      const long from = block * BLOCK, count = rows - from < BLOCK ? rows - from : (long)BLOCK;
+      product(count, columns, depth, A + from * depth, depth, packed, buffer, width, nullptr, false, nullptr);
+      for (long m = 0; m < count; m++) memcpy(C + (from + m) * columns, buffer + m * width, columns * 4);
+    }
+    free(buffer);
+  }
+}

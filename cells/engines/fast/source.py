@@ -1,8 +1,9 @@
 """Print a cell's step and its gradient as C++ over all time steps.
 
 A thread takes every n-th sequence, longest first, so that threads have like work; it needs no other thread until it is
-done. Only where there are fewer sequences than threads do they share the matrix products of one. State, matrix products and what loops exchange live in the thread's own buffers, whose rows are padded to the
-product's panels; what the caller gave or gets is `[rows, width]`, packed.
+done. Only where there are fewer sequences than threads do they share the matrix products of one. State, products and
+what loops exchange live in the thread's own buffers, whose rows are padded to the product's panels; what the caller
+gave or gets is `[rows, width]`, packed.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,5 @@
 """Run cells over time by compiled kernels, within autograd."""
 
-import ctypes
 import logging
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -10,83 +9,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from cells.cell import Cell, State
-from cells.engines.fast.compiler import CompilerError, load
-from cells.engines.fast.source import Pass, Source
-from cells.engines.fast.trace import CannotTrace, trace
+from cells.engines.fast.compiler import CompilerError
+from cells.engines.fast.kernel import Kernel
+from cells.engines.fast.trace import CannotTrace
 from cells.packing import Packing
 
 logger = logging.getLogger(__name__)
 
 
-class Kernel:
-    """One cell's compiled functions and how to call them."""
-
-    def __init__(self, cell: Cell, projected: int) -> None:
-        """Read, print and compile a cell's step.
-
-        Raises:
-            CannotTrace: the step does what the engine does not know.
-            CompilerError: there is no compiler, or it fails.
-        """
-        source = Source(trace(cell, projected))
-        self.library = load(source.text)
-        self.library.packed_floats.restype = ctypes.c_long
-        self.forward, self.backward = source.forward, source.backward
-        self.step, self.gradient, self.kept = source.step, source.gradient, source.kept
-        self.product_arrays, self.vector_arrays = source.product_arrays, source.vector_arrays
-        numbers = [ctypes.c_long] * 2 + [ctypes.c_void_p] * 2 + [ctypes.c_long] * 2 + [ctypes.c_int]
-        for function in (self.library.forward, self.library.backward):
-            function.argtypes = [ctypes.c_void_p, *numbers, ctypes.c_void_p]
-        for function in (self.library.pack_linear, self.library.pack_linear_t):
-            function.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-        pointers = [ctypes.c_void_p] * 3
-        self.library.product_of_rows.argtypes = [*[ctypes.c_long] * 3, *pointers, ctypes.c_long]
-        self.library.packed_floats.argtypes = [ctypes.c_long, ctypes.c_long]
-        self.dimensions = (ctypes.c_long * len(source.dimensions))(*source.dimensions)
-        used = [key for kind, key in self.forward.arrays + self.backward.arrays if kind in _WEIGHTS]
-        self.names = sorted({str(name) for name in used})
-
-    def call(
-        self, which: Pass, arrays: dict[Any, Tensor], packing: Packing, threads: int, reverse: bool
-    ) -> None:
-        """Call a function with the tensors that its table of pointers names; those not given are null."""
-        pointers = (ctypes.c_void_p * len(which.arrays))()
-        for place, key in enumerate(which.arrays):
-            pointers[place] = arrays[key].data_ptr() if key in arrays else None
-        function = getattr(self.library, which.name)
-        sizes, offsets = packing.batch_sizes.data_ptr(), packing.offsets.data_ptr()
-        size = (packing.steps, packing.batch)
-        function(self.dimensions, *size, sizes, offsets, packing.stride, threads, reverse, pointers)
-
-    def packed(self, which: Pass, weights: dict[str, Tensor]) -> dict[Any, Tensor]:
-        """The matrices that a pass multiplies by, in panels, and its vectors."""
-        arrays: dict[Any, Tensor] = {}
-        for kind, name in which.arrays:
-            if kind == "vector":
-                arrays[kind, name] = weights[name]
-            elif kind in ("packed_linear", "packed_linear_t"):
-                arrays[kind, name] = self._panels(weights[name], transposed=kind == "packed_linear_t")
-        return arrays
-
-    def _panels(self, weight: Tensor, transposed: bool) -> Tensor:
-        rows, columns = weight.shape
-        shape = (columns, rows) if transposed else (rows, columns)
-        panels = torch.empty(self.library.packed_floats(*shape))
-        pack = self.library.pack_linear_t if transposed else self.library.pack_linear
-        pack(rows, columns, weight.data_ptr(), panels.data_ptr())
-        return panels
-
-    def rows_times(self, rows: Tensor, weight: Tensor, threads: int) -> Tensor:
-        """`[rows, depth]` times a weight matrix `[depth, columns]`."""
-        columns = weight.shape[1]
-        panels = self._panels(weight, transposed=True)
-        result = rows.new_empty(rows.shape[0], columns)
-        pointers = (rows.data_ptr(), panels.data_ptr(), result.data_ptr())
-        self.library.product_of_rows(*rows.shape[:1], columns, rows.shape[1], *pointers, threads)
-        return result
-
-
-_WEIGHTS = ("vector", "packed_linear", "packed_linear_t")
 _kernels: "WeakKeyDictionary[Cell, Kernel | str]" = WeakKeyDictionary()
 
 
@@ -223,11 +153,14 @@ class _OverTime(torch.autograd.Function):
         kept = ctx.saved_tensors[len(kernel.names) :]
         final = [part.contiguous() for part in d_final]
         initial = [torch.empty_like(part) for part in final]
-        rows: dict[Any, Tensor] = {}  # gradients of the projected input and of products, row by row
-        for key, node in zip(kernel.product_arrays, kernel.gradient.products, strict=True):
-            rows[key] = d_output.new_empty(packing.rows, node[2].width)
+        # Gradients of the projected input and of products, row by row; often one and the same.
+        widths: dict[Any, int] = {
+            key: node.width
+            for key, (_, _, node) in zip(kernel.product_arrays, kernel.gradient.products, strict=True)
+        }
         if kernel.gradient.projected is not None:
-            rows["projected_gradient", 0] = d_output.new_empty(packing.rows, kernel.step.projected)
+            widths["projected_gradient", 0] = kernel.step.projected
+        rows = {key: d_output.new_empty(packing.rows, width) for key, width in widths.items()}
         totals = {
             name: torch.zeros(threads, node.width, dtype=torch.float64)
             for name, node in kernel.gradient.vectors.items()

@@ -1,0 +1,86 @@
+"""One cell's compiled functions, and how tensors are given to them."""
+
+import ctypes
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cells.cell import Cell
+from cells.engines.fast.compiler import load
+from cells.engines.fast.source import Pass, Source
+from cells.engines.fast.trace import trace
+from cells.packing import Packing
+
+_WEIGHTS = ("vector", "packed_linear", "packed_linear_t")
+
+
+class Kernel:
+    """One cell's compiled functions and how to call them."""
+
+    def __init__(self, cell: Cell, projected: int) -> None:
+        """Read, print and compile a cell's step.
+
+        Raises:
+            CannotTrace: the step does what the engine does not know.
+            CompilerError: there is no compiler, or it fails.
+        """
+        source = Source(trace(cell, projected))
+        self.library = _declared(load(source.text))
+        self.forward, self.backward = source.forward, source.backward
+        self.step, self.gradient, self.kept = source.step, source.gradient, source.kept
+        self.product_arrays, self.vector_arrays = source.product_arrays, source.vector_arrays
+        self.dimensions = (ctypes.c_long * len(source.dimensions))(*source.dimensions)
+        used = [key for kind, key in self.forward.arrays + self.backward.arrays if kind in _WEIGHTS]
+        self.names = sorted({str(name) for name in used})
+
+    def call(
+        self, which: Pass, arrays: dict[Any, Tensor], packing: Packing, threads: int, reverse: bool
+    ) -> None:
+        """Call a function with the tensors that its table of pointers names; those not given are null."""
+        pointers = (ctypes.c_void_p * len(which.arrays))()
+        for place, key in enumerate(which.arrays):
+            pointers[place] = arrays[key].data_ptr() if key in arrays else None
+        function = getattr(self.library, which.name)
+        sizes, offsets = packing.batch_sizes.data_ptr(), packing.offsets.data_ptr()
+        size = (packing.steps, packing.batch)
+        function(self.dimensions, *size, sizes, offsets, packing.stride, threads, reverse, pointers)
+
+    def packed(self, which: Pass, weights: dict[str, Tensor]) -> dict[Any, Tensor]:
+        """The matrices that a pass multiplies by, in panels, and its vectors."""
+        arrays: dict[Any, Tensor] = {}
+        for kind, name in which.arrays:
+            if kind == "vector":
+                arrays[kind, name] = weights[name]
+            elif kind in ("packed_linear", "packed_linear_t"):
+                arrays[kind, name] = self._panels(weights[name], transposed=kind == "packed_linear_t")
+        return arrays
+
+    def _panels(self, weight: Tensor, transposed: bool) -> Tensor:
+        rows, columns = weight.shape
+        shape = (columns, rows) if transposed else (rows, columns)
+        panels = torch.empty(self.library.packed_floats(*shape))
+        pack = self.library.pack_linear_t if transposed else self.library.pack_linear
+        pack(rows, columns, weight.data_ptr(), panels.data_ptr())
+        return panels
+
+    def rows_times(self, rows: Tensor, weight: Tensor, threads: int) -> Tensor:
+        """`[rows, depth]` times a weight matrix `[depth, columns]`."""
+        columns = weight.shape[1]
+        panels = self._panels(weight, transposed=True)
+        result = rows.new_empty(rows.shape[0], columns)
+        pointers = (rows.data_ptr(), panels.data_ptr(), result.data_ptr())
+        self.library.product_of_rows(*rows.shape[:1], columns, rows.shape[1], *pointers, threads)
+        return result
+
+
+def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
+    """The library with the types of its functions' arguments (source.py, kernels.h)."""
+    number, pointer = ctypes.c_long, ctypes.c_void_p
+    counts: list[Any] = [number, number, pointer, pointer, number, number, ctypes.c_int]
+    library.forward.argtypes = library.backward.argtypes = [pointer, *counts, pointer]
+    library.pack_linear.argtypes = library.pack_linear_t.argtypes = [number, number, pointer, pointer]
+    library.packed_floats.argtypes = [number, number]
+    library.packed_floats.restype = number
+    library.product_of_rows.argtypes = [number, number, number, pointer, pointer, pointer, number]
+    return library

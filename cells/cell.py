@@ -104,14 +104,16 @@ class Cell(nn.Module):
         """Draw the parameters anew.
 
         Recurrent matrices are orthogonal, gate by gate (Saxe et al. 2014), so that at first no direction of the
-        state vanishes or explodes; input matrices are Glorot and Bengio's (2010), gate by gate; biases are 0,
+        state vanishes or explodes; other matrices are Glorot and Bengio's (2010), all gates as one; biases are 0,
         but 1 for the forget gate (Gers et al. 2000, Jozefowicz et al. 2015); scales of normalizations are 1.
         """
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2:
-                draw = nn.init.orthogonal_ if name.startswith("recurrent") else nn.init.xavier_uniform_
-                for gate in parameter.data.split(self.hidden_size):
-                    draw(gate)
+                if name.startswith("recurrent"):
+                    for gate in parameter.data.split(self.hidden_size):
+                        nn.init.orthogonal_(gate)
+                else:
+                    nn.init.xavier_uniform_(parameter)
             else:
                 nn.init.constant_(parameter, 1.0 if name.endswith("scale") else 0.0)
         if self.forget_gate is not None:

@@ -2,6 +2,7 @@
 
 from cells.cell import Cell, State
 from cells.check import CellError, check_cell
+from cells.interchange import from_torch, to_torch
 from cells.registry import CELLS, make_cell, register
 from cells.stack import Stack
 from cells.truncated import Chunk, chunks
@@ -15,6 +16,8 @@ __all__ = [
     "State",
     "check_cell",
     "chunks",
+    "from_torch",
     "make_cell",
     "register",
+    "to_torch",
 ]

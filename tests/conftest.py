@@ -37,7 +37,7 @@ def tone_run(tmp_path_factory: pytest.TempPathFactory) -> ToneRun:
 
     root = tmp_path_factory.mktemp("tones")
     train, other = write_corpus(root / "train", 90), write_corpus(root / "other", 12, seed=1)
-    settings = [*SETTINGS, "training.max_epochs=14", "corpus.test=" + str(other)]
+    settings = [*SETTINGS, "training.max_epochs=20", "corpus.test=" + str(other)]
     arguments = ["train", str(RECIPES / "manifest.yaml"), "--data", str(train), "--name", "tones", "--quiet"]
     arguments += ["--runs", str(root / "runs"), "--cache", str(root / "cache")]
     for setting in settings:

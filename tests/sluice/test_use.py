@@ -31,7 +31,7 @@ def test_training_learned_the_language_and_left_everything_behind(tone_run: Tone
         assert (tone_run.run / name).stat().st_size > 0
     for split in ("dev", "test"):
         assert (tone_run.run / f"transcripts-{split}.tsv").read_text().startswith("id\terrors")
-    assert len(json.loads((tone_run.run / "history.json").read_text())) == 14
+    assert len(json.loads((tone_run.run / "history.json").read_text())) == 20
     assert any((tone_run.run / "tensorboard").rglob("events*"))
 
 

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from cells import CELLS
+from cells.options import check_name
 from training.config import Settings
 
 
 def _known(cell: str) -> str:
-    if cell not in CELLS:
-        raise ValueError(f"unknown cell {cell!r}; there are {', '.join(CELLS)}")
+    check_name(cell)
     return cell
 
 

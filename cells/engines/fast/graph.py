@@ -6,6 +6,7 @@ joined parts are never computed on as a whole: the loops that are printed later 
 """
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 MEMORY = {"projected", "state", "vector", "linear", "linear_t", "output_gradient", "state_gradient"}
@@ -75,13 +76,12 @@ class Graph:
             raise ValueError(f"{operation} of widths {widths}")
         for argument in arguments:
             if argument.operation == "cat":  # part by part, so that joined parts are never computed on
-                starts = _starts(argument.arguments)
                 return self.cat(
                     *(
                         self.elementwise(
                             operation, *(self.slice(each, start, part.width) for each in arguments)
                         )
-                        for start, part in zip(starts, argument.arguments, strict=True)
+                        for start, part in starts_of(argument)
                     )
                 )
         return self._simplified(operation, *arguments) or self.node(operation, *arguments, width=width)
@@ -117,7 +117,7 @@ class Graph:
 
     def _slice_of_parts(self, node: Node, start: int, width: int) -> Node:
         pieces = []
-        for begin, part in zip(_starts(node.arguments), node.arguments, strict=True):
+        for begin, part in starts_of(node):
             low, high = max(start, begin), min(start + width, begin + part.width)
             if low < high:
                 pieces.append(self.slice(part, low - begin, high - low))
@@ -152,19 +152,12 @@ class Graph:
         return self.node("linear_t", node, width=columns, data=weight)
 
 
-def _starts(parts: tuple[Node, ...]) -> list[int]:
-    starts, total = [], 0
-    for part in parts:
-        starts.append(total)
-        total += part.width
-    return starts
-
-
 def starts_of(node: Node) -> list[tuple[int, Node]]:
     """The parts of a joined node with their places; a node that is not joined is its own only part."""
     if node.operation != "cat":
         return [(0, node)]
-    return list(zip(_starts(node.arguments), node.arguments, strict=True))
+    starts = accumulate((part.width for part in node.arguments[:-1]), initial=0)
+    return list(zip(starts, node.arguments, strict=True))
 
 
 def in_order(roots: list[Node]) -> list[Node]:

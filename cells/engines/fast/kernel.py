@@ -66,11 +66,11 @@ class Kernel:
 
     def rows_times(self, rows: Tensor, weight: Tensor, threads: int) -> Tensor:
         """`[rows, depth]` times a weight matrix `[depth, columns]`."""
-        columns = weight.shape[1]
+        (count, depth), columns = rows.shape, weight.shape[1]
         panels = self._panels(weight, transposed=True)
-        result = rows.new_empty(rows.shape[0], columns)
+        result = rows.new_empty(count, columns)
         pointers = (rows.data_ptr(), panels.data_ptr(), result.data_ptr())
-        self.library.product_of_rows(*rows.shape[:1], columns, rows.shape[1], *pointers, threads)
+        self.library.product_of_rows(count, columns, depth, *pointers, threads)
         return result
 
 

@@ -49,7 +49,7 @@ static void {name}_rows(const long* D, long steps, long batch, const long* sizes
   for (long q = 0; q < steps; q++) {{
     const long t = {order};
     const long alive = (sizes[t] - first + stride - 1) / stride;
-    if (alive <= 0) {skip};
+    if (alive <= 0) continue;
     const long row = offsets[t] + first * apart, next = stride * apart;
 {stages}{advance}  }}
   for (long b = 0; b < mine; b++) {{ const long g = first + b * stride; (void)g;
@@ -85,14 +85,10 @@ class Pass:
     Args:
         name: the C function.
         arrays: what its table of pointers must hold, in order: kind and key.
-        schedule: what it computes.
-        running: the state it carries, each with its leaf node.
     """
 
     name: str
     arrays: list[tuple[str, Any]]
-    schedule: Schedule
-    running: list[Node]
 
 
 class Source:
@@ -160,7 +156,7 @@ class Source:
         self, name: str, schedule: Schedule, leaves: list[Node], kept_arrays: dict[int, tuple[str, int]]
     ) -> tuple[Pass, str]:
         printer = _Printer(self, name, schedule, leaves, kept_arrays)
-        return Pass(name, printer.arrays, schedule, leaves), printer.text
+        return Pass(name, printer.arrays), printer.text
 
 
 class _Printer:
@@ -190,7 +186,6 @@ class _Printer:
             begin=begin,
             end=end,
             order=f"{reverse} ? steps - 1 - q : q",
-            skip="continue",
             stages=stages,
             advance=advance,
         )

@@ -101,6 +101,31 @@ class TokensConfig(Settings):
     size: int = Field(200, ge=10, description="number of subwords (kind: subwords)")
 
 
+class DecodingConfig(Settings):
+    """How posteriors become text: `decoding.yaml` of a run directory, which `sluice tune` writes."""
+
+    method: Literal["greedy", "beam"] = "greedy"
+    beam: int = Field(64, ge=1, description="prefixes kept after each step")
+    beam_threshold: float = Field(
+        20.0, gt=0, description="prefixes this far (natural log) behind the best are dropped; .inf keeps all"
+    )
+    token_threshold: float = Field(
+        1e-5, ge=0, lt=1, description="tokens of lower posterior do not extend a prefix; the likeliest always does"
+    )
+    language_model: Path | None = Field(
+        None, description="n-gram (ours, or ARPA); a relative path starts at the run directory"
+    )
+    weight: float = Field(0.5, ge=0, description="of the language model's natural log-probabilities")
+    word_bonus: float = Field(0.0, description="added for each word (or token, with a character model)")
+    unknown_score: float = Field(
+        -10.0, le=0, description="natural log-probability, at most, of a word that the model lacks"
+    )
+    lexicon: Path | None = Field(None, description="word list; the output keeps to it. Open vocabulary if none")
+    hot_words: dict[str, float] = Field(
+        {}, description="phrase: boost (natural log) whenever it is heard, such as {taipei: 3}"
+    )
+
+
 class RecognizerConfig(Settings):
     """A whole experiment: one recipe file, and `config.yaml` of the run directory it makes."""
 

@@ -99,7 +99,7 @@ class Plan:
 WHOLE = Plan(
     (Shape(400, 16, 320), Shape(50, 32, 128), Shape(400, 1, 320), Shape(400, 16, 250)),
     (1, 2),
-    rounds=5,
+    rounds=9,
     seconds=1.5,
     compiled=tuple(TRAINING_LIMITS),
 )

@@ -5,7 +5,7 @@ of step 1 of the sequences that have one, and so on. Where all are of one length
 batch, sequence after sequence, and nothing is copied. Whatever runs on rows never sees padding.
 """
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -45,6 +45,7 @@ class Packing:
         return cls(sizes, longest_first, step_by_step=not bool((sizes == lengths.shape[0]).all()))
 
     @classmethod
+    @lru_cache(maxsize=64)  # small batches spend a noticeable part of their time on making it
     def whole(cls, batch: int, steps: int) -> "Packing":
         """The packing of a batch whose sequences all have all steps."""
         return cls(torch.full((steps,), batch), torch.arange(batch), step_by_step=False)

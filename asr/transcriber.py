@@ -1,9 +1,7 @@
 """A trained recognizer in use: load a run directory, transcribe files, arrays and tensors."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +13,7 @@ from asr.config import RecognizerConfig
 from asr.decoding import Hypothesis, greedy_decode
 from asr.features import Features
 from asr.tokens import Tokens
+from asr.transcript import Transcript, Word
 from training.checkpoint import CheckpointError, load_weights, save_weights, write_text
 
 Source = str | Path | np.ndarray | Tensor
@@ -22,38 +21,6 @@ Source = str | Path | np.ndarray | Tensor
 
 BATCH_SECONDS = 120.0
 """Most padded seconds of audio that go through the model at once."""
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word and where it was heard."""
-
-    text: str
-    start: float
-    """Seconds from the beginning of the audio."""
-    end: float
-    """Seconds; the end of the word's last token."""
-    confidence: float
-    """Geometric mean of the posteriors of its tokens, 0 to 1."""
-
-
-@dataclass(frozen=True)
-class Transcript:
-    """What was said in one recording."""
-
-    text: str
-    words: tuple[Word, ...]
-    score: float
-    """Natural log of the probability of the decoded path."""
-    duration_seconds: float
-    source: str | None = None
-    """The file, when it was one."""
-    alternatives: tuple["Transcript", ...] = ()
-    """Other readings, best first; greedy decoding has none."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same facts as plain values, for JSON."""
-        return asdict(self)
 
 
 class Transcriber:

@@ -1,0 +1,36 @@
+"""What a recognizer answers: text, words with their times, alternatives."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word and where it was heard."""
+
+    text: str
+    start: float
+    """Seconds from the beginning of the audio."""
+    end: float
+    """Seconds; the end of the word's last token."""
+    confidence: float
+    """Geometric mean of the posteriors of its tokens, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was said in one recording."""
+
+    text: str
+    words: tuple[Word, ...]
+    score: float
+    """Natural log of the probability of the decoded path."""
+    duration_seconds: float
+    source: str | None = None
+    """The file, when it was one."""
+    alternatives: tuple["Transcript", ...] = ()
+    """Other readings, best first; greedy decoding has none."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same facts as plain values, for JSON."""
+        return asdict(self)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asr.transcriber import Transcriber as Transcriber
-    from asr.transcriber import Transcript as Transcript
+    from asr.transcript import Transcript as Transcript
 
 __all__ = ["Transcriber", "Transcript"]
 

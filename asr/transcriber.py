@@ -1,16 +1,21 @@
 """A trained recognizer in use: load a run directory, transcribe files, arrays and tensors."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from asr.acoustic_model import AcousticModel
 from asr.audio import AudioError, check_samples, read_audio, resample
-from asr.config import RecognizerConfig
-from asr.decoding import Hypothesis, greedy_decode
+from asr.config import DecodingConfig, RecognizerConfig
+from asr.decoding.decoder import Decoder, make_decoder
+from asr.decoding.hypothesis import Hypothesis
 from asr.features import Features
 from asr.tokens import Tokens
 from asr.transcript import Transcript, Word
@@ -23,6 +28,24 @@ BATCH_SECONDS = 120.0
 """Most padded seconds of audio that go through the model at once."""
 
 
+DECODING_FILE = "decoding.yaml"
+"""Of a run directory: how it decodes, once it has been tuned."""
+
+DECODED_TOGETHER = 32
+"""Recordings that go through the decoder at once."""
+
+
+@dataclass(frozen=True)
+class Emission:
+    """What the acoustic model says of one recording."""
+
+    log_probs: Tensor
+    """`[steps, tokens]` natural logs, on the CPU."""
+    duration_seconds: float
+    source: str | None = None
+    """The file, when it was one."""
+
+
 class Transcriber:
     """A recognizer: features, acoustic model, decoding and alphabet.
 
@@ -32,28 +55,61 @@ class Transcriber:
         'arrive taipei on november second'
     """
 
-    def __init__(self, config: RecognizerConfig, tokens: Tokens, model: AcousticModel | None = None) -> None:
-        """Put a recognizer together; the model is freshly initialized if none is given."""
+    def __init__(
+        self,
+        config: RecognizerConfig,
+        tokens: Tokens,
+        model: AcousticModel | None = None,
+        decoding: DecodingConfig | None = None,
+        directory: Path | None = None,
+    ) -> None:
+        """Put a recognizer together.
+
+        Args:
+            config: what it is.
+            tokens: its alphabet.
+            model: freshly initialized if not given.
+            decoding: how it decodes; greedily if not given.
+            directory: where relative paths in `decoding` start.
+        """
         self.config = config
         self.tokens = tokens
         self.features = Features(config.features).eval()
         self.model = model or AcousticModel(config.model, self.features.size, len(tokens))
         self.device = torch.device("cpu")
+        self.decoding = decoding or DecodingConfig()
+        self.directory = directory or Path()
 
     @classmethod
-    def load(cls, directory: str | Path, device: str | torch.device = "cpu") -> "Transcriber":
+    def load(
+        cls,
+        directory: str | Path,
+        device: str | torch.device = "cpu",
+        decoding: DecodingConfig | None = None,
+    ) -> "Transcriber":
         """Read a run directory that training wrote.
+
+        Args:
+            directory: the run.
+            device: where the model is to run.
+            decoding: instead of the run's own `decoding.yaml`, without which decoding is greedy.
 
         Raises:
             CheckpointError: the directory, its weights or its settings are missing, damaged, or of another model.
+            ConfigError: its settings of decoding are wrong.
         """
         directory = Path(directory)
         if not directory.is_dir():
             raise CheckpointError(f"{directory}: no such run directory; `sluice train` makes one")
         if not (directory / "config.yaml").is_file():
             raise CheckpointError(f"{directory}: no config.yaml in it, so it is not a run directory")
+        if decoding is None and (directory / DECODING_FILE).is_file():
+            decoding = DecodingConfig.read(directory / DECODING_FILE)
         transcriber = cls(
-            RecognizerConfig.read(directory / "config.yaml"), Tokens.load(directory / "tokens.json")
+            RecognizerConfig.read(directory / "config.yaml"),
+            Tokens.load(directory / "tokens.json"),
+            decoding=decoding,
+            directory=directory,
         )
         weights = load_weights(directory / "model.safetensors")
         try:
@@ -82,18 +138,42 @@ class Transcriber:
         self.model.to(self.device).eval()
         return self
 
+    @cached_property
+    def decoder(self) -> Decoder:
+        """What `decoding` asks for; its language model is read when it is first used.
+
+        Raises:
+            UserError: the language model, lexicon or a hot word is not to be had, or does not fit the alphabet.
+        """
+        return make_decoder(self.decoding, self.tokens, self.directory)
+
     @property
     def seconds_per_step(self) -> float:
         """Time between two posteriors."""
         return self.features.seconds_per_frame * self.config.model.subsampling
 
-    def transcribe(self, source: Source, sample_rate: int | None = None) -> Transcript:
+    def transcribe(
+        self,
+        source: Source,
+        sample_rate: int | None = None,
+        *,
+        hot_words: Mapping[str, float] | None = None,
+        alternatives: int = 0,
+    ) -> Transcript:
         """Transcribe one file, or samples at `sample_rate` Hz (the model's own rate if not given).
+
+        Args:
+            source: what to transcribe.
+            sample_rate: of samples, in Hz.
+            hot_words: phrases to listen for, each with its boost (natural log; 3 is firm), beside those of
+                `decoding`.
+            alternatives: how many other readings to give, at most.
 
         Raises:
             AudioError: the audio cannot be read or is empty, too short or not finite; says which and why.
         """
-        return next(iter(self.transcribe_many([source], sample_rate)))
+        options = {"hot_words": hot_words, "alternatives": alternatives}
+        return next(iter(self.transcribe_many([source], sample_rate, **options)))  # type: ignore[arg-type]
 
     def transcribe_many(
         self,
@@ -102,6 +182,8 @@ class Transcriber:
         *,
         batch_size: int = 16,
         on_error: Callable[[Source, AudioError], None] | None = None,
+        hot_words: Mapping[str, float] | None = None,
+        alternatives: int = 0,
     ) -> Iterator[Transcript]:
         """Transcribe many, batches of like length at a time, in the order given.
 
@@ -111,7 +193,46 @@ class Transcriber:
             batch_size: most recordings in a batch.
             on_error: called with a source that cannot be read, and why; it is then left out of the
                 transcripts. Without it the first such source raises its AudioError.
+            hot_words: as in `transcribe`.
+            alternatives: as in `transcribe`.
         """
+        decoder = self.decoder_for(hot_words, alternatives)
+        emissions = self.emit_many(sources, sample_rate, batch_size=batch_size, on_error=on_error)
+        while group := list(islice(emissions, DECODED_TOGETHER)):
+            yield from self.decode(group, decoder, alternatives=alternatives)
+
+    def decoder_for(self, hot_words: Mapping[str, float] | None = None, alternatives: int = 0) -> Decoder:
+        """The run's decoder; or, where it cannot do what is asked for, a beam search that can.
+
+        Raises:
+            UserError: a hot word has characters outside the alphabet.
+        """
+        if not hot_words and (not alternatives or self.decoding.method == "beam"):
+            return self.decoder
+        more = {"method": "beam", "hot_words": {**self.decoding.hot_words, **(hot_words or {})}}
+        return make_decoder(self.decoding.model_copy(update=more), self.tokens, self.directory)
+
+    def decode(
+        self, emissions: Sequence[Emission], decoder: Decoder | None = None, *, alternatives: int = 0
+    ) -> list[Transcript]:
+        """Transcripts of posteriors, by the run's decoder if no other is given."""
+        log_probs = pad_sequence([each.log_probs for each in emissions], batch_first=True)
+        lengths = torch.tensor([len(each.log_probs) for each in emissions])
+        found = (decoder or self.decoder).decode(log_probs, lengths)
+        return [
+            self.to_transcript(hypotheses[: 1 + alternatives], each.duration_seconds, each.source)
+            for hypotheses, each in zip(found, emissions, strict=True)
+        ]
+
+    def emit_many(
+        self,
+        sources: Iterable[Source],
+        sample_rate: int | None = None,
+        *,
+        batch_size: int = 16,
+        on_error: Callable[[Source, AudioError], None] | None = None,
+    ) -> Iterator[Emission]:
+        """The posteriors of many recordings, in the order given; arguments as in `transcribe_many`."""
         window: list[tuple[np.ndarray, str | None]] = []
         seconds = 0.0
         for source in sources:
@@ -125,9 +246,9 @@ class Transcriber:
             window.append((samples, str(source) if isinstance(source, str | Path) else None))
             seconds += len(samples) / self.config.features.sample_rate
             if len(window) == 4 * batch_size or seconds > 4 * BATCH_SECONDS:
-                yield from self._transcribe_window(window, batch_size)
+                yield from self._emit_window(window, batch_size)
                 window, seconds = [], 0.0
-        yield from self._transcribe_window(window, batch_size)
+        yield from self._emit_window(window, batch_size)
 
     def read(self, source: Source, sample_rate: int | None = None) -> np.ndarray:
         """Any source as checked mono samples `[samples]` float32 at the model's rate."""
@@ -153,34 +274,34 @@ class Transcriber:
         features, frames = self.features(padded.to(self.device), lengths.to(self.device))
         return self.model(features, frames)
 
-    def _transcribe_window(
-        self, window: list[tuple[np.ndarray, str | None]], batch_size: int
-    ) -> Iterator[Transcript]:
+    def _emit_window(self, window: list[tuple[np.ndarray, str | None]], batch_size: int) -> Iterator[Emission]:
         order = sorted(range(len(window)), key=lambda item: -len(window[item][0]))
-        transcripts: dict[int, Transcript] = {}
+        emissions: dict[int, Emission] = {}
         while order:
             longest = len(window[order[0]][0]) / self.config.features.sample_rate
             count = max(1, min(batch_size, int(BATCH_SECONDS / longest)))
             batch, order = order[:count], order[count:]
-            hypotheses = greedy_decode(*self.emissions([window[item][0] for item in batch]))
-            for item, hypothesis in zip(batch, hypotheses, strict=True):
+            log_probs, lengths = self.emissions([window[item][0] for item in batch])
+            for item, row, length in zip(batch, log_probs.cpu(), lengths.tolist(), strict=True):
                 samples, source = window[item]
                 seconds = len(samples) / self.config.features.sample_rate
-                transcripts[item] = self.to_transcript(hypothesis, seconds, source)
+                emissions[item] = Emission(row[:length], seconds, source)
         for item in range(len(window)):
-            yield transcripts[item]
+            yield emissions[item]
 
     def to_transcript(
-        self, hypothesis: Hypothesis, duration_seconds: float, source: str | None = None
+        self, hypotheses: Sequence[Hypothesis], duration_seconds: float, source: str | None = None
     ) -> Transcript:
-        """Tokens and their steps as text and words with their times."""
-        words = self._words(hypothesis, duration_seconds)
+        """The first hypothesis as text and words with their times, the others as its alternatives."""
+        best, *others = hypotheses
+        words = self._words(best, duration_seconds)
         return Transcript(
             text=" ".join(word.text for word in words),
             words=words,
-            score=hypothesis.score,
+            score=best.score,
             duration_seconds=duration_seconds,
             source=source,
+            alternatives=tuple(self.to_transcript([each], duration_seconds, source) for each in others),
         )
 
     def _words(self, hypothesis: Hypothesis, duration_seconds: float) -> tuple[Word, ...]:

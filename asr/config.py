@@ -125,6 +125,13 @@ class DecodingConfig(Settings):
         {}, description="phrase: boost (natural log) whenever it is heard, such as {taipei: 3}"
     )
 
+    def describe(self) -> str:
+        """In a few words, for tables."""
+        if self.method == "greedy":
+            return "greedy"
+        with_model = f", {self.language_model.name} x {self.weight:g}" if self.language_model else ""
+        return f"beam {self.beam}{with_model}{', lexicon' if self.lexicon else ''}"
+
 
 class RecognizerConfig(Settings):
     """A whole experiment: one recipe file, and `config.yaml` of the run directory it makes."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from asr.audio import AudioError
+from asr.decoding import GreedySearch
 from asr.examples import read_row
 from training.checkpoint import write_text
 from training.progress import track
@@ -15,7 +17,7 @@ from training.progress import track
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from asr.transcriber import Transcriber
+    from asr.transcriber import Emission, Transcriber
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,10 @@ class Evaluation:
     hypotheses: list[str]
     unreadable: dict[str, str]
     """Utterances whose audio could not be read, and why; they count as nothing heard."""
+    decoding: str = "greedy"
+    """How the hypotheses were decoded."""
+    greedy: list[str] | None = None
+    """What greedy decoding hears, where `decoding` is another."""
 
     @property
     def words(self) -> ErrorCount:
@@ -99,13 +105,20 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain values."""
-        return {
+        figures: dict[str, Any] = {
             "utterances": len(self.ids),
             "seconds": round(sum(self.durations), 1),
+            "decoding": self.decoding,
             "words": self.words.to_dict(),
             "characters": self.characters.to_dict(),
             "unreadable": self.unreadable,
         }
+        if self.greedy is not None:
+            figures["greedy"] = {
+                "words": word_errors(self.references, self.greedy).to_dict(),
+                "characters": character_errors(self.references, self.greedy).to_dict(),
+            }
+        return figures
 
     def write_transcripts(self, path: Path) -> None:
         """Write id, errors, reference and hypothesis of every utterance as tab-separated text."""
@@ -117,32 +130,44 @@ class Evaluation:
 
 
 def evaluate(transcriber: "Transcriber", rows: "Dataset", *, quiet: bool = False) -> Evaluation:
-    """Transcribe every row of a corpus split and hold it against its text."""
-    heard: list[str] = [""] * len(rows)
-    unreadable: dict[str, str] = {}
-    read: list[int] = []
+    """Transcribe every row of a corpus split and hold it against its text; greedily too, where it decodes otherwise."""
+    unreadable: dict[int, str] = {}
+    emissions = emit_rows(transcriber, rows, unreadable, quiet=quiet)
+    both = transcriber.decoding.method != "greedy"
+    texts: list[tuple[str, str]] = []
+    while group := list(islice(emissions, 32)):
+        heard = [transcript.text for transcript in transcriber.decode(group)]
+        greedy = transcriber.decode(group, GreedySearch()) if both else []
+        texts += zip(heard, [transcript.text for transcript in greedy] or heard, strict=True)
+    read = iter(texts)
+    pairs = [("", "") if item in unreadable else next(read) for item in range(len(rows))]
+    ids = list(rows["id"])
+    return Evaluation(
+        ids,
+        list(rows["speaker"]),
+        list(rows["duration_seconds"]),
+        list(rows["text"]),
+        [heard for heard, _ in pairs],
+        {ids[item]: reason for item, reason in unreadable.items()},
+        transcriber.decoding.describe(),
+        [greedy for _, greedy in pairs] if both else None,
+    )
+
+
+def emit_rows(
+    transcriber: "Transcriber", rows: "Dataset", unreadable: dict[int, str], *, quiet: bool = False
+) -> "Iterator[Emission]":
+    """The posteriors of every row of a split whose audio can be read; why others cannot goes into `unreadable`."""
 
     def samples() -> Iterator[np.ndarray]:
         for item in track(range(len(rows)), "evaluating", quiet=quiet):
             row = rows[item]
             try:
                 yield read_row(row, transcriber.config.features.sample_rate)
-                read.append(item)
             except AudioError as error:
-                unreadable[row["id"]] = str(error)
+                unreadable[item] = str(error)
 
-    # A generator's item is noted after the yield, when the next is asked for: zip at the end, not as they come.
-    texts = [transcript.text for transcript in transcriber.transcribe_many(samples())]
-    for item, text in zip(read, texts, strict=True):
-        heard[item] = text
-    return Evaluation(
-        list(rows["id"]),
-        list(rows["speaker"]),
-        list(rows["duration_seconds"]),
-        list(rows["text"]),
-        heard,
-        unreadable,
-    )
+    return transcriber.emit_many(samples())
 
 
 def format_metrics(metrics: dict[str, Any]) -> str:
@@ -153,11 +178,13 @@ def format_metrics(metrics: dict[str, Any]) -> str:
     for split, figures in metrics.items():
         if not isinstance(figures, dict) or "words" not in figures:
             continue  # facts about the run as a whole
-        for unit in ("words", "characters"):
-            count = figures[unit]
-            kinds = (count["substitutions"], count["deletions"], count["insertions"])
-            lines.append(
-                (split, unit, f"{count['rate']:.2%}", f"{count['errors']} / {count['total']}", *kinds)
-            )
-    header = ("split", "over", "error rate", "errors", "substituted", "deleted", "inserted")
+        by_decoding = {"greedy": figures["greedy"]} if "greedy" in figures else {}
+        by_decoding[figures.get("decoding", "greedy")] = figures
+        for decoding, counts in by_decoding.items():
+            for unit in ("words", "characters"):
+                count = counts[unit]
+                kinds = (count["substitutions"], count["deletions"], count["insertions"])
+                errors = (f"{count['rate']:.2%}", f"{count['errors']} / {count['total']}")
+                lines.append((split, decoding, unit, *errors, *kinds))
+    header = ("split", "decoding", "over", "error rate", "errors", "substituted", "deleted", "inserted")
     return tabulate(lines, header, disable_numparse=True, stralign="right")

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
+from asr.compiling import compiled
 from asr.ctc import BLANK, required_steps
 from training.errors import UserError
 
@@ -52,7 +52,7 @@ def force_align(log_probs: Tensor, lengths: Tensor, targets: Sequence[Sequence[i
     """
     emissions = log_probs.detach().float().cpu().contiguous().numpy()
     work = [
-        (emission[:length], np.asarray(target, np.int64), f"utterance {item}" if len(emissions) > 1 else "")
+        (emission[:length], np.asarray(target, np.int64), f"utterance {item}: " if len(emissions) > 1 else "")
         for item, (emission, length, target) in enumerate(
             zip(emissions, lengths.tolist(), targets, strict=True)
         )
@@ -66,13 +66,12 @@ def force_align(log_probs: Tensor, lengths: Tensor, targets: Sequence[Sequence[i
 
 def _align(log_probs: np.ndarray, target: np.ndarray, where: str) -> Path:
     """The path of one `target [tokens]` on `log_probs [steps, tokens]`; `where` opens the message of an error."""
-    _check(log_probs, target, f"{where}: " if where else "")
+    _check(log_probs, target, where)
     starts, ends = np.zeros((2, len(target)), np.int64)
     score = _viterbi(log_probs, target, starts, ends) if len(log_probs) else 0.0
     if not np.isfinite(score):
         raise AlignmentError(
-            f"{where + ': ' if where else ''}the model gives this text no probability at all; "
-            "its posteriors are zero or not numbers"
+            f"{where}the model gives this text no probability at all; its posteriors are zero or not numbers"
         )
     best = (log_probs[a:b, token].max() for token, a, b in zip(target, starts, ends, strict=True))
     return Path(
@@ -92,7 +91,7 @@ def _check(log_probs: np.ndarray, target: np.ndarray, where: str) -> None:
         )
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _viterbi(log_probs, target, starts, ends):  # type: ignore[no-untyped-def]
     """Fill `starts` and `ends [L]` of `target [L]` on `log_probs [T, V]`, T > 0; the score of the path.
 

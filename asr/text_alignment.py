@@ -74,7 +74,7 @@ def align_text(
         (path,) = force_align(log_probs[None], torch.tensor([len(log_probs)]), [target])
     except AlignmentError as error:
         raise AlignmentError(f"{before}{error}") from None
-    found = Hypothesis(tuple(target), path.starts, path.ends, path.confidences, path.score)
+    found = Hypothesis(tuple(target), path.starts, path.ends, path.confidences, path.score, path.score)
     parts = zip(target, path.starts, path.ends, path.confidences, strict=True)
 
     def seconds(step: int) -> float:

@@ -62,6 +62,18 @@ def test_the_recording_begins_and_ends_in_silence() -> None:
     assert (start, end) == (pytest.approx(0.25), pytest.approx(0.6))
 
 
+def test_a_pause_may_reach_into_the_first_letter_but_not_beyond() -> None:
+    _, (start, _) = times("a ab", [2, 16, 18, 24], marks(1.2, (0.2, 0.85)), 1.2)
+    assert start == pytest.approx(0.85)
+    _, (start, _) = times("a ab", [2, 16, 18, 24], marks(1.2, (0.2, 1.1)), 1.2)
+    assert start == pytest.approx(23.5 * STEP)
+
+
+def test_words_in_utter_silence_keep_a_step() -> None:
+    for start, end in times("a b", [4, 16, 24], marks(1.2, (0, 1.2)), 1.2):
+        assert end - start == pytest.approx(STEP)
+
+
 def test_subwords_without_a_space_between_meet_halfway() -> None:
     assert word_times([[0], [1]], [2, 4], [3, 5], STEP, 1) == [
         (pytest.approx(0.06), pytest.approx(0.12)),
@@ -102,7 +114,7 @@ def test_speech_marks_find_a_pause() -> None:
 
 
 def test_no_words() -> None:
-    empty = Hypothesis((), (), (), (), 0.0)
+    empty = Hypothesis((), (), (), (), 0.0, 0.0)
     assert spoken_words(empty, TOKENS, STEP, 1.0) == ()
 
 

@@ -1,0 +1,1 @@
+"""Words → slots: labelled sentences in, a tagger of spans and values out."""

@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,16 @@ import numpy as np
 
 from asr.sound_files import CONTAINER_SUFFIXES, AudioError, SoundFile, open_sound
 
-__all__ = ["AudioError", "AudioInfo", "audio_info", "check_samples", "find_audio", "read_audio", "resample"]
+__all__ = [
+    "AudioError",
+    "AudioInfo",
+    "audio_blocks",
+    "audio_info",
+    "check_samples",
+    "find_audio",
+    "read_audio",
+    "resample",
+]
 
 MIN_SECONDS = 0.02
 """Shorter audio holds less than one analysis window and is refused."""
@@ -90,8 +99,26 @@ def read_audio(
     with closing(open_sound(Path(path))) as sound:
         first, last = _part(sound, start_seconds, end_seconds)
         rate = sample_rate or sound.sample_rate
-        mono = _mono(sound, first, last, rate)
+        mono = np.concatenate([np.zeros(0, np.float32), *_mono_blocks(sound, first, last, rate)])
     return check_samples(mono, rate, str(path)), rate
+
+
+def audio_blocks(path: str | Path, sample_rate: int) -> Iterator[np.ndarray]:
+    """A whole file as `read_audio` gives it, a few seconds at a time, for recordings too long for memory.
+
+    Yields:
+        float32 `[samples]` of any lengths, at `sample_rate` Hz.
+
+    Raises:
+        AudioError: as `read_audio`, but damage that only decoding finds is found on the way.
+    """
+    with closing(open_sound(Path(path))) as sound:
+        position = 0
+        for block in _mono_blocks(sound, 0, sound.frames, sample_rate):
+            _check_finite(block, sample_rate, str(path), position)
+            position += len(block)
+            yield block
+    _check_long_enough(position, sample_rate, str(path))
 
 
 def check_samples(samples: Any, sample_rate: int, what: str) -> np.ndarray:
@@ -119,11 +146,7 @@ def check_samples(samples: Any, sample_rate: int, what: str) -> np.ndarray:
             f"{what}: expected [samples] or [channels, samples], found an array of shape {list(array.shape)}"
         )
     _check_finite(array, sample_rate, what)
-    if len(array) < round(MIN_SECONDS * sample_rate):
-        raise AudioError(
-            f"{what}: {1000 * len(array) / sample_rate:.1f} ms of audio is too short; "
-            f"at least {1000 * MIN_SECONDS:.0f} ms are needed"
-        )
+    _check_long_enough(len(array), sample_rate, what)
     return np.ascontiguousarray(array)
 
 
@@ -190,12 +213,23 @@ def _floats(samples: Any, what: str) -> np.ndarray:
         return array.astype(np.float32, copy=False)
 
 
-def _check_finite(array: np.ndarray, sample_rate: int, what: str) -> None:
+def _check_long_enough(count: int, sample_rate: int, what: str) -> None:
+    if count < round(MIN_SECONDS * sample_rate):
+        raise AudioError(
+            f"{what}: {1000 * count / sample_rate:.1f} ms of audio is too short; "
+            f"at least {1000 * MIN_SECONDS:.0f} ms are needed"
+        )
+
+
+def _check_finite(array: np.ndarray, sample_rate: int, what: str, position: int = 0) -> None:
+    """Refuse what is no audio; `position` is that of the first sample in the recording."""
+    if not array.size:
+        return
     finite = np.isfinite(array)
     if not finite.all():
         raise AudioError(
             f"{what}: {np.count_nonzero(~finite)} of {len(array)} samples are NaN or infinite, the first at "
-            f"{np.argmin(finite) / sample_rate:.3f} s; make it again from its source"
+            f"{(position + np.argmin(finite)) / sample_rate:.3f} s; make it again from its source"
         )
     peak = float(np.abs(array).max())
     if peak > _LARGEST_SAMPLE:
@@ -216,16 +250,17 @@ def _part(sound: SoundFile, start: float | None, end: float | None) -> tuple[int
     return round(begin * sound.sample_rate), min(round(finish * sound.sample_rate), sound.frames)
 
 
-def _mono(sound: SoundFile, first: int, last: int, rate: int) -> np.ndarray:
-    """Frames `first` to `last` with their channels averaged, at `rate` Hz: float32 `[samples]`."""
+def _mono_blocks(sound: SoundFile, first: int, last: int, rate: int) -> Iterator[np.ndarray]:
+    """Frames `first` to `last` with their channels averaged, at `rate` Hz: float32 `[samples]`, in blocks."""
     blocks = (
         block[:, 0] if sound.channels == 1 else block.mean(axis=1) for block in sound.blocks(first, last)
     )
     if rate == sound.sample_rate:
-        return np.concatenate(list(blocks) or [np.zeros(0, np.float32)])
+        yield from blocks
+        return
     import soxr
 
     stream = soxr.ResampleStream(sound.sample_rate, rate, 1, dtype="float32", quality="HQ")
-    parts = [stream.resample_chunk(np.ascontiguousarray(block)) for block in blocks]
-    parts.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
-    return np.concatenate(parts)
+    for block in blocks:
+        yield stream.resample_chunk(np.ascontiguousarray(block))
+    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)

@@ -1,0 +1,10 @@
+"""Recordings of any length: cut at pauses, transcribed in bounded memory, joined with the recording's times.
+
+`pauses` finds where somebody speaks, `windows` cuts there, `seams` joins what had to be cut within speech, and
+`transcribe` takes all of it from a file to a transcript.
+"""
+
+from asr.long_form.transcribe import transcribe_long, transcribe_pieces
+from asr.long_form.windows import Cutting
+
+__all__ = ["Cutting", "transcribe_long", "transcribe_pieces"]

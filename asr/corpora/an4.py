@@ -25,8 +25,8 @@ from asr.corpora.rows import (
     normalize_text,
     source_key,
 )
-from asr.corpora.sources import corpus_folder, read_lines
 from asr.corpora.splits import divide
+from training.sources import corpus_folder, read_lines
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -21,8 +21,8 @@ from asr.corpora.rows import (
     normalize_text,
     source_key,
 )
-from asr.corpora.sources import corpus_folder, describe_folder
 from asr.corpora.splits import divide
+from training.sources import corpus_folder, describe_folder
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -20,8 +20,8 @@ from asr.corpora.rows import (
     normalize_text,
     source_key,
 )
-from asr.corpora.sources import describe_folder, read_lines
 from asr.corpora.splits import divide
+from training.sources import describe_folder, read_lines
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, TypeVar
 
 from training.errors import UserError
 from training.progress import track
+from training.sources import CorpusError
 
 if TYPE_CHECKING:
     import datasets
@@ -30,10 +31,6 @@ ROWS_IN_BATCH = 10_000
 END_TOLERANCE_SECONDS = 0.1  # segment ends are rounded by whoever wrote them
 
 log = logging.getLogger(__name__)
-
-
-class CorpusError(UserError):
-    """A corpus is not where, or not what, it was said to be; the message names the file and line."""
 
 
 class Word(TypedDict):

@@ -1,9 +1,13 @@
-"""What every corpus's reader does with its folder and its text files."""
+"""What every corpus's reader, of speech or of text, does with its folder and its text files."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from asr.corpora.rows import CorpusError
+from training.errors import UserError
+
+
+class CorpusError(UserError):
+    """A corpus is not where, or not what, it was said to be; the message names the file and line."""
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -161,7 +161,7 @@ def fault(tags: Sequence[str], scheme: str = "IOB2") -> tuple[int, str] | None:
 def _reason(before: str, tag: str, scheme: str) -> str:
     """Why `tag` may not follow `before` (empty at the start), and what to do."""
     place = f"follows {before}" if before else "starts the sentence"
-    prefix, label = split(tag)
+    _, label = split(tag)
     if scheme == "IOB1":
         return (
             f"{tag} {place}; in IOB1 only a span that touches another {label} begins with B-: write I-{label}"
@@ -176,11 +176,11 @@ def _reason(before: str, tag: str, scheme: str) -> str:
 
 def detect(sentences: Iterable[Sequence[str]]) -> SchemeName:
     """The scheme that the fewest of these tag sequences break; IOB2 where several fit."""
-    broken = {name: 0 for name in ("IOB2", "IOB1", "BIOES")}
+    broken: dict[SchemeName, int] = {"IOB2": 0, "IOB1": 0, "BIOES": 0}
     for tags in sentences:
         for name in broken:
             broken[name] += fault(tags, name) is not None
-    return min(broken, key=broken.__getitem__)  # type: ignore[return-value]  # its keys are the names
+    return min(broken, key=broken.__getitem__)
 
 
 def transitions(tag_names: Sequence[str], scheme: str = "IOB2") -> tuple[Mask, Mask, Mask]:

@@ -96,7 +96,8 @@ def test_transitions_allow_exactly_the_tags_that_spell_spans(scheme):
     ],
 )
 def test_what_is_wrong_is_said(scheme, tags, message):
-    assert pytest.raises(SchemeError, spans, tags.split(), scheme).match(message)
+    with pytest.raises(SchemeError, match=message):
+        spans(tags.split(), scheme)
 
 
 def test_an_empty_sentence_has_no_spans():
@@ -122,6 +123,6 @@ def test_one_mistake_does_not_change_the_scheme_that_is_detected():
 
 
 def test_a_sentence_needs_a_tag_for_each_word():
-    with pytest.raises(SentenceError, match="a.conll, line 3: 2 words but 1 tags"):
+    with pytest.raises(SentenceError, match=r"a\.conll, line 3: 2 words but 1 tags"):
         Sentence(("new", "york"), ("O",), where="a.conll, line 3")
     assert Sentence(("new", "york"), None).text == "new york"

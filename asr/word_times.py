@@ -16,6 +16,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from asr.confidence import word_confidences
 from asr.decoding import Hypothesis
 from asr.long_form.pauses import FRAME_SECONDS, mark_speech
 from asr.tokens import Tokens
@@ -25,8 +26,6 @@ CLOSE_SECONDS = 0.1
 """Words with at most so much between their letters follow each other without a pause."""
 
 SHORTEST_SILENCE_SECONDS = 0.03
-
-SMALLEST_POSTERIOR = 1e-10
 
 
 def speech_marks(samples: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -41,6 +40,7 @@ def spoken_words(
     seconds_per_step: float,
     duration_seconds: float,
     speech: np.ndarray | None = None,
+    confidences: Sequence[float] | None = None,
 ) -> tuple[Word, ...]:
     """The words of a labelling with their times and confidences.
 
@@ -50,21 +50,20 @@ def spoken_words(
         seconds_per_step: time between two steps.
         duration_seconds: of the audio; no word goes beyond.
         speech: of the same audio (see `speech_marks`); without it a word by a pause ends with its last letter.
+        confidences: of the words (see `asr.confidence`); the geometric mean of posteriors if not given.
     """
     groups = tokens.words(hypothesis.tokens)
     times = word_times(groups, hypothesis.starts, hypothesis.ends, seconds_per_step, duration_seconds, speech)
-    words = []
-    for group, (start, end) in zip(groups, times, strict=True):
-        posteriors = np.array([hypothesis.confidences[position] for position in group])
-        words.append(
-            Word(
-                text=tokens.decode(hypothesis.tokens[position] for position in group).strip(),
-                start=round(start, 3),
-                end=round(end, 3),
-                confidence=float(np.exp(np.log(np.maximum(posteriors, SMALLEST_POSTERIOR)).mean())),
-            )
+    sure = word_confidences(hypothesis, tokens) if confidences is None else confidences
+    return tuple(
+        Word(
+            text=tokens.decode(hypothesis.tokens[position] for position in group).strip(),
+            start=round(start, 3),
+            end=round(end, 3),
+            confidence=confidence,
         )
-    return tuple(words)
+        for group, (start, end), confidence in zip(groups, times, sure, strict=True)
+    )
 
 
 def word_times(

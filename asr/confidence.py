@@ -1,0 +1,243 @@
+"""How sure a recognizer is of a word, as a probability that the word is right.
+
+The posteriors of a word's tokens are features, not that probability: they are nearly always close to 1, and a word
+is wrong when any one of its letters is. A logistic regression on a dev split makes it one (Platt 1999; for words,
+as in Evermann and Woodland 2000, with the share of the n-best list that agrees).
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from training.config import Settings
+
+if TYPE_CHECKING:
+    from asr.decoding import Hypothesis
+    from asr.tokens import Tokens
+
+SMALLEST = 1e-3
+"""Posteriors are taken to lie this far from 0 and 1: models are not sure beyond."""
+
+BINS = 10
+FOLDS = 5
+FEWEST_WORDS = 50
+PENALTY = 1.0
+"""On the squares of weights of standardized features."""
+
+
+class ConfidenceConfig(Settings):
+    """Weights of the logistic regression that `calibrate` fits; each is of a log-odds."""
+
+    bias: float = 0.0
+    lowest: float = Field(0.0, description="of the lowest posterior of the word's letters and spaces around")
+    mean: float = Field(0.0, description="of the geometric mean of the posteriors of its letters")
+    share: float = Field(0.0, description="of the share of the n-best list that has this word at this place")
+
+
+def word_confidences(
+    hypothesis: "Hypothesis",
+    tokens: "Tokens",
+    settings: ConfidenceConfig | None = None,
+    alternatives: "Sequence[Hypothesis]" = (),
+) -> list[float]:
+    """The confidence of each word, 0 to 1.
+
+    Args:
+        hypothesis: what was recognized.
+        tokens: the alphabet.
+        settings: of this run and decoder; without them, the geometric mean of the posteriors of a word's letters.
+        alternatives: the whole n-best list, the hypothesis with it.
+    """
+    if settings is None:
+        return [float(np.exp(mean)) for mean in _means(hypothesis, tokens.words(hypothesis.tokens))]
+    return _probabilities(_weights(settings), word_features(hypothesis, tokens, alternatives)).tolist()
+
+
+def word_features(
+    hypothesis: "Hypothesis", tokens: "Tokens", alternatives: "Sequence[Hypothesis]" = ()
+) -> np.ndarray:
+    """What speaks for each word, as log-odds `[words, 3]`: lowest, mean and share (see `ConfidenceConfig`)."""
+    words = tokens.words(hypothesis.tokens)
+    if not words:
+        return np.zeros((0, 3))
+    before = [-1, *(word[-1] for word in words)]
+    after = [*(word[0] for word in words[1:]), len(hypothesis.tokens)]
+    lowest = [
+        min(hypothesis.confidences[first + 1 : last])  # a wrong space makes two words wrong
+        for first, last in zip(before, after, strict=False)
+    ]
+    shares = _shares(hypothesis, tokens, alternatives or [hypothesis])
+    features = np.clip([lowest, np.exp(_means(hypothesis, words)), shares], SMALLEST, 1 - SMALLEST).T
+    return np.log(features) - np.log1p(-features)
+
+
+def _means(hypothesis: "Hypothesis", words: Sequence[Sequence[int]]) -> list[float]:
+    """Mean natural log of the posteriors of each word's tokens."""
+    logs = np.log(np.maximum(hypothesis.confidences, 1e-10))
+    return [float(logs[word].mean()) for word in words]
+
+
+def _shares(hypothesis: "Hypothesis", tokens: "Tokens", alternatives: "Sequence[Hypothesis]") -> list[float]:
+    """The probability, over the n-best list by its scores, of each word where it stands."""
+    scores = np.array([each.score for each in alternatives])
+    masses = np.exp(scores - scores.max())
+    shares = np.zeros(len(tokens.words(hypothesis.tokens)))
+    heard = _placed_words(hypothesis, tokens)
+    for each, mass in zip(alternatives, masses / masses.sum(), strict=True):
+        others = _placed_words(each, tokens)
+        shares += mass * np.array([_has(others, word) for word in heard])
+    return shares.tolist()
+
+
+PlacedWord = tuple[tuple[int, ...], int, int]
+"""Tokens, first step, and the step after the last."""
+
+
+def _placed_words(hypothesis: "Hypothesis", tokens: "Tokens") -> list[PlacedWord]:
+    return [
+        (
+            tuple(hypothesis.tokens[position] for position in word),
+            hypothesis.starts[word[0]],
+            hypothesis.ends[word[-1]],
+        )
+        for word in tokens.words(hypothesis.tokens)
+    ]
+
+
+def _has(words: Sequence[PlacedWord], wanted: PlacedWord) -> bool:
+    """Whether the same word is there at an overlapping time."""
+    text, start, end = wanted
+    return any(other == text and first < end and start < last for other, first, last in words)
+
+
+def _weights(settings: ConfidenceConfig) -> np.ndarray:
+    return np.array([settings.bias, settings.lowest, settings.mean, settings.share])
+
+
+def _probabilities(weights: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """`[words]` of `weights` `[1 + features]`, the bias first, and `features` `[words, features]`."""
+    return 1 / (1 + np.exp(-weights[0] - features @ weights[1:]))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Confidences made probabilities on one split."""
+
+    settings: ConfidenceConfig
+    words: int
+    """Recognized words it was fitted to."""
+    right: int
+    """How many of them were right."""
+    error_before: float
+    """Expected calibration error of the geometric mean of posteriors."""
+    error: float
+    """That of calibrated confidences, each word's by weights fitted to other speakers."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain values."""
+        return {**asdict(self), "settings": self.settings.model_dump()}
+
+
+def calibrate(
+    decoded: "Sequence[Sequence[Hypothesis]]",
+    references: Sequence[str],
+    speakers: Sequence[str | None],
+    tokens: "Tokens",
+) -> Calibration | None:
+    """Fit confidences to a split that was not trained on.
+
+    Args:
+        decoded: the n-best list of each utterance.
+        references: what was said in it.
+        speakers: who said it; decides what is held out of the fits that the error is measured by.
+        tokens: the alphabet.
+
+    Returns:
+        None where fewer than `FEWEST_WORDS` words were recognized.
+    """
+    best = [hypotheses[0] for hypotheses in decoded]
+    per_utterance = [
+        word_features(h, tokens, hypotheses) for h, hypotheses in zip(best, decoded, strict=True)
+    ]
+    features = np.concatenate([np.zeros((0, 3)), *per_utterance])
+    if len(features) < FEWEST_WORDS:
+        return None
+    right = right_words(references, [tokens.decode(hypothesis.tokens) for hypothesis in best])
+    folds = np.repeat(_folds(speakers), [len(each) for each in per_utterance])
+    held_out = np.zeros(len(features))
+    for fold in range(FOLDS):
+        inside = folds == fold
+        held_out[inside] = _probabilities(fit_logistic(features[~inside], right[~inside]), features[inside])
+    means = [confidence for hypothesis in best for confidence in word_confidences(hypothesis, tokens)]
+    bias, lowest, mean, share = (round(weight, 4) for weight in fit_logistic(features, right).tolist())
+    return Calibration(
+        ConfidenceConfig(bias=bias, lowest=lowest, mean=mean, share=share),
+        len(right),
+        int(right.sum()),
+        expected_calibration_error(means, right),
+        expected_calibration_error(held_out, right),
+    )
+
+
+def _folds(speakers: Sequence[str | None]) -> np.ndarray:
+    """A number below `FOLDS` for each utterance: by speaker, or in turn where speakers are fewer or unknown."""
+    names = sorted({speaker for speaker in speakers if speaker})
+    if len(names) < FOLDS or not all(speakers):
+        return np.arange(len(speakers)) % FOLDS
+    return np.array([names.index(speaker) % FOLDS for speaker in speakers if speaker])
+
+
+def fit_logistic(features: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Weights of a logistic regression, the bias first, by Newton's method.
+
+    Features are standardized for the fit, weights held small, and targets are Platt's: short of 0 and 1 by what so
+    few examples leave open, so that all right or all wrong words still have a finite fit.
+
+    Args:
+        features: `[words, features]`.
+        right: `[words]` bool.
+    """
+    centre, spread = features.mean(axis=0), features.std(axis=0)
+    spread = np.where(spread > 1e-9, spread, 1.0)  # one that never changes gets no weight
+    inputs = np.column_stack([np.ones(len(features)), (features - centre) / spread])
+    targets = np.where(right, (right.sum() + 1) / (right.sum() + 2), 1 / ((~right).sum() + 2))
+    penalty = PENALTY * np.diag([1e-6] + [1.0] * features.shape[1])
+    weights = np.zeros(inputs.shape[1])
+    for _ in range(100):
+        found = 1 / (1 + np.exp(-inputs @ weights))
+        gradient = inputs.T @ (targets - found) - penalty @ weights
+        curvature = (inputs * (found * (1 - found))[:, None]).T @ inputs + penalty
+        change = np.linalg.solve(curvature, gradient)
+        weights += change / max(1.0, np.abs(change).max())  # no step so long that it overshoots
+        if np.abs(change).max() < 1e-8:
+            break
+    return np.array([weights[0] - (weights[1:] * centre / spread).sum(), *(weights[1:] / spread)])
+
+
+def right_words(references: Sequence[str], hypotheses: Sequence[str]) -> np.ndarray:
+    """Whether each recognized word is right, by the alignment with the fewest edits: bool `[words]`, in order."""
+    from asr.error_analysis import align_texts
+
+    edits = align_texts(references, hypotheses, "words")
+    return np.array(
+        [edit.kind == "equal" for utterance in edits for edit in utterance for _ in edit.hypothesis], bool
+    )
+
+
+def expected_calibration_error(
+    confidences: Sequence[float] | np.ndarray, right: Sequence[bool] | np.ndarray, bins: int = BINS
+) -> float:
+    """How far confidences are from the share of right words, on average over words (Naeini et al. 2015).
+
+    Words are put into bins of equal width by confidence; a bin's error is the distance of its mean confidence from
+    its share of right words.
+    """
+    sure, good = np.asarray(confidences, float), np.asarray(right, float)
+    if not len(sure):
+        return 0.0
+    number = np.minimum((sure * bins).astype(int), bins - 1)
+    gaps = np.bincount(number, sure - good, bins)  # of each bin, its words times its error
+    return float(np.abs(gaps).sum() / len(sure))

@@ -1,13 +1,7 @@
-"""The CTC task: loss, dev error, optimizer and averaged weights, for Lightning to run."""
+"""The CTC task: loss and dev error, for Lightning to run."""
 
-import math
-from typing import Any
-
-import lightning.pytorch as pl
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from asr.acoustic_model import AcousticModel
 from asr.config import RecognizerConfig
@@ -17,9 +11,10 @@ from asr.evaluation import character_errors, word_errors
 from asr.examples import Batch
 from asr.monitor import Monitor
 from asr.tokens import Tokens
+from training.task import Task
 
 
-class CTCTask(pl.LightningModule):
+class CTCTask(Task[AcousticModel]):
     """Fits an acoustic model with CTC; the dev error is that of the averaged weights, decoded greedily."""
 
     def __init__(
@@ -34,24 +29,10 @@ class CTCTask(pl.LightningModule):
             dev_texts: references of the dev rows, in their order.
             steps: optimizer steps of the whole training, for the learning rate's decay.
         """
-        super().__init__()
-        self.config, self.tokens, self.dev_texts, self.total_steps = config, tokens, dev_texts, steps
-        self.model = model
-        decay = config.training.average_decay
-        self.averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
-        if self.averaged:
-            self.averaged.requires_grad_(False)  # several devices would wait for gradients that never come
+        super().__init__(model, config.training, steps)
+        self.config, self.tokens, self.dev_texts = config, tokens, dev_texts
         self.monitor = Monitor()
         self._heard: dict[int, str] = {}
-
-    @property
-    def best_weights(self) -> dict[str, Tensor]:
-        """The weights to keep: the averaged ones where there are."""
-        return self._evaluated.state_dict()
-
-    @property
-    def _evaluated(self) -> AcousticModel:
-        return self.averaged.module if self.averaged else self.model  # type: ignore[return-value]
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return batch.to(device)
@@ -68,18 +49,10 @@ class CTCTask(pl.LightningModule):
         )
         return loss
 
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        super().optimizer_step(*args, **kwargs)
-        if self.averaged:
-            # A young average must not be held back by its first, random weights.
-            warm = min(self.config.training.average_decay, (1 + self.global_step) / (10 + self.global_step))
-            self.averaged.multi_avg_fn = get_ema_multi_avg_fn(warm)
-            self.averaged.update_parameters(self.model)
-
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         if not batch.items:
             return
-        log_probs, lengths = self._evaluated(batch.features, batch.lengths)
+        log_probs, lengths = self.evaluated(batch.features, batch.lengths)
         losses = ctc_loss(log_probs, lengths, batch.targets, batch.target_lengths)
         finite = losses[torch.isfinite(losses)]  # a dev text may not fit; it then counts as errors alone
         tokens = batch.target_lengths[torch.isfinite(losses)].sum().clamp(min=1)
@@ -112,22 +85,3 @@ class CTCTask(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         figures = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         self.monitor.epoch(self.current_epoch, figures)
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        training = self.config.training
-        optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
-        )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _rate(self, step: int) -> float:
-        """Share of the learning rate at a step: linear warm-up, then the decay of the settings."""
-        training = self.config.training
-        if step < training.warmup_steps:
-            return (step + 1) / training.warmup_steps
-        share = (step - training.warmup_steps) / max(1, self.total_steps - training.warmup_steps)
-        share = min(1.0, share)
-        if training.decay == "cosine":
-            return 0.5 * (1 + math.cos(math.pi * share)) * 0.99 + 0.01
-        return 1.0 - 0.99 * share if training.decay == "linear" else 1.0

@@ -1,0 +1,374 @@
+"""Long recordings: nothing lost or doubled at cuts and seams, times of the recording, memory that does not grow.
+
+The recognizer here reads a code: a token is a tone of its own loudness, so that what was said is known exactly. It
+errs where a real one would: near the edge of a window that cuts into speech it makes tokens up, and each window
+places tokens up to a step later than another.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torch import Tensor
+
+from asr.audio import AudioError, resample
+from asr.config import RecognizerConfig
+from asr.ctc import BLANK
+from asr.decoding import Hypothesis, greedy_decode
+from asr.long_form import Cutting, transcribe_long, transcribe_pieces
+from asr.long_form.pauses import CHUNK_SECONDS, frame_samples, mark_speech
+from asr.long_form.seams import EDGE_SHARE, join_windows, seam, word_gap
+from asr.long_form.windows import Cutter, Window
+from asr.tokens import Tokens
+from asr.transcriber import Transcriber
+from training.config import ConfigError
+
+RATE = 4000
+PERIOD = 20  # samples of the code's tone, 200 Hz
+STEP = 160  # samples: frames of 10 ms, every fourth
+LETTERS = "abcdefgh"
+LEVELS = 0.05 + 0.015 * np.arange(2 * (len(LETTERS) + 1))  # two of each token, for twins
+NOISE = 3e-4
+
+
+class CodeReader(Transcriber):
+    """Hears the code, with `edge` steps of made-up tokens where a window cuts into speech."""
+
+    def __init__(self, seed: int = 0, edge: int = 0) -> None:
+        tree = {"name": "code", "corpus": {"kind": "travel"}, "model": {"hidden_size": 1, "layers": 1}}
+        config = RecognizerConfig.check({**tree, "features": {"sample_rate": RATE, "mels": 4}}, "code")
+        super().__init__(config, Tokens(["<blank>", " ", *LETTERS]))
+        self.random = np.random.default_rng(seed)
+        self.edge = edge
+        self.seconds: list[float] = []
+
+    def emissions(self, batch: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+        self.seconds += [len(samples) / RATE for samples in batch]
+        rows = [self.path(samples) for samples in batch]
+        lengths = torch.tensor([len(row) for row in rows])
+        paths = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True)
+        return torch.nn.functional.one_hot(paths, len(self.tokens)).float().mul(9).log_softmax(2), lengths
+
+    def path(self, samples: np.ndarray) -> np.ndarray:
+        """The token that each step emits."""
+        blocks = samples[: len(samples) // PERIOD * PERIOD].reshape(-1, PERIOD)
+        loudness = blocks.std(axis=1) * np.sqrt(2)
+        codes = np.where(loudness > 0.03, np.abs(loudness[:, None] - LEVELS).argmin(axis=1), -1)
+        path = np.zeros(-(-(1 + len(samples) // (STEP // 4)) // 4), np.int64)
+        late = int(self.random.integers(2))
+        position, spoken = 0, []
+        for code, run in ((code, len(list(group))) for code, group in itertools.groupby(codes.tolist())):
+            if run >= 3:  # less is where one tone changes to the next
+                spoken.append((position, code))
+            position += run
+        for (_, before), (place, code) in itertools.pairwise([(0, -2), *spoken]):
+            if code not in (-1, before):
+                path[min(place * PERIOD // STEP + late, len(path) - 1)] = 1 + code // 2
+        for part, cut in ((path[: self.edge], codes[0] >= 0), (path[-self.edge :], codes[-1] >= 0)):
+            if cut and self.edge:
+                part[:] = self.random.integers(1, len(self.tokens), len(part))
+        return path
+
+
+class Speaker:
+    """Speaks words in the code, with noise over all of it, and keeps account of when."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = np.random.default_rng(seed)
+        self.parts: list[np.ndarray] = []
+        self.words: list[str] = []
+        self.starts: list[float] = []
+        self.count = 0
+        self.twin = 0
+
+    def tone(self, token: int, steps: float) -> None:
+        self.twin ^= 1
+        length = round(steps * STEP / PERIOD) * PERIOD
+        wave = np.sin(2 * np.pi * np.arange(length) / PERIOD)
+        self.add(LEVELS[2 * (token - 1) + self.twin] * wave)
+
+    def add(self, samples: np.ndarray) -> None:
+        self.parts.append(samples.astype(np.float32))
+        self.count += len(samples)
+
+    def say(self, words: int) -> None:
+        """Words without a pause, but as in speech with stops: each letter for two to four steps, the last held."""
+        for _ in range(words):
+            letters = self.random.integers(0, len(LETTERS), self.random.integers(1, 6))
+            self.words.append("".join(LETTERS[letter] for letter in letters))
+            self.pause(0.1)
+            self.starts.append(self.count / RATE)
+            for position, letter in enumerate(letters):
+                held = 8 if position == len(letters) - 1 else self.random.uniform(2, 4)
+                self.tone(2 + letter, held)
+            self.tone(1, 2)
+
+    def pause(self, seconds: float) -> None:
+        self.add(np.zeros(round(seconds * RATE)))
+
+    def recording(self) -> np.ndarray:
+        samples = np.concatenate([*self.parts, np.zeros(0)]).astype(np.float32)
+        return samples + NOISE * self.random.standard_normal(len(samples), dtype=np.float32)
+
+
+def random_speech(seed: int, utterances: int) -> Speaker:
+    speaker = Speaker(seed)
+    speaker.pause(0.05)  # the reader takes a tone at the edge of a window for a cut
+    for _ in range(utterances):
+        speaker.pause(speaker.random.choice([0, 0.04, 0.1, 0.15, 0.2, 0.25, 0.4, 0.7, 1.5, 12]))
+        speaker.say(int(speaker.random.choice([1, 2, 5, 10, 40])))
+    speaker.pause(speaker.random.choice([0.05, 0.2, 3]))
+    return speaker
+
+
+def random_cutting(random: np.random.Generator) -> Cutting:
+    window = random.uniform(6, 12)
+    return Cutting(
+        window_seconds=window,
+        overlap_seconds=random.uniform(0.4, 0.5) * window,
+        stretch_seconds=window + random.uniform(0, 30),
+    )
+
+
+def check_layout(seed: int) -> None:
+    speaker = random_speech(seed, 8)
+    cutting = random_cutting(speaker.random)
+    edge = int(EDGE_SHARE * cutting.overlap_seconds * RATE / STEP) - 1
+    heard = transcribe_long(CodeReader(seed, edge), speaker.recording(), cutting=cutting)
+    assert heard.text == " ".join(speaker.words), seed
+    starts = np.array([word.start for word in heard.words])
+    assert np.abs(starts - speaker.starts).max() < 0.13, seed  # a step late and a step of rounding
+
+
+@pytest.mark.parametrize("batch", range(10))
+def test_no_word_is_lost_or_doubled_in_random_layouts(batch: int) -> None:
+    for seed in range(30 * batch, 30 * (batch + 1)):
+        check_layout(seed)
+
+
+@pytest.mark.slow
+def test_no_word_is_lost_or_doubled_in_thousands_of_layouts() -> None:
+    for seed in range(1000, 4000):
+        check_layout(seed)
+
+
+def test_alternatives_have_the_recordings_times_too() -> None:
+    speaker = Speaker(0)
+    speaker.pause(5)
+    speaker.say(1)
+    speaker.pause(1)
+
+    class Two:
+        def decode(self, log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
+            return [[best, best] for best in greedy_decode(log_probs, lengths)]
+
+    (piece,) = transcribe_pieces(CodeReader(), speaker.recording(), decoder=Two(), alternatives=1)
+    assert piece.words[0].start == pytest.approx(speaker.starts[0], abs=0.1)
+    assert [other.words for other in piece.alternatives] == [piece.words]
+
+
+def test_pieces_come_while_the_recording_is_still_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[float] = []
+
+    def blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
+        for seed in range(90):
+            speaker = Speaker(seed)
+            speaker.say(10)
+            speaker.pause(1)
+            read.append(speaker.count / sample_rate)
+            yield speaker.recording()
+
+    monkeypatch.setattr("asr.long_form.transcribe.audio_blocks", blocks)
+    pieces = transcribe_pieces(CodeReader(), Path("stream.wav"))
+    next(pieces)
+    so_far = len(read)
+    assert so_far < 60
+    assert len(list(pieces)) == 89
+    assert len(read) == 90
+
+
+def test_minutes_of_silence_or_noise_cost_nothing_and_give_no_words() -> None:
+    random = np.random.default_rng(0)
+    for samples in (np.zeros(600 * RATE), 0.1 * random.standard_normal(600 * RATE)):
+        reader = CodeReader()
+        heard = transcribe_long(reader, samples)
+        assert (heard.text, heard.words, heard.duration_seconds) == ("", (), 600)
+        assert reader.seconds == []
+
+
+def test_speech_after_minutes_of_silence_is_found_at_its_time() -> None:
+    speaker = Speaker(1)
+    speaker.pause(400)
+    speaker.say(3)
+    speaker.pause(400)
+    speaker.say(2)
+    reader = CodeReader()
+    heard = transcribe_long(reader, speaker.recording())
+    assert heard.text == " ".join(speaker.words)
+    assert np.abs(np.array([word.start for word in heard.words]) - speaker.starts).max() < 0.13
+    assert sum(reader.seconds) < 12
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_a_file_of_another_rate_with_two_channels_is_the_same(tmp_path: Path, suffix: str) -> None:
+    speaker = random_speech(3, 6)
+    samples = resample(speaker.recording(), RATE, 11025)
+    path = tmp_path / f"long{suffix}"
+    soundfile.write(path, np.stack([samples, samples], axis=1), 11025)
+    heard = transcribe_long(CodeReader(), path)
+    assert heard.text == " ".join(speaker.words)
+    assert heard.source == str(path)
+    assert heard.duration_seconds == pytest.approx(speaker.count / RATE, abs=0.01)
+
+
+def test_what_is_wrong_with_a_file_is_said_wherever_it_is(tmp_path: Path) -> None:
+    samples = random_speech(4, 20).recording()
+    samples[100 * RATE] = np.nan
+    soundfile.write(tmp_path / "nan.wav", samples, RATE, subtype="FLOAT")
+    with pytest.raises(AudioError, match=r"nan\.wav: 1 of .* the first at 100\.000 s"):
+        transcribe_long(CodeReader(), tmp_path / "nan.wav")
+    soundfile.write(tmp_path / "short.wav", samples[:40], RATE)
+    with pytest.raises(AudioError, match="too short"):
+        transcribe_long(CodeReader(), tmp_path / "short.wav")
+    with pytest.raises(AudioError, match="cannot read"):
+        transcribe_long(CodeReader(), tmp_path / "none.wav")
+
+
+def test_short_recordings_work_too() -> None:
+    for count in (80, 200, 4001):
+        samples = 0.1 * np.random.default_rng(0).standard_normal(count)
+        assert transcribe_long(CodeReader(), samples).duration_seconds == count / RATE
+
+
+def test_progress_is_in_seconds_of_the_recording(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("training.progress.LINE_SECONDS", 0.0)
+    transcribe_long(CodeReader(), np.zeros(20 * RATE), quiet=False)
+    assert "transcribing (seconds): 19 of 20" in capsys.readouterr().err
+    transcribe_long(CodeReader(), np.zeros(20 * RATE))
+    assert capsys.readouterr().err == ""
+
+
+def test_little_is_held_however_long_somebody_talks_or_is_silent() -> None:
+    cutting = Cutting()
+    cutter = Cutter(cutting, RATE, STEP)
+    speaker = Speaker(5)
+    speaker.say(200)
+    speaker.pause(1)
+    speech = speaker.recording()
+    blocks = itertools.chain([np.zeros(500 * RATE, np.float32)], [speech] * 3)
+    held, windows = [], 0
+    for window in cutter.cut(mark_speech(blocks, RATE)):
+        held.append(len(cutter.held) / RATE)
+        assert len(window.samples) <= cutter.window + cutter.margin
+        windows += 1
+    assert windows > 90
+    assert max(held) <= cutting.window_seconds + CHUNK_SECONDS + cutting.margin_seconds + 1
+
+
+def test_windows_hold_the_recording_at_their_place_and_all_that_is_spoken() -> None:
+    samples = random_speech(6, 20).recording()
+    marks = np.concatenate([marks for _, marks in mark_speech([samples], RATE)])
+    kept = np.zeros(len(samples), bool)
+    for window in Cutter(Cutting(click_seconds=0), RATE, STEP).cut(mark_speech([samples], RATE)):
+        end = window.start + len(window.samples)
+        assert (window.samples == samples[window.start : end]).all()
+        kept[window.start : end] = True
+    assert kept[: len(marks) * 40][np.repeat(marks, 40)].all()
+    assert not kept.all()
+
+
+def test_settings_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(ConfigError, match="overlap_seconds must be at most half"):
+        Cutting.check({"window_seconds": 6, "overlap_seconds": 4}, "here")
+    with pytest.raises(ConfigError, match="short_pause_seconds must be at most"):
+        Cutting.check({"short_pause_seconds": 2}, "here")
+    assert Cutting().needed_seconds(0) == Cutting().long_pause_seconds
+    assert Cutting().needed_seconds(99) == pytest.approx(Cutting().short_pause_seconds)
+
+
+def spikes(places: dict[int, int], steps: int, tokens: int = 4) -> Tensor:
+    """Log-probabilities `[steps, tokens]` of tokens at their steps, blanks elsewhere."""
+    path = torch.tensor([places.get(step, BLANK) for step in range(steps)])
+    return torch.nn.functional.one_hot(path, tokens).float().mul(9).log_softmax(1)
+
+
+def test_the_seam_is_where_both_windows_are_silent_nearest_the_middle() -> None:
+    crowded = {step: 1 + step % 3 for step in range(0, 40, 2) if step not in (26, 28)}
+    later = {step + 1: token for step, token in crowded.items()}
+    assert (
+        seam(spikes(crowded, 40), spikes(later, 40)) == 28
+    )  # 25 to 29 are blank in one, 26 to 30 in the other
+    assert seam(spikes({}, 40), spikes({}, 40)) == 20
+
+
+def test_a_token_heard_a_step_apart_by_two_windows_is_kept_once() -> None:
+    for place in range(100, 120):
+        first = Window(0, np.zeros(120 * STEP), continues=True)
+        second = Window(80 * STEP, np.zeros(100 * STEP), continues=False)
+        for late in (-1, 0, 1):
+            posteriors = [spikes({place: 2}, 120), spikes({place + late - 80: 2}, 100)]
+            (stretch,) = join_windows(zip([first, second], posteriors, strict=True), STEP, 1000, len)
+            (heard,) = greedy_decode(stretch.log_probs[None], torch.tensor([180]))
+            assert heard.tokens == (2,)
+            assert (stretch.start, stretch.end, len(stretch.log_probs)) == (0, 180 * STEP, 180)
+
+
+def test_a_very_long_chain_is_divided_between_words() -> None:
+    tokens = Tokens(["<blank>", " ", "a", "b"])
+    text = {10: 2, 12: 3, 14: 1, 40: 2, 42: 1, 60: 3, 62: 3}
+    assert word_gap(spikes(text, 70), tokens) == 51  # between 43 and 60, not the longer gap of the first half
+    assert word_gap(spikes({10: 2, 12: 1, 20: 3}, 70), tokens) == 16  # no gap in the second half
+    assert word_gap(spikes({40: 2}, 70), tokens) == 70
+
+
+def marks_of(samples: np.ndarray) -> np.ndarray:
+    return np.concatenate([marks for _, marks in mark_speech(np.array_split(samples, 7), 16000)])
+
+
+def voiced(seconds: float, level: float, seed: int = 0) -> np.ndarray:
+    """Syllables of 200 ms with 50 ms between them: a buzz of 120 Hz."""
+    time = np.arange(round(seconds * 16000)) / 16000
+    buzz = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 20))
+    return level * buzz * (time % 0.25 < 0.2)
+
+
+@pytest.mark.parametrize("noise", ["hiss", "rumble", "offset", "zeros"])
+def test_speech_is_told_from_noise(noise: str) -> None:
+    random = np.random.default_rng(0)
+    count = 60 * 16000
+    background = {
+        "hiss": 0.01 * random.standard_normal(count),
+        "rumble": 0.3 * np.sin(2 * np.pi * 25 * np.arange(count) / 16000)
+        + 1e-3 * random.standard_normal(count),
+        "offset": 0.3 + 1e-3 * random.standard_normal(count),
+        "zeros": np.zeros(count),
+    }[noise]
+    samples = background.copy()
+    for start in (5, 12, 21, 40):
+        samples[start * 16000 : (start + 2) * 16000] += voiced(2, 0.05)
+    marks = marks_of(samples)
+    assert len(marks) == len(samples) // frame_samples(16000)
+    wanted = np.zeros(6000, bool)
+    for start in (500, 1200, 2100, 4000):
+        inside = marks[start : start + 200]
+        assert inside[:3].any()  # to the syllable
+        assert inside[-8:-4].any()
+        assert inside.mean() > 0.75
+        wanted[start - 4 : start + 204] = True
+    assert not marks[~wanted].any()
+
+
+def test_a_quiet_speaker_after_a_loud_one_is_heard() -> None:
+    random = np.random.default_rng(0)
+    loud, quiet, pause = voiced(20, 0.5), voiced(20, 0.005), np.zeros(32000)
+    samples = np.concatenate([loud, pause, quiet, pause])
+    marks = marks_of(samples + 1e-4 * random.standard_normal(len(samples)))
+    assert marks[:2000].mean() > 0.75
+    assert marks[2200:4200].mean() > 0.75
+    assert not marks[2010:2190].any()

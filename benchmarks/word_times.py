@@ -1,0 +1,153 @@
+"""How true the times of words are: `python benchmarks/word_times.py RUN`.
+
+Two measurements, in milliseconds, on the corpus that the run was trained on:
+
+- against the true times, where the corpus has them (the embedded corpus: its synthesizer reports them), of dev and
+  test: for the words that greedy decoding gets right, and for the known text by forced alignment;
+- against themselves, on training recordings: the text aligned with a recording played faster or slower by a known
+  factor, its times scaled back, less those of the recording as it is. A model's step is 40 ms.
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # run as a file, whose own folder would hide the package `training`
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from tabulate import tabulate
+
+from asr import Transcriber
+from asr.augment import change_speed
+from asr.corpora import load_corpus
+from asr.decoding import greedy_decode
+from asr.error_analysis import align_texts
+from asr.examples import read_row
+from asr.text_alignment import align_text
+from asr.transcript import Word
+from asr.word_times import speech_marks, spoken_words
+from training.progress import track
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+FACTORS = (0.9, 1.1)
+Times = np.ndarray
+"""`[words, 2]`: start and end in seconds."""
+
+
+class Clock:
+    """A recognizer asked when words are said."""
+
+    def __init__(self, transcriber: Transcriber) -> None:
+        self.transcriber = transcriber
+        self.rate = transcriber.config.features.sample_rate
+
+    def emit(self, samples: np.ndarray) -> dict[str, Any]:
+        """What both ways of timing need of `[samples]`."""
+        log_probs, _ = self.transcriber.emissions([samples])
+        return {
+            "log_probs": log_probs[0],
+            "seconds_per_step": self.transcriber.seconds_per_step,
+            "duration_seconds": len(samples) / self.rate,
+            "speech": speech_marks(samples, self.rate),
+        }
+
+    def align(self, emission: dict[str, Any], text: str) -> Times:
+        """Times of the words of a known text."""
+        return as_times(align_text(text=text, tokens=self.transcriber.tokens, **emission).words)
+
+    def hear(self, emission: dict[str, Any]) -> tuple[str, Times]:
+        """The text that greedy decoding hears, and its words' times."""
+        facts = {name: value for name, value in emission.items() if name != "log_probs"}
+        log_probs = emission["log_probs"][None]
+        (hypothesis,) = greedy_decode(log_probs, torch.tensor([log_probs.shape[1]]))
+        words = spoken_words(hypothesis, self.transcriber.tokens, **facts)
+        return " ".join(word.text for word in words), as_times(words)
+
+
+def as_times(words: Sequence[Word]) -> Times:
+    """The times alone."""
+    return np.array([(word.start, word.end) for word in words]).reshape(-1, 2)
+
+
+def true_times(row: dict[str, Any]) -> Times:
+    """Those that the corpus has."""
+    return np.array([(word["start_seconds"], word["end_seconds"]) for word in row["words"]]).reshape(-1, 2)
+
+
+def right_pairs(reference: str, hypothesis: str) -> Iterator[tuple[int, int]]:
+    """Positions in both texts of the words that are right."""
+    spoken = heard = 0
+    (edits,) = align_texts([reference], [hypothesis], "words")
+    for edit in edits:
+        if edit.kind == "equal":
+            yield from ((spoken + item, heard + item) for item in range(len(edit.reference)))
+        spoken, heard = spoken + len(edit.reference), heard + len(edit.hypothesis)
+
+
+def against_truth(clock: Clock, rows: "Dataset", part: str) -> dict[str, Times]:
+    """Errors of the two ways of timing on one part of the corpus."""
+    greedy, forced = [], []
+    for row in track(rows, f"{part}, true times", total=len(rows)):
+        emission, truth = clock.emit(read_row(row, clock.rate)), true_times(row)
+        forced.append(clock.align(emission, row["text"]) - truth)
+        text, times = clock.hear(emission)
+        greedy += [times[heard] - truth[spoken] for spoken, heard in right_pairs(row["text"], text)]
+    return {
+        f"{part}: greedy, words that are right": np.reshape(greedy, (-1, 2)),
+        f"{part}: forced alignment": np.concatenate(forced),
+    }
+
+
+def against_speed(clock: Clock, rows: "Dataset", utterances: int) -> dict[str, Times]:
+    """How far the times of some recordings, played at other speeds, are from the same place."""
+    errors: dict[float, list[Times]] = {factor: [] for factor in FACTORS}
+    chosen = range(0, len(rows), max(1, len(rows) // utterances))[:utterances]
+    for item in track(chosen, "training recordings, speeds", total=len(chosen)):
+        row = rows[item]
+        samples = read_row(row, clock.rate)
+        times = clock.align(clock.emit(samples), row["text"])
+        for factor, found in errors.items():
+            changed = clock.emit(change_speed(samples, factor))
+            found.append(clock.align(changed, row["text"]) * factor - times)
+    return {
+        f"train: speed {factor:g}, scaled back": np.concatenate(found) for factor, found in errors.items()
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("run", type=Path, metavar="RUN", help="run directory")
+    parser.add_argument("--data", type=Path, help="the corpus's folder, if not as in the run's settings")
+    parser.add_argument(
+        "--cache", type=Path, default=Path("cache"), help="folder of corpora (default: %(default)s)"
+    )
+    parser.add_argument("--utterances", type=int, default=60, help="for the speeds (default: %(default)s)")
+    options = parser.parse_args()
+    transcriber = Transcriber.load(options.run)
+    corpus = transcriber.config.corpus
+    parts = load_corpus(corpus.model_copy(update={"data": options.data or corpus.data}), options.cache)
+    clock = Clock(transcriber)
+    errors: dict[str, Times] = {}
+    for part in ("dev", "test"):
+        if part in parts and parts[part][0]["words"]:
+            errors |= against_truth(clock, parts[part], part)
+    errors |= against_speed(clock, parts["train"], options.utterances)
+    lines = []
+    for what, times in errors.items():
+        percentiles = np.percentile(np.abs(times), [50, 90, 95], axis=0).T * 1000
+        lines.append([what, len(times), *(f"{value:.0f}" for value in percentiles.flatten())])
+    shares = [f"{edge}: {share}" for edge in ("start", "end") for share in ("median", "90%", "95%")]
+    print(f"{options.run}, {corpus.kind}: absolute errors of words' starts and ends, ms\n")
+    print(tabulate(lines, ["", "words", *shares], tablefmt="github", disable_numparse=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,262 @@
+"""What a tagger knows by number: words, characters, shapes, digit classes, tags and intents."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slot_filling import schemes
+from slot_filling.schemes import SchemeName
+from slot_filling.sentences import Sentence, Span
+from slot_filling.word_shapes import DIGIT_CLASSES, digit_class, fold, shape
+from training.checkpoint import write_text
+from training.errors import UserError
+
+Numbers = NDArray[np.int64]
+
+PADDING, UNKNOWN = 0, 1
+LONGEST_WORD = 32  # characters; of longer words the middle is left out
+REMEMBERED = 1 << 16  # words whose numbers are kept at hand
+
+
+class VocabularyError(UserError):
+    """A vocabulary is damaged, or asked for what it does not have."""
+
+
+class Encoded(NamedTuple):
+    """The words of one sentence as numbers, T words of at most L characters; 0 is padding."""
+
+    words: Numbers
+    """[T]"""
+    characters: Numbers
+    """[T, L]"""
+    shapes: Numbers
+    """[T]"""
+    digits: Numbers
+    """[T] digit classes"""
+
+
+class Word(NamedTuple):
+    """The numbers of one word."""
+
+    word: int
+    characters: tuple[int, ...]
+    shape: int
+    digits: int
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The numbers of everything; learned from training sentences, kept in the run directory.
+
+    Word, character and shape numbers are positions in `words`, `characters` and `shapes` plus 2
+    (0 padding, 1 unknown); tag and intent numbers are positions.
+    """
+
+    words: tuple[str, ...]
+    """Case folded, most frequent first."""
+    characters: tuple[str, ...]
+    """Of the words as they are written."""
+    shapes: tuple[str, ...]
+    tags: tuple[str, ...]
+    """In the scheme's spelling: O, then label by label."""
+    intents: tuple[str, ...] = ()
+    scheme: SchemeName = "IOB2"
+    counts: tuple[int, ...] = ()
+    """How often each of `words` was in training, for word dropout by frequency."""
+    _numbers: dict[str, dict[str, int]] = field(init=False, repr=False, compare=False)
+    _encoded: dict[str, "Word"] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        kinds = ("words", "characters", "shapes")
+        numbers = {kind: {item: at + 2 for at, item in enumerate(getattr(self, kind))} for kind in kinds}
+        numbers["tags"] = {tag: at for at, tag in enumerate(self.tags)}
+        numbers["intents"] = {intent: at for at, intent in enumerate(self.intents)}
+        for kind, items in numbers.items():
+            if len(items) != len(getattr(self, kind)):
+                raise VocabularyError(f"{kind} has an item twice")
+        if self.tags[:1] != ("O",):
+            raise VocabularyError("tags must begin with O")
+        if len(self.counts) not in (0, len(self.words)):
+            raise VocabularyError("counts has not one number for each of words")
+        object.__setattr__(self, "_numbers", numbers)
+
+    @classmethod
+    def learn(
+        cls, sentences: Sequence[Sentence], scheme: SchemeName = "IOB2", least_count: int = 1
+    ) -> "Vocabulary":
+        """Everything in labelled sentences.
+
+        Args:
+            sentences: of training, tags in IOB2.
+            scheme: how the model spells spans.
+            least_count: rarer words (and characters) are unknown.
+
+        Raises:
+            VocabularyError: no sentence, or one without tags.
+        """
+        if not sentences:
+            raise VocabularyError("there are no training sentences to learn words and labels from")
+        words = Counter(fold(word) for sentence in sentences for word in sentence.words)
+        characters = Counter(letter for sentence in sentences for word in sentence.words for letter in word)
+        shapes = Counter(shape(word) for sentence in sentences for word in sentence.words)
+        known = _frequent(words, least_count)
+        return cls(
+            words=known,
+            characters=_frequent(characters, least_count),
+            shapes=_frequent(shapes, 1),
+            tags=_tags(sentences, scheme),
+            intents=tuple(sorted({sentence.intent for sentence in sentences if sentence.intent is not None})),
+            scheme=scheme,
+            counts=tuple(words[word] for word in known),
+        )
+
+    def encode(self, words: Sequence[str]) -> Encoded:
+        """Numbers of a sentence's words; what training did not have is 1."""
+        rows = [self._word(word) for word in words]
+        characters = np.zeros((len(rows), max((len(row.characters) for row in rows), default=0)), np.int64)
+        for at, row in enumerate(rows):
+            characters[at, : len(row.characters)] = row.characters
+        return Encoded(
+            np.array([row.word for row in rows], np.int64),
+            characters,
+            np.array([row.shape for row in rows], np.int64),
+            np.array([row.digits for row in rows], np.int64),
+        )
+
+    def _word(self, word: str) -> Word:
+        """The numbers of one word; those of words met before are at hand."""
+        if word in self._encoded:
+            return self._encoded[word]
+        if len(self._encoded) >= REMEMBERED:
+            self._encoded.clear()
+        half = LONGEST_WORD // 2
+        written = word if len(word) <= LONGEST_WORD else word[:half] + word[-half:]
+        self._encoded[word] = Word(
+            self._numbers["words"].get(fold(word), UNKNOWN),
+            tuple(self._numbers["characters"].get(letter, UNKNOWN) for letter in written),
+            self._numbers["shapes"].get(shape(word), UNKNOWN),
+            digit_class(written),
+        )
+        return self._encoded[word]
+
+    def encode_tags(self, tags: Sequence[str]) -> Numbers:
+        """Numbers [T] of IOB2 tags, spelled in the model's scheme.
+
+        A span whose tags training never had cannot be answered by the model: its words count as O here
+        (scores, which compare the tags themselves, count it as missed).
+        """
+        numbers = self._numbers["tags"]
+        spelled = schemes.convert(tags, "IOB2", self.scheme)
+        if any(tag not in numbers for tag in spelled):
+            spans = [
+                span
+                for span in schemes.spans(tags)
+                if all(tag in numbers for tag in spelled[span.start : span.end])
+            ]
+            kept = schemes.tags_of(spans, len(tags), self.scheme)
+            spelled = [tag if tag in numbers else "O" for tag in kept]
+        return np.array([numbers[tag] for tag in spelled], np.int64)
+
+    def decode_spans(self, tag_numbers: Iterable[int]) -> list[Span]:
+        """The spans that a path of tag numbers spells."""
+        return schemes.spans([self.tags[number] for number in tag_numbers], self.scheme)
+
+    def decode_tags(self, tag_numbers: Sequence[int] | Numbers) -> tuple[str, ...]:
+        """A path of tag numbers as IOB2 tags."""
+        return tuple(schemes.tags_of(self.decode_spans(tag_numbers), len(tag_numbers)))
+
+    def encode_intent(self, intent: str | None) -> int:
+        """The number of an intent; -1 for none and for one that training never had."""
+        return -1 if intent is None else self._numbers["intents"].get(intent, -1)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What slots may be called, in the order of the tags."""
+        return tuple(dict.fromkeys(schemes.split(tag)[1] for tag in self.tags if tag != "O"))
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Rows that each table of embeddings needs, padding and unknown included; and how many answers."""
+        return {
+            "words": len(self.words) + 2,
+            "characters": len(self.characters) + 2,
+            "shapes": len(self.shapes) + 2,
+            "digits": len(DIGIT_CLASSES) + 1,
+            "tags": len(self.tags),
+            "intents": len(self.intents),
+        }
+
+    def transitions(self) -> tuple[schemes.Mask, schemes.Mask, schemes.Mask]:
+        """Where tags may stand: `start` [K], `allowed` [K, K], `end` [K] (`schemes.transitions`)."""
+        return schemes.transitions(self.tags, self.scheme)
+
+    def unseen(self, sentences: Iterable[Sentence]) -> dict[str, Counter[str]]:
+        """The labels and the intents of sentences that training never had, counted."""
+        labels, intents = set(self.labels), set(self.intents)
+        sentences = list(sentences)
+        spans = [span for sentence in sentences for span in schemes.spans(sentence.tags or ())]
+        return {
+            "labels": Counter(span.label for span in spans if span.label not in labels),
+            "intents": Counter(s.intent for s in sentences if s.intent and s.intent not in intents),
+        }
+
+    def save(self, path: Path) -> None:
+        """Write everything as JSON text."""
+        tree = {item.name: getattr(self, item.name) for item in fields(self) if item.init}
+        write_text(path, json.dumps(tree, ensure_ascii=False, indent=0) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> "Vocabulary":
+        """Read what `save` wrote.
+
+        Raises:
+            VocabularyError: the file is missing or damaged.
+        """
+        try:
+            tree = json.loads(Path(path).read_text(encoding="utf-8"))
+            return cls(**{name: _checked(name, value) for name, value in tree.items()})
+        except FileNotFoundError:
+            raise VocabularyError(
+                f"{path}: the vocabulary is missing; is {Path(path).parent} a finished run?"
+            ) from None
+        except OSError as error:
+            raise VocabularyError(f"{path}: cannot be read: {error.strerror or error}") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise VocabularyError(
+                f"{path}: not a vocabulary that training wrote, or damaged: {error}"
+            ) from error
+
+
+def _tags(sentences: Iterable[Sentence], scheme: SchemeName) -> tuple[str, ...]:
+    """The tags of the scheme that occur, O first, then label by label."""
+    seen: set[str] = set()
+    for sentence in sentences:
+        if sentence.tags is None:
+            raise VocabularyError(f"{sentence.where or sentence.text[:60]!r}: no tags to learn from")
+        seen |= set(schemes.convert(sentence.tags, "IOB2", scheme))
+    labels = sorted({schemes.split(tag)[1] for tag in seen} - {""})
+    return tuple(tag for tag in schemes.tag_names(labels, scheme) if tag in seen or tag == "O")
+
+
+def _frequent(counts: Counter[str], least: int) -> tuple[str, ...]:
+    """Most frequent first, then by alphabet: the same whatever the order of sentences."""
+    kept = [item for item, count in counts.items() if count >= least]
+    return tuple(sorted(kept, key=lambda item: (-counts[item], item)))
+
+
+def _checked(name: str, value: Any) -> Any:
+    """A field as it must be."""
+    if name == "scheme":
+        if value not in schemes.SCHEMES:
+            raise VocabularyError(f"scheme is {value!r}")
+        return value
+    kind = int if name == "counts" else str
+    if not isinstance(value, list) or not all(type(item) is kind for item in value):
+        raise VocabularyError(f"{name} is not a list of {kind.__name__}")
+    return tuple(value)

@@ -69,6 +69,16 @@ def find_child(first_child, word, node, word_id):  # type: ignore[no-untyped-def
     return -1
 
 
+class RepeatedError(ValueError):
+    """An n-gram is given twice."""
+
+    def __init__(self, order: int, place: int) -> None:
+        """`place` is that of the second one among the n-grams of its order, as they were given."""
+        super().__init__(f"{order}-gram number {place} is there already")
+        self.order = order
+        self.place = place
+
+
 def sort_levels(levels: Sequence[Level], vocabulary: int) -> list[SortedLevel]:
     """Bring n-grams into the order of the trie, and insert the prefixes that they lack.
 
@@ -77,6 +87,9 @@ def sort_levels(levels: Sequence[Level], vocabulary: int) -> list[SortedLevel]:
     Args:
         levels: unigrams, bigrams, …; the unigrams are the whole vocabulary.
         vocabulary: number of words.
+
+    Raises:
+        RepeatedError: an n-gram is given twice.
     """
     # The rank of each n-gram's first `depth` words among all that occur; ranks follow the order of the trie.
     ranks = [np.zeros(len(level.log_prob), np.int64) for level in levels]
@@ -88,6 +101,9 @@ def sort_levels(levels: Sequence[Level], vocabulary: int) -> list[SortedLevel]:
         ]
         unique, places = np.unique(np.concatenate(keys), return_inverse=True)
         ranks[depth:] = np.split(places, np.cumsum([len(key) for key in keys])[:-1])
+        if len(level.log_prob) and np.bincount(ranks[depth]).max() > 1:
+            _, firsts = np.unique(ranks[depth], return_index=True)
+            raise RepeatedError(depth + 1, int(np.setdiff1d(np.arange(len(ranks[depth])), firsts)[0]))
         log_prob = np.full(len(unique), np.nan, np.float32)
         backoff = np.zeros(len(unique), np.float32)
         log_prob[ranks[depth]] = level.log_prob

@@ -1,0 +1,152 @@
+"""Train, convert and try n-gram language models: `sluice lm train TEXT -o FILE`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sluice.commands.options import add_cache, add_json, add_quiet
+from training.errors import UserError
+
+if TYPE_CHECKING:
+    from asr.language_model import NGram
+
+FILE_HELP = "ARPA if it ends in .arpa or .arpa.gz, else our binary, which opens at once"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the actions and their options."""
+    actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
+    _add_train(actions.add_parser("train", help="estimate an n-gram from text: modified Kneser-Ney"))
+
+    convert = actions.add_parser("convert", help="ARPA to our binary, or back")
+    convert.add_argument("source", type=Path, metavar="IN", help="ARPA (plain or gzip), or our binary")
+    convert.add_argument("output", type=Path, metavar="OUT", help=FILE_HELP)
+    add_json(convert)
+    add_quiet(convert)
+
+    score = actions.add_parser("score", help="perplexity of a text, and its unknown words")
+    score.add_argument("model", type=Path, metavar="MODEL", help="ARPA (plain or gzip), or our binary")
+    score.add_argument("text", nargs="+", type=Path, metavar="TEXT", help="one sentence a line; - for stdin")
+    _add_case(score)
+    add_json(score)
+    add_quiet(score)
+
+
+def _add_train(train: argparse.ArgumentParser) -> None:
+    train.add_argument(
+        "text", nargs="*", type=Path, metavar="TEXT", help="one sentence a line, plain or gzip; - for stdin"
+    )
+    train.add_argument(
+        "--run", dest="model", type=Path, metavar="RUN", help="the transcripts that trained RUN"
+    )
+    train.add_argument("--order", type=int, default=4, help="words of the longest n-grams (default: 4)")
+    train.add_argument("--unit", choices=("word", "character"), default="word", help="default: word")
+    train.add_argument(
+        "--prune", nargs="+", type=int, default=[], metavar="COUNT",
+        help="leave out n-grams that occur this often or less, by order; the last holds for the rest: 0 0 1",
+    )  # fmt: skip
+    _add_case(train)
+    train.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help=f"{FILE_HELP}; ARPA to stdout if none"
+    )
+    add_json(train)
+    add_cache(train)
+    add_quiet(train)
+
+
+def _add_case(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--case",
+        choices=("keep", "lower", "upper"),
+        default="keep",
+        help="of the text's letters; default: keep",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the action says."""
+    return {"train": _train, "convert": _convert, "score": _score}[options.action](options)
+
+
+def _train(options: argparse.Namespace) -> int:
+    from asr.language_model.arpa import write_arpa_to
+    from asr.language_model.kneser_ney import train
+
+    model = train(
+        _sentences(options), options.order, unit=options.unit, prune=options.prune, quiet=options.quiet
+    )
+    if options.output:
+        model.save(options.output)
+        _tell({**_facts(model), "file": str(options.output)}, options.json)
+    else:
+        write_arpa_to(sys.stdout.buffer, model)
+    return 0
+
+
+def _sentences(options: argparse.Namespace) -> Iterator[list[str]]:
+    """The text to train on: files, a run's training transcripts, or both."""
+    from asr.language_model.text import divide, read_sentences
+
+    if not options.text and not options.model:
+        raise UserError("give text files to train on, - for standard input, or --run RUN for its transcripts")
+    yield from read_sentences(options.text, options.unit, options.case)
+    if options.model:
+        for text in _transcripts(options.model, options.cache):
+            yield divide(text, options.unit, options.case, f"a transcript of {options.model}")
+
+
+def _transcripts(directory: Path, cache: Path) -> Iterable[str]:
+    from asr.config import RecognizerConfig
+    from asr.corpora import load_corpus
+
+    return load_corpus(RecognizerConfig.read(directory / "config.yaml").corpus, cache)["train"]["text"]
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from asr.language_model import NGram
+
+    model = NGram.load(options.source)
+    model.save(options.output)
+    _tell({**_facts(model), "file": str(options.output)}, options.json)
+    return 0
+
+
+def _score(options: argparse.Namespace) -> int:
+    from asr.language_model import NGram
+    from asr.language_model.text import read_sentences
+    from training.progress import track
+
+    model = NGram.load(options.model)
+    sentences = read_sentences(options.text, model.unit, options.case)
+    score = model.score_text(track(sentences, "scoring sentences", quiet=options.quiet))
+    if not score.sentences:
+        raise UserError("there is nothing to score: every line is empty")
+    facts = {
+        "sentences": score.sentences,
+        f"{model.unit}s": score.words,
+        "unknown": score.unknown,
+        "log10 probability": round(score.log10_prob, 4),
+        "perplexity": round(score.perplexity, 4),
+        "perplexity without ends": round(score.perplexity_without_ends, 4),
+        "perplexity without unknown": round(score.perplexity_of_known, 4),
+    }
+    _tell(facts, options.json)
+    return 0
+
+
+def _facts(model: "NGram") -> dict[str, Any]:
+    """What a model is."""
+    return {"unit": model.unit, "order": model.order, "n-grams": model.sizes}
+
+
+def _tell(facts: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(
+            json.dumps({name.replace(" ", "_"): value for name, value in facts.items()}, ensure_ascii=False)
+        )
+        return
+    for name, value in facts.items():
+        print(f"{name:26} {' '.join(map(str, value)) if isinstance(value, list) else value}")

@@ -1,0 +1,56 @@
+"""Folders as ATIS and SNIPS have them: `seq.in` (words), `seq.out` (tags), `label` (intents, optional).
+
+Line n of each file belongs to the same sentence; words and tags are separated by spaces.
+"""
+
+import re
+from pathlib import Path
+
+from slot_filling.corpora.config import CorpusConfig
+from slot_filling.corpora.raw import RawSentence
+from training.sources import CorpusError, corpus_folder, read_lines
+
+
+def read(folder: Path, config: CorpusConfig) -> list[RawSentence]:
+    """The sentences of one folder.
+
+    Raises:
+        CorpusError: a file is missing, is empty, or the lines of the files do not belong together.
+    """
+    corpus_folder(folder, config.kind, ("seq.in", "seq.out"))
+    words, tags = (_lines(folder / name) for name in ("seq.in", "seq.out"))
+    intents = _lines(folder / "label") if (folder / "label").exists() else [""] * len(words)
+    for name, lines in (("seq.out", tags), ("label", intents)):
+        if len(lines) != len(words):
+            raise CorpusError(
+                f"{folder / name}: {len(lines)} lines, but seq.in has {len(words)}: each sentence has one in each"
+            )
+    sentences = []
+    for number, rows in enumerate(zip(words, tags, intents, strict=True), 1):
+        if any(rows):
+            sentences.append(_sentence(folder, number, *rows))
+    if not sentences:
+        raise CorpusError(f"{folder / 'seq.in'}: the file is empty; it has one sentence a line")
+    return sentences
+
+
+def _sentence(folder: Path, number: int, words: str, tags: str, intent: str) -> RawSentence:
+    """One line of the three files."""
+    separated, tags_separated = (re.findall(r"[^ \t]+", line) for line in (words, tags))
+    if len(separated) != len(tags_separated):
+        raise CorpusError(
+            f"{folder / 'seq.out'}, line {number}: {len(tags_separated)} tags, but that line of seq.in has "
+            f"{len(separated)} words: each word needs one ({words[:60]!r})"
+        )
+    place = f"{folder / 'seq.out'}, line {number}"
+    return RawSentence(
+        tuple(separated), tuple(tags_separated), [place] * len(separated), intent.strip() or None
+    )
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a file, without empty ones at the end."""
+    lines = [line.strip(" \t\r\n") for _, line in read_lines(path)]
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from asr.confidence import ConfidenceConfig
 from training.config import Settings, TrainingConfig
 
 CorpusKind = Literal["travel", "an4", "fsdd", "ljspeech", "librispeech", "manifest"]
@@ -124,6 +125,7 @@ class DecodingConfig(Settings):
     hot_words: dict[str, float] = Field(
         {}, description="phrase: boost (natural log) whenever it is heard, such as {taipei: 3}"
     )
+    confidence: ConfidenceConfig | None = Field(None, description="makes confidences probabilities; fitted on dev")
 
     def describe(self) -> str:
         """In a few words, for tables."""

@@ -13,12 +13,14 @@ from torch.nn.utils.rnn import pad_sequence
 
 from asr.acoustic_model import AcousticModel
 from asr.audio import AudioError, check_samples, read_audio, resample
+from asr.confidence import word_confidences
 from asr.config import DecodingConfig, RecognizerConfig
 from asr.decoding.decoder import Decoder, make_decoder
 from asr.decoding.hypothesis import Hypothesis
 from asr.features import Features
 from asr.tokens import Tokens
-from asr.transcript import Transcript, Word
+from asr.transcript import Transcript
+from asr.word_times import speech_marks, spoken_words
 from training.checkpoint import CheckpointError, load_weights, save_weights, write_text
 
 Source = str | Path | np.ndarray | Tensor
@@ -30,6 +32,9 @@ BATCH_SECONDS = 120.0
 
 DECODING_FILE = "decoding.yaml"
 """Of a run directory: how it decodes, once it has been tuned."""
+
+COMPARED = 8
+"""Other hypotheses that a word's confidence is judged by."""
 
 DECODED_TOGETHER = 32
 """Recordings that go through the decoder at once."""
@@ -44,6 +49,8 @@ class Emission:
     duration_seconds: float
     source: str | None = None
     """The file, when it was one."""
+    speech: np.ndarray | None = None
+    """Whether each hundredth of a second may be speech; makes the times of words by a pause exact."""
 
 
 class Transcriber:
@@ -218,9 +225,11 @@ class Transcriber:
         """Transcripts of posteriors, by the run's decoder if no other is given."""
         log_probs = pad_sequence([each.log_probs for each in emissions], batch_first=True)
         lengths = torch.tensor([len(each.log_probs) for each in emissions])
-        found = (decoder or self.decoder).decode(log_probs, lengths)
+        compared = COMPARED if self.decoding.confidence else 0
+        n_best = 1 + max(alternatives, compared)
+        found = (decoder or self.decoder).decode(log_probs, lengths, n_best=n_best)
         return [
-            self.to_transcript(hypotheses[: 1 + alternatives], each.duration_seconds, each.source)
+            self.to_transcript(hypotheses, each, alternatives=alternatives)
             for hypotheses, each in zip(found, emissions, strict=True)
         ]
 
@@ -284,38 +293,33 @@ class Transcriber:
             log_probs, lengths = self.emissions([window[item][0] for item in batch])
             for item, row, length in zip(batch, log_probs.cpu(), lengths.tolist(), strict=True):
                 samples, source = window[item]
-                seconds = len(samples) / self.config.features.sample_rate
-                emissions[item] = Emission(row[:length], seconds, source)
+                rate = self.config.features.sample_rate
+                speech = speech_marks(samples, rate)
+                emissions[item] = Emission(row[:length], len(samples) / rate, source, speech)
         for item in range(len(window)):
             yield emissions[item]
 
     def to_transcript(
-        self, hypotheses: Sequence[Hypothesis], duration_seconds: float, source: str | None = None
+        self, hypotheses: Sequence[Hypothesis], emission: Emission, *, alternatives: int = 0
     ) -> Transcript:
-        """The first hypothesis as text and words with their times, the others as its alternatives."""
-        best, *others = hypotheses
-        words = self._words(best, duration_seconds)
+        """The first hypothesis as text and words with their times, the others as its alternatives.
+
+        Args:
+            hypotheses: the n-best list.
+            emission: what was decoded.
+            alternatives: how many of the others to give, at most.
+        """
+        best = hypotheses[0]
+        confidences = word_confidences(best, self.tokens, self.decoding.confidence, hypotheses)
+        seconds = emission.duration_seconds
+        words = spoken_words(best, self.tokens, self.seconds_per_step, seconds, emission.speech, confidences)
         return Transcript(
             text=" ".join(word.text for word in words),
             words=words,
             score=best.score,
-            duration_seconds=duration_seconds,
-            source=source,
-            alternatives=tuple(self.to_transcript([each], duration_seconds, source) for each in others),
+            duration_seconds=seconds,
+            source=emission.source,
+            alternatives=tuple(
+                self.to_transcript([each], emission) for each in hypotheses[1 : 1 + alternatives]
+            ),
         )
-
-    def _words(self, hypothesis: Hypothesis, duration_seconds: float) -> tuple[Word, ...]:
-        words: list[Word] = []
-        for group in self.tokens.words(hypothesis.tokens):
-            start = hypothesis.starts[group[0]] * self.seconds_per_step
-            end = hypothesis.ends[group[-1]] * self.seconds_per_step
-            posteriors = np.array([hypothesis.confidences[position] for position in group])
-            words.append(
-                Word(
-                    text=self.tokens.decode(hypothesis.tokens[position] for position in group).strip(),
-                    start=round(min(start, duration_seconds), 3),
-                    end=round(min(end, duration_seconds), 3),
-                    confidence=float(np.exp(np.log(np.maximum(posteriors, 1e-10)).mean())),
-                )
-            )
-        return tuple(words)

@@ -43,7 +43,8 @@ def test_doubled_letters_and_word_times(transcriber: Transcriber) -> None:
     assert (first.text, second.text) == ("abb", "da")
     assert 0.05 < first.start < 0.25
     assert first.start < first.end <= second.start < second.end <= transcript.duration_seconds
-    assert second.start == pytest.approx(0.1 + 4 * 0.14, abs=0.12)
+    space, letter = 0.1 + 3 * 0.14, 0.1 + 4 * 0.14  # in this language a space is a sound, between two words
+    assert space - 0.08 < second.start < letter + 0.08
     assert all(0 < word.confidence <= 1 for word in transcript.words)
 
 

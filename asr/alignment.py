@@ -39,7 +39,7 @@ class Path:
 def force_align(log_probs: Tensor, lengths: Tensor, targets: Sequence[Sequence[int]]) -> list[Path]:
     """The likeliest path of each target, utterances side by side on as many threads as torch uses.
 
-    An utterance takes time in proportion to steps x (2 tokens + 1), and so many bytes.
+    An utterance takes time in proportion to steps x tokens, and so many bytes.
 
     Args:
         log_probs: `[batch, steps, tokens]` natural logs.
@@ -68,15 +68,13 @@ def _align(log_probs: np.ndarray, target: np.ndarray, where: str) -> Path:
     """The path of one `target [tokens]` on `log_probs [steps, tokens]`; `where` opens the message of an error."""
     _check(log_probs, target, where)
     starts, ends = np.zeros((2, len(target)), np.int64)
-    score = _viterbi(log_probs, target, starts, ends) if len(log_probs) else 0.0
+    best = np.full(len(target), -np.inf)
+    score = _viterbi(log_probs, target, starts, ends, best) if len(log_probs) else 0.0
     if not np.isfinite(score):
         raise AlignmentError(
             f"{where}the model gives this text no probability at all; its posteriors are zero or not numbers"
         )
-    best = (log_probs[a:b, token].max() for token, a, b in zip(target, starts, ends, strict=True))
-    return Path(
-        tuple(starts.tolist()), tuple(ends.tolist()), tuple(float(np.exp(value)) for value in best), score
-    )
+    return Path(tuple(starts.tolist()), tuple(ends.tolist()), tuple(np.exp(best).tolist()), score)
 
 
 def _check(log_probs: np.ndarray, target: np.ndarray, where: str) -> None:
@@ -92,36 +90,58 @@ def _check(log_probs: np.ndarray, target: np.ndarray, where: str) -> None:
 
 
 @compiled
-def _viterbi(log_probs, target, starts, ends):  # type: ignore[no-untyped-def]
-    """Fill `starts` and `ends [L]` of `target [L]` on `log_probs [T, V]`, T > 0; the score of the path.
+def _viterbi(log_probs, target, starts, ends, best_of):  # type: ignore[no-untyped-def]
+    """Find the best path of `target [L]` on `log_probs [T, V]`, T > 0.
 
-    State 2i + 1 is token i, the even ones are blanks. Of two equal paths the one that moves on later is taken.
+    Fills `starts`, `ends` and `best_of` (highest log-probability) `[L]` of the tokens; returns the path's score.
+    Blank i stands before token i, blank L after the last. Of two equal paths the one that moves on later is taken.
     """
-    steps, states = len(log_probs), 2 * len(target) + 1
-    scores = np.full(states, -np.inf)
-    moves = np.zeros((steps, states), np.uint8)  # states that the best path to a state advanced by
-    scores[0] = 0.0
-    for step in range(steps):
-        # Only states that the start reaches by now and that reach the end in time; downward, for in place the
-        # scores of lower states must still be those of the step before.
-        first, last = max(0, states - 2 * (steps - step)), min(states - 1, 2 * step + 1)
-        for state in range(last, first - 1, -1):
-            token = target[state // 2] if state % 2 else BLANK
-            best, move = scores[state], 0
-            if state > 0 and scores[state - 1] > best:
-                best, move = scores[state - 1], 1
-            skips = state > 1 and state % 2 == 1 and target[state // 2] != target[state // 2 - 1]
-            if skips and scores[state - 2] > best:
-                best, move = scores[state - 2], 2
-            scores[state] = best + log_probs[step, token]
-            moves[step, state] = move
-    state = states - 1
-    if states > 1 and scores[state - 1] > scores[state]:
-        state -= 1
-    score = scores[state]
-    for step in range(steps - 1, -1, -1):
-        if state % 2:
-            starts[state // 2] = step
-            ends[state // 2] = max(ends[state // 2], step + 1)
-        state -= moves[step, state]
+    # Of each step: 1 where the best path comes to blank i from token i - 1, and twice the states it came to token i by.
+    moves = np.zeros((len(log_probs), len(target) + 1), np.uint8)
+    score, on_token = _advance(log_probs, target, moves)
+    item = len(target)
+    for step in range(len(log_probs) - 1, -1, -1):
+        if not on_token:
+            on_token = moves[step, item] % 2 == 1
+            continue
+        token = item - 1
+        starts[token] = step
+        ends[token] = max(ends[token], step + 1)
+        best_of[token] = max(best_of[token], log_probs[step, target[token]])
+        move = moves[step, token] // 2
+        item -= move > 0
+        on_token = move != 1
     return score
+
+
+@compiled
+def _advance(log_probs, target, moves):  # type: ignore[no-untyped-def]
+    """Fill `moves [T, L + 1]`; the best path's score, and whether it ends on the last token."""
+    steps, count = moves.shape[0], len(target)
+    blanks, tokens = np.full(count + 1, -np.inf), np.full(count + 1, -np.inf)  # tokens[i + 1] is token i
+    skipped = np.zeros(count)  # added where a path passes over blank i: impossible between equal tokens
+    skipped[1:][target[1:] == target[:-1]] = -np.inf
+    blanks[0] = 0.0
+    for step in range(steps):
+        now, blank_now = log_probs[step], log_probs[step, BLANK]
+        # Only what the start reaches by now and what reaches the end in time; downward, for in place the scores
+        # of lower states must still be those of the step before.
+        first, last = max(0, count - steps + step), min(count, step + 1)
+        if last == count:
+            moves[step, count] = tokens[count] > blanks[count]
+            blanks[count] = max(blanks[count], tokens[count]) + blank_now
+        for item in range(last - 1, first - 1, -1):
+            before, blank, best = tokens[item], blanks[item], tokens[item + 1]
+            skip = before + skipped[item]
+            move = 0
+            if blank > best:
+                best, move = blank, 2
+            if skip > best:
+                best, move = skip, 4
+            tokens[item + 1] = best + now[target[item]]
+            if before > blank:
+                blank = before
+                move += 1
+            blanks[item] = blank + blank_now
+            moves[step, item] = move
+    return max(blanks[count], tokens[count]), tokens[count] > blanks[count]

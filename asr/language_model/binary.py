@@ -4,10 +4,11 @@ import json
 import mmap
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
-from asr.language_model.ngram import RESERVED, LanguageModelError, NGram
+from asr.language_model.ngram import RESERVED, LanguageModelError, NGram, Unit
 from asr.language_model.trie import Trie
 
 FORMAT = "sluice n-gram 1"
@@ -57,8 +58,11 @@ def read_binary(path: Path) -> NGram:
         arrays = _map(path)
         _check(arrays)
         words = _words(arrays.pop("vocabulary"), arrays.pop("vocabulary_bounds"))
-        return NGram(int(facts["order"]), facts["unit"], words, Trie(**arrays))
-    except (ValueError, KeyError, TypeError) as error:
+        model = NGram(int(facts["order"]), facts["unit"], words, Trie(**arrays))  # type: ignore[arg-type]
+        if model.unit not in get_args(Unit) or model.level_bounds[-1] != len(model.word):
+            raise ValueError(f"it says that it is of order {model.order} and of unit {model.unit}")
+        return model
+    except (ValueError, KeyError, TypeError, IndexError) as error:
         raise LanguageModelError(
             f"{path}: damaged: {error or type(error).__name__}; train or convert it anew"
         ) from error

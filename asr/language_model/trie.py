@@ -107,7 +107,8 @@ def sort_levels(levels: Sequence[Level], vocabulary: int) -> list[SortedLevel]:
         log_prob = np.full(len(unique), np.nan, np.float32)
         backoff = np.zeros(len(unique), np.float32)
         log_prob[ranks[depth]] = level.log_prob
-        backoff[ranks[depth]] = level.backoff
+        if depth < len(levels) - 1:  # the longest n-grams are no context
+            backoff[ranks[depth]] = level.backoff
         grown.append(SortedLevel(*np.divmod(unique, vocabulary), log_prob, backoff))
     return grown
 

@@ -29,9 +29,9 @@ def load_corpus(config: CorpusConfig) -> dict[str, list[Sentence]]:
         CorpusError: the corpus is not where, or not what, it was said to be; says what and where.
     """
     if config.kind == "travel":
-        from slot_filling.corpora import travel
+        from slot_filling.corpora.travel import load
 
-        return travel.load(config)
+        return load(config)
     raw = {part: READERS[config.kind](path, config) for part, path in locate(config).items()}
     parts = divide(
         settle(raw, config.scheme, config.data or "corpus"), config.dev_fraction, config.split_seed

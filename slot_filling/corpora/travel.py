@@ -1,0 +1,49 @@
+"""The embedded corpus: travel requests of `domains.travel_text`, in spoken and in written form.
+
+Nothing is downloaded. Half of the names and of the templates in dev and in test are not in training.
+"""
+
+from typing import get_args
+
+from domains.grammar import Part
+from domains.travel_text import written
+from domains.written import Passage
+from slot_filling.corpora.config import CorpusConfig
+from slot_filling.schemes import tags_of
+from slot_filling.sentences import Sentence, Span
+from slot_filling.tokenize import tokenize
+from training.sources import CorpusError
+
+DEV_AND_TEST_SHARE = 0.1  # each
+
+
+def load(config: CorpusConfig) -> dict[str, list[Sentence]]:
+    """The parts "train", "dev" and "test".
+
+    Raises:
+        CorpusError: the settings name files, which this corpus does not have.
+    """
+    if any(path is not None for path in (config.data, config.train, config.dev, config.test)):
+        raise CorpusError(
+            "corpus travel is made, not read: unset corpus.data, train, dev and test, or set corpus.kind to the format "
+            "of those files (conll, jsonl, atis, snips)"
+        )
+    held_out = round(config.sentences * DEV_AND_TEST_SHARE)
+    sizes = {"train": config.sentences - 2 * held_out, "dev": held_out, "test": held_out}
+    return {
+        part: [
+            to_sentence(passage, f"travel {part} {number}")
+            for number, passage in enumerate(written(sizes[part], config.split_seed, part), 1)
+        ]
+        for part in get_args(Part)
+    }
+
+
+def to_sentence(passage: Passage, where: str) -> Sentence:
+    """The words of a text, as `tokenize` finds them in use too, with their tags."""
+    tokens = tokenize(passage.text)
+    starts = {token.start: number for number, token in enumerate(tokens)}
+    ends = {token.end: number + 1 for number, token in enumerate(tokens)}
+    spans = [Span(slot.label, starts[slot.start], ends[slot.end]) for slot in passage.slots]
+    words = tuple(token.text for token in tokens)
+    return Sentence(words, tuple(tags_of(spans, len(words))), passage.intent, where)

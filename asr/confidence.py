@@ -172,7 +172,7 @@ def calibrate(
         inside = folds == fold
         held_out[inside] = _probabilities(fit_logistic(features[~inside], right[~inside]), features[inside])
     means = [confidence for hypothesis in best for confidence in word_confidences(hypothesis, tokens)]
-    bias, lowest, mean, share = (round(weight, 4) for weight in fit_logistic(features, right).tolist())
+    bias, lowest, mean, share = (round(weight, 4) + 0.0 for weight in fit_logistic(features, right).tolist())
     return Calibration(
         ConfidenceConfig(bias=bias, lowest=lowest, mean=mean, share=share),
         len(right),

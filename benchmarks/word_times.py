@@ -19,18 +19,17 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from tabulate import tabulate
 
 from asr import Transcriber
 from asr.augment import change_speed
 from asr.corpora import load_corpus
-from asr.decoding import greedy_decode
+from asr.decoding import GreedySearch
 from asr.error_analysis import align_texts
 from asr.examples import read_row
 from asr.text_alignment import align_text
+from asr.transcriber import Emission
 from asr.transcript import Word
-from asr.word_times import speech_marks, spoken_words
 from training.progress import track
 
 if TYPE_CHECKING:
@@ -48,27 +47,26 @@ class Clock:
         self.transcriber = transcriber
         self.rate = transcriber.config.features.sample_rate
 
-    def emit(self, samples: np.ndarray) -> dict[str, Any]:
+    def emit(self, samples: np.ndarray) -> Emission:
         """What both ways of timing need of `[samples]`."""
-        log_probs, _ = self.transcriber.emissions([samples])
-        return {
-            "log_probs": log_probs[0],
-            "seconds_per_step": self.transcriber.seconds_per_step,
-            "duration_seconds": len(samples) / self.rate,
-            "speech": speech_marks(samples, self.rate),
-        }
+        return next(self.transcriber.emit_many([samples]))
 
-    def align(self, emission: dict[str, Any], text: str) -> Times:
+    def align(self, emission: Emission, text: str) -> Times:
         """Times of the words of a known text."""
-        return as_times(align_text(text=text, tokens=self.transcriber.tokens, **emission).words)
+        alignment = align_text(
+            emission.log_probs,
+            text,
+            self.transcriber.tokens,
+            self.transcriber.seconds_per_step,
+            emission.duration_seconds,
+            emission.speech,
+        )
+        return as_times(alignment.words)
 
-    def hear(self, emission: dict[str, Any]) -> tuple[str, Times]:
+    def hear(self, emission: Emission) -> tuple[str, Times]:
         """The text that greedy decoding hears, and its words' times."""
-        facts = {name: value for name, value in emission.items() if name != "log_probs"}
-        log_probs = emission["log_probs"][None]
-        (hypothesis,) = greedy_decode(log_probs, torch.tensor([log_probs.shape[1]]))
-        words = spoken_words(hypothesis, self.transcriber.tokens, **facts)
-        return " ".join(word.text for word in words), as_times(words)
+        (transcript,) = self.transcriber.decode([emission], GreedySearch())
+        return transcript.text, as_times(transcript.words)
 
 
 def as_times(words: Sequence[Word]) -> Times:

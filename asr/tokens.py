@@ -92,6 +92,12 @@ class Tokens:
                 words[-1].append(position)
         return [word for word in words if word]
 
+    @property
+    def texts(self) -> list[str]:
+        """What each token writes: the blank nothing, a subword that begins a word a space before its letters."""
+        mark = _WORD_START if self._subwords else " "
+        return ["", *(symbol.replace(mark, " ") for symbol in self.symbols[1:])]
+
     def describe(self) -> str:
         """The characters for a person to read, shortened when there are many."""
         symbols = ["space" if symbol == " " else symbol for symbol in self.symbols[1:]]

@@ -1,7 +1,19 @@
 """From posteriors to text."""
 
+from asr.decoding.beam import BeamSearch
 from asr.decoding.decoder import Decoder, GreedySearch, make_decoder
 from asr.decoding.greedy import greedy_decode
+from asr.decoding.hot_words import HotWords
 from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.lexicon import Lexicon
 
-__all__ = ["Decoder", "GreedySearch", "Hypothesis", "greedy_decode", "make_decoder"]
+__all__ = [
+    "BeamSearch",
+    "Decoder",
+    "GreedySearch",
+    "HotWords",
+    "Hypothesis",
+    "Lexicon",
+    "greedy_decode",
+    "make_decoder",
+]

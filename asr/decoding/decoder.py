@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 class Decoder(Protocol):
     """Posteriors to hypotheses."""
 
-    def decode(self, log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
+    def decode(self, log_probs: Tensor, lengths: Tensor, *, n_best: int = 1) -> list[list[Hypothesis]]:
         """The best hypotheses of each utterance, best first; at least one each.
 
         Args:
             log_probs: `[batch, steps, tokens]` natural logs.
             lengths: `[batch]` int64 steps of each utterance; what stands past them is not read.
+            n_best: most hypotheses of an utterance; no two have the same text.
         """
         ...
 
@@ -30,8 +31,8 @@ class Decoder(Protocol):
 class GreedySearch:
     """Best-path decoding as a decoder: one hypothesis an utterance."""
 
-    def decode(self, log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
-        """See `Decoder`."""
+    def decode(self, log_probs: Tensor, lengths: Tensor, *, n_best: int = 1) -> list[list[Hypothesis]]:
+        """See `Decoder`; there is never more than one."""
         return [[hypothesis] for hypothesis in greedy_decode(log_probs, lengths)]
 
 

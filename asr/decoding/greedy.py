@@ -36,4 +36,5 @@ def _collapse_path(path: np.ndarray, scores: np.ndarray) -> Hypothesis:
         ends=tuple(int(b) for _, b in runs),
         confidences=tuple(float(np.exp(scores[a:b].max())) for a, b in runs),
         score=float(scores.sum()),
+        acoustic_score=float(scores.sum()),
     )

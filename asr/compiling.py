@@ -1,0 +1,30 @@
+"""Functions compiled by numba when first called, and kept on disk for the next process where that can be.
+
+numba keeps what it compiled beside the module, else in the user's cache folder. A module's own change makes that
+stale; a change of a function that it calls in another file does not: delete `__pycache__` then.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_compile: Any = numba.njit  # whose type hints lack some of the options below
+
+
+def compiled(function: Function) -> Function:
+    """Compile a function without Python's lock, so that threads run it side by side; 1.0 / 0.0 is infinite in it.
+
+    Where no folder for a cache can be written (numba raises RuntimeError then) it is compiled in each process.
+    """
+    try:
+        return _compile(function, nogil=True, error_model="numpy", cache=True)
+    except RuntimeError:
+        return _compile(function, nogil=True, error_model="numpy")
+
+
+def compiled_part(function: Function) -> Function:
+    """Compile a function that only compiled functions call: without what Python would need, in half the time."""
+    return _compile(function, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)

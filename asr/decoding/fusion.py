@@ -1,0 +1,240 @@
+"""What a search knows of language, put together as flat arrays for compiled code: n-gram, lexicon, hot words."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from asr.config import DecodingConfig
+from asr.decoding.alphabet import Alphabet, name_characters
+from asr.decoding.hot_words import Automaton, HotWords, HotWordsError, build_automaton
+from asr.decoding.lexicon import Lexicon, Trie, build_trie
+from training.errors import UserError
+
+if TYPE_CHECKING:
+    from asr.language_model import NGram
+
+UNKNOWN, START, END = 0, 1, 2
+"""Words of every n-gram: `<unk>`, `<s>`, `</s>`."""
+
+NEVER = -98 * np.log(10)
+"""Log-probabilities below are those of what a model does not predict; ARPA files write 10^-99."""
+
+
+class FusionError(UserError):
+    """A language model does not go with the model's alphabet."""
+
+
+class Model(NamedTuple):
+    """An n-gram's arrays (see `NGram`), and where it begins."""
+
+    first_child: np.ndarray
+    word: np.ndarray
+    log_prob: np.ndarray
+    backoff: np.ndarray
+    suffix: np.ndarray
+    start: int
+
+
+class Fusion(NamedTuple):
+    """All that changes a prefix's score beside its posteriors; numba reads it by field."""
+
+    first: np.ndarray
+    characters: np.ndarray
+    """Characters of each token (see `Alphabet`)."""
+    tracks_words: bool
+    """Words are followed through the trie, for a word model, a lexicon or the bonus."""
+    closed: bool
+    """Only words of the trie are possible."""
+    scores_words: bool
+    """The n-gram is one of words."""
+    scores_characters: bool
+    """The n-gram is one of characters."""
+    weight: float
+    word_bonus: float
+    token_bonus: float
+    token_factor: float
+    """e to the largest bonus of a token."""
+    unknown_score: float
+    knows_unknown: bool
+    """The n-gram gives unknown words a probability; where it has none the unknown score stands alone."""
+    trie: Trie
+    ahead: np.ndarray
+    """float64 over trie nodes: e to the best that a word here can still score (its look-ahead)."""
+    ending: np.ndarray
+    """float64 over trie nodes: e to the most that a word's end here can score, in any context."""
+    unknown_ahead: float
+    """The same of a word outside the trie."""
+    model: Model
+    first_unit: np.ndarray
+    units: np.ndarray
+    """Words of a character model that each token is: those of token n are `units[first_unit[n]:first_unit[n + 1]]`."""
+    skips_space: bool
+    """A space at the text's start, or doubled, is none to the character model: so where subwords begin with one."""
+    has_hot_words: bool
+    hot: Automaton
+
+
+def fuse(
+    alphabet: Alphabet,
+    settings: DecodingConfig,
+    language_model: "NGram | None" = None,
+    lexicon: Lexicon | None = None,
+) -> Fusion:
+    """Put together what is given; hot words come by `with_hot_words`.
+
+    Raises:
+        FusionError, LexiconError: it does not go with the alphabet.
+    """
+    unit = language_model.unit if language_model is not None else None
+    if lexicon is not None:
+        lexicon.check(alphabet)
+    by_characters = unit == "character"
+    word_bonus = 0.0 if by_characters else settings.word_bonus
+    longest = int(np.diff(alphabet.first).max())
+    trie, ahead, ending = _words(alphabet, settings, None if by_characters else language_model, lexicon)
+    first_unit, units = _units(alphabet, language_model if by_characters else None)
+    return Fusion(
+        first=_flat(alphabet.first, np.int32),
+        characters=_flat(alphabet.characters, np.int32),
+        tracks_words=lexicon is not None or unit == "word" or word_bonus != 0,
+        closed=lexicon is not None,
+        scores_words=unit == "word",
+        scores_characters=by_characters,
+        weight=float(settings.weight),
+        word_bonus=float(word_bonus),
+        token_bonus=float(settings.word_bonus if by_characters else 0.0),
+        token_factor=float(np.exp(max(0.0, settings.word_bonus) * longest)) if by_characters else 1.0,
+        unknown_score=float(settings.unknown_score),
+        knows_unknown=language_model is not None and _unknown_log_prob(language_model) > NEVER,
+        trie=Trie(*map(_flat, trie)),
+        ahead=_flat(ahead),
+        ending=_flat(ending),
+        unknown_ahead=float(np.exp(_weighted(settings.unknown_score, settings))) if unit == "word" else 1.0,
+        model=_arrays(language_model),
+        first_unit=_flat(first_unit),
+        units=_flat(units),
+        skips_space=any(len(text) > 1 and text[0] == " " for text in alphabet.tokens.texts),
+        has_hot_words=False,
+        hot=_automaton({}, alphabet),
+    )
+
+
+def with_hot_words(
+    fusion: Fusion, hot_words: HotWords, alphabet: Alphabet, lexicon: Lexicon | None = None
+) -> Fusion:
+    """The same with these hot words and no others.
+
+    Raises:
+        HotWordsError: a phrase has characters that the alphabet lacks, or a word that the lexicon lacks.
+    """
+    hot_words.check(alphabet)
+    if lexicon is not None:
+        lacking = sorted(
+            {word for phrase in hot_words.boosts for word in phrase.split()} - set(lexicon.words)
+        )
+        if lacking:
+            raise HotWordsError(
+                f"hot words: {', '.join(map(repr, lacking[:20]))} cannot be heard, as {lexicon.source} has no such "
+                "word; add it there, or decode without a lexicon"
+            )
+    return fusion._replace(has_hot_words=bool(hot_words.boosts), hot=_automaton(hot_words.boosts, alphabet))
+
+
+def _flat(array: np.ndarray, kind: type | None = None) -> np.ndarray:
+    """The array as compiled code takes it: all read-only, memory-mapped or not, so that one version will do."""
+    flat = np.ascontiguousarray(array, kind).view(np.ndarray).view()
+    flat.setflags(write=False)
+    return flat
+
+
+def _automaton(boosts: dict[str, float], alphabet: Alphabet) -> Automaton:
+    start, *arrays = build_automaton(boosts, alphabet)
+    return Automaton(start, *map(_flat, arrays))
+
+
+def _unknown_log_prob(model: "NGram") -> float:
+    """Of `<unk>` without context."""
+    unigrams = slice(model.first_child[0], model.first_child[1])
+    return float(model.log_prob[unigrams][model.word[unigrams] == UNKNOWN].max(initial=-np.inf))
+
+
+def _arrays(model: "NGram | None") -> Model:
+    """The n-gram's arrays; without one, arrays of its types that are never read."""
+    if model is None:
+        nothing, zero = np.zeros(1, np.int32), np.zeros(1, np.float32)
+        return Model(_flat(nothing), _flat(nothing), _flat(zero), _flat(zero), _flat(nothing), 0)
+    return Model(
+        _flat(model.first_child, np.int32),
+        _flat(model.word, np.int32),
+        _flat(model.log_prob, np.float32),
+        _flat(model.backoff, np.float32),
+        _flat(model.suffix, np.int32),
+        int(model.start_state),
+    )
+
+
+def _weighted(log_probs: np.ndarray | float, settings: DecodingConfig) -> np.ndarray:
+    """Times the weight; nothing where that is 0, even of what is impossible."""
+    return np.asarray(settings.weight * log_probs if settings.weight else np.zeros_like(log_probs))
+
+
+def _words(
+    alphabet: Alphabet, settings: DecodingConfig, model: "NGram | None", lexicon: Lexicon | None
+) -> tuple[Trie, np.ndarray, np.ndarray]:
+    """The trie of the words that can be told apart, `Fusion.ahead` and `Fusion.ending`."""
+    words = lexicon.words if lexicon else model.words[END + 1 :] if model else ()
+    if model is None:
+        trie = build_trie(words, np.arange(len(words)), np.zeros(len(words)), alphabet)
+        return trie, np.ones(len(trie.word)), np.exp(np.where(trie.word >= 0, settings.word_bonus, -np.inf))
+    ids = np.array([model.ids.get(word, UNKNOWN) for word in words], np.int32)
+    alone, most = _bounds(model, settings)
+    trie = build_trie(words, ids, _weighted(alone[ids], settings), alphabet)
+    if len(trie.word) == 1:
+        raise FusionError(
+            f"the language model has no word that the model's alphabet can write: its words are such as "
+            f"{name_characters(words, 5)}, the alphabet is {alphabet.tokens.describe()}. Letter case? Another language?"
+        )
+    unknown = _weighted(settings.unknown_score, settings)
+    best = trie.best if lexicon else np.maximum(trie.best, unknown)
+    ending = np.where(trie.word >= 0, _weighted(most[trie.word], settings), -np.inf if lexicon else unknown)
+    ahead = np.exp(best)
+    ahead[0] = 1.0  # no word has begun
+    return trie, ahead, np.exp(ending + settings.word_bonus)
+
+
+def _bounds(model: "NGram", settings: DecodingConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Log-probability of each word without context, and the most that it is in any."""
+    word, log_prob = np.asarray(model.word), np.asarray(model.log_prob, np.float64)
+    alone = np.full(len(model.words), -np.inf)
+    unigrams = slice(model.first_child[0], model.first_child[1])
+    alone[word[unigrams]] = log_prob[unigrams]
+    most = np.full(len(model.words), -np.inf)
+    np.maximum.at(most, word[1:], log_prob[1:])
+    # Where a model backs off by factors above 1, a word may be likelier than the model says anywhere.
+    most = np.minimum(0.0, most + (model.order - 1) * max(0.0, float(np.max(model.backoff))))
+    most[UNKNOWN] = settings.unknown_score
+    alone[UNKNOWN] = (
+        min(alone[UNKNOWN], settings.unknown_score) if alone[UNKNOWN] > NEVER else settings.unknown_score
+    )
+    return alone, most
+
+
+def _units(alphabet: Alphabet, model: "NGram | None") -> tuple[np.ndarray, np.ndarray]:
+    """The words of a character model that each token is.
+
+    Raises:
+        FusionError: the model lacks more than half of the tokens.
+    """
+    texts = alphabet.tokens.texts
+    if model is None:
+        return np.zeros(len(texts) + 1, np.int32), np.zeros(0, np.int32)
+    lacking = [text for text in texts if any(character not in model.ids for character in text)]
+    if 2 * len(lacking) > len(texts) - 1:
+        raise FusionError(
+            f"the language model is of other characters than the model's alphabet: it lacks "
+            f"{name_characters(lacking)}, and has such as {name_characters(model.words[END + 1 :], 10)}. "
+            "Letter case? Another language? A model of words is one of unit word."
+        )
+    units = [[model.ids.get(character, UNKNOWN) for character in text] for text in texts]
+    first = np.cumsum([0, *map(len, units)], dtype=np.int32)
+    return first, np.array([unit for each in units for unit in each], np.int32)

@@ -1,0 +1,150 @@
+"""Phrases that are boosted at run time, found by an automaton (Aho and Corasick 1975) as prefixes grow.
+
+A hypothesis gains a phrase's boost each time it has the phrase as whole words; phrases inside others, and phrases
+that overlap, count too. So that the search does not lose a phrase before its last letter, the part of it that has
+matched lends a part of its boost, which is taken back when the match fails: what has no whole phrase gains nothing.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from asr.decoding.alphabet import SPACE, Alphabet, name_characters
+from training.errors import UserError
+
+LARGEST_BOOST = 100.0
+
+
+class HotWordsError(UserError):
+    """A phrase is empty, has characters that the model lacks, or a boost that is no reasonable number."""
+
+
+class HotWords:
+    """Phrases and what each adds to a score (natural log) whenever it is heard."""
+
+    def __init__(self, boosts: Mapping[str, float]) -> None:
+        """Take over phrases; runs of spaces in them count as one.
+
+        Raises:
+            HotWordsError: a phrase is empty, or its boost is not a number between -100 and 100.
+        """
+        self.boosts = {" ".join(phrase.split()): float(boost) for phrase, boost in boosts.items()}
+        if "" in self.boosts:
+            raise HotWordsError("hot words: a phrase is empty")
+        for phrase, boost in self.boosts.items():
+            if not math.isfinite(boost) or abs(boost) > LARGEST_BOOST:
+                raise HotWordsError(
+                    f"hot words: the boost of {phrase!r} is {boost}; it is a natural log, mostly between 1 and 10, "
+                    f"and at most {LARGEST_BOOST:g}"
+                )
+
+    def check(self, alphabet: Alphabet) -> None:
+        """Refuse phrases that the model cannot write.
+
+        Raises:
+            HotWordsError: names the phrase and its characters.
+        """
+        for phrase in self.boosts:
+            unknown = alphabet.unknown(phrase)
+            if " " in phrase and not alphabet.has_space:
+                unknown.insert(0, " ")
+            if unknown:
+                raise HotWordsError(
+                    f"hot words: {phrase!r} has characters that the model's alphabet lacks: "
+                    f"{name_characters(unknown)}. The alphabet is {alphabet.tokens.describe()}; mind the letter case."
+                )
+
+
+class Automaton(NamedTuple):
+    """Flat arrays over states, for compiled code. A state is the longest end of a text that begins a phrase."""
+
+    start: int
+    """State of the empty text."""
+    column: np.ndarray
+    """int32 `[characters]`: the column of `following` for each; characters in no phrase share one."""
+    following: np.ndarray
+    """int32 `[states, columns]`."""
+    after_space: np.ndarray
+    """bool: the last character was a space, or there was none; more spaces change nothing then."""
+    lent: np.ndarray
+    """float64: e to the boost that is lent to what has matched."""
+    earned: np.ndarray
+    """float64: the boosts of all phrases that are complete on coming here."""
+    most: np.ndarray
+    """float64: the largest factor by which one more token can change a score."""
+
+
+def build_automaton(boosts: Mapping[str, float], alphabet: Alphabet) -> Automaton:
+    """Build the automaton of checked phrases.
+
+    Where the alphabet has a space, phrases are whole words: a space stands before and after each, and one is
+    thought before and after the text. Where it has none, as in Chinese, they match anywhere.
+    """
+    edge = [SPACE] if alphabet.has_space else []
+    patterns = {(*edge, *alphabet.spell(phrase), *edge): boost for phrase, boost in boosts.items()}
+    letters = sorted({character for pattern in patterns for character in pattern} | {SPACE})
+    column = np.full(len(alphabet), len(letters), np.int32)
+    column[letters] = np.arange(len(letters))
+    children: list[dict[int, int]] = [{}]
+    last, own_lent, own_earned = [-1], [0.0], [0.0]
+    for pattern, boost in patterns.items():
+        state, size = 0, len(pattern) - 2 * len(edge)
+        for depth, character in enumerate(pattern, 1):
+            if character not in children[state]:
+                children[state][character] = len(children)
+                children.append({})
+                last.append(character)
+                own_lent.append(0.0)
+                own_earned.append(0.0)
+            state = children[state][character]
+            if depth < len(pattern):
+                own_lent[state] = max(own_lent[state], boost * (depth - len(edge)) / size)
+        own_earned[state] += boost
+    following, lent, earned = _follow(children, own_lent, own_earned, letters)
+    after_space = np.array([bool(edge) and character == SPACE for character in last])
+    start = following[0, column[SPACE]] if edge else 0
+    linear = np.exp(lent)
+    automaton = Automaton(int(start), column, following, after_space, linear, earned, np.ones(len(following)))
+    return automaton._replace(most=_largest_factors(automaton, alphabet))
+
+
+def _follow(
+    children: list[dict[int, int]], own_lent: list[float], own_earned: list[float], letters: list[int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Complete a trie: the state after each letter (and after any other), and what shorter matches lend and earn."""
+    following = np.zeros((len(children), len(letters) + 1), np.int32)
+    column = {character: place for place, character in enumerate(letters)}
+    lent, earned = np.array(own_lent), np.array(own_earned)
+    shorter = [0] * len(children)  # the longest proper end of a state's text that is a state too
+    queue = [0]
+    for state in queue:  # breadth first: shorter matches are complete when they are asked for
+        fallback = following[shorter[state]].copy() if state else np.zeros(len(letters) + 1, np.int32)
+        following[state] = fallback
+        if state:
+            lent[state] = max(lent[state], lent[shorter[state]])
+            earned[state] += earned[shorter[state]]
+        for character, child in children[state].items():
+            following[state, column[character]] = child
+            shorter[child] = int(fallback[column[character]])
+            queue.append(child)
+    return following, lent, earned
+
+
+def _largest_factors(automaton: Automaton, alphabet: Alphabet) -> np.ndarray:
+    """The largest factor of each state over all tokens; tokens that look the same to it count once."""
+    spans = zip(alphabet.first[:-1], alphabet.first[1:], strict=True)
+    distinct = {
+        tuple(automaton.column[c] for c in alphabet.characters[a:b]): alphabet.characters[a:b]
+        for a, b in spans
+    }
+    most = np.zeros(len(automaton.lent))
+    for characters in distinct.values():
+        state, earned = np.arange(len(most)), np.zeros(len(most))
+        for character in characters:
+            moves = ~(automaton.after_space[state] & (character == SPACE))
+            state = np.where(moves, automaton.following[state, automaton.column[character]], state)
+            earned += np.where(moves, automaton.earned[state], 0.0)
+        most = np.maximum(most, np.exp(earned) * automaton.lent[state] / automaton.lent)
+    return most

@@ -1,0 +1,200 @@
+"""What one more token does to a prefix's language score: words, characters and hot words, compiled.
+
+A prefix's language state is four numbers. `context`: the n-gram's node. `place`: the node of the growing word in the
+trie of words; 0 where none has begun, -1 where it has left the trie. `hot`: the state of the automaton of hot words.
+`ahead`: e to the look-ahead, what the growing word may still score at best, which is lent to the prefix until the
+word ends and its own probability takes the place.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from asr.compiling import compiled_part
+from asr.decoding.alphabet import SPACE
+from asr.decoding.fusion import END, UNKNOWN
+from asr.language_model import lookup
+
+OUTSIDE = -1
+"""The place of a word that is not in the trie."""
+CACHE_SIZE = 1 << 12
+SMALLEST = 1e-300
+"""Look-aheads stay above it: they are divided by."""
+
+
+class Cache(NamedTuple):
+    """Scores of the n-gram that were looked up lately: a table with one place for each key's hash."""
+
+    keys: np.ndarray
+    scores: np.ndarray
+    """float64: weighted, with the bonus."""
+    factors: np.ndarray
+    """float64: e to the scores."""
+    contexts: np.ndarray
+
+
+@compiled_part
+def new_cache(fusion):  # type: ignore[no-untyped-def]
+    """An empty cache; a small one where nothing is scored."""
+    size = CACHE_SIZE if fusion.scores_words or fusion.scores_characters else 1
+    return Cache(np.full(size, -1, np.int64), np.zeros(size), np.zeros(size), np.zeros(size, np.int32))
+
+
+@compiled_part
+def score_unit(fusion, cache, context, unit):  # type: ignore[no-untyped-def]
+    """The n-gram's word `unit` after `context`: its place in the cache, where its score is put if it is not there."""
+    key = (np.int64(context) << 32) | unit
+    slot = (((key ^ (key >> 29)) * 0x9E3779B97F4A7C1) >> 20) & (len(cache.keys) - 1)
+    if cache.keys[slot] == key:
+        return slot
+    model = fusion.model
+    log_prob, following = lookup(
+        model.first_child, model.word, model.log_prob, model.backoff, model.suffix, context, unit
+    )
+    if unit == UNKNOWN and (log_prob > fusion.unknown_score or not fusion.knows_unknown):
+        log_prob = fusion.unknown_score
+    score = fusion.weight * log_prob if fusion.weight > 0 else 0.0
+    if unit != END:
+        score += fusion.token_bonus if fusion.scores_characters else fusion.word_bonus
+    cache.keys[slot] = key
+    cache.scores[slot] = score
+    cache.factors[slot] = np.exp(score)
+    cache.contexts[slot] = following
+    return slot
+
+
+@compiled_part
+def find_letter(trie, place, character):  # type: ignore[no-untyped-def]
+    """The child of a place by a character, or OUTSIDE."""
+    low, high = trie.first_child[place], trie.first_child[place + 1]
+    while high - low > 8:
+        middle = (low + high) >> 1
+        if trie.character[middle] <= character:
+            low = middle
+        else:
+            high = middle
+    while low < high:
+        if trie.character[low] == character:
+            return low
+        low += 1
+    return OUTSIDE
+
+
+@compiled_part
+def end_word(fusion, cache, context, place, ahead):  # type: ignore[no-untyped-def]
+    """End the word at `place`: (factor, score, context); a factor of 0 if no word may end here."""
+    word = fusion.trie.word[place] if place > 0 else -1
+    if word < 0:
+        if fusion.closed:
+            return 0.0, 0.0, context
+        word = UNKNOWN
+    if not fusion.scores_words:
+        return np.exp(fusion.word_bonus) / ahead, fusion.word_bonus, context
+    slot = score_unit(fusion, cache, context, word)
+    return cache.factors[slot] / ahead, cache.scores[slot], cache.contexts[slot]
+
+
+@compiled_part
+def grow_word(fusion, place, ahead, character):  # type: ignore[no-untyped-def]
+    """Add a letter to the word at `place`: (factor, place, ahead); a factor of 0 if no word goes on so."""
+    following = OUTSIDE
+    if place != OUTSIDE:
+        following = find_letter(fusion.trie, place, character)
+    if following == OUTSIDE:
+        if fusion.closed:
+            return 0.0, OUTSIDE, ahead
+        return fusion.unknown_ahead / ahead, OUTSIDE, fusion.unknown_ahead
+    if place > 0 and fusion.trie.only[place] >= 0:
+        return 1.0, following, ahead  # the only word there is: `settle` has looked at it already
+    return fusion.ahead[following] / ahead, following, fusion.ahead[following]
+
+
+@compiled_part
+def move_hot(fusion, hot, character):  # type: ignore[no-untyped-def]
+    """Follow the automaton of hot words: (factor, earned, state)."""
+    automaton = fusion.hot
+    if character == SPACE and automaton.after_space[hot]:
+        return 1.0, 0.0, hot
+    following = automaton.following[hot, automaton.column[character]]
+    factor, earned = automaton.lent[following] / automaton.lent[hot], automaton.earned[following]
+    if earned != 0.0:
+        factor *= np.exp(earned)
+    return factor, earned, following
+
+
+@compiled_part
+def advance(fusion, cache, context, place, hot, ahead, token):  # type: ignore[no-untyped-def]
+    """Add a token to a prefix.
+
+    Returns:
+        The factor by which the prefix's probability changes, 0 if it becomes impossible; the new context, place,
+        hot state and look-ahead; what the token adds to the language score for good.
+    """
+    factor, score = 1.0, 0.0
+    for position in range(fusion.first[token], fusion.first[token + 1]):
+        character = fusion.characters[position]
+        if fusion.has_hot_words:
+            change, earned, hot = move_hot(fusion, hot, character)
+            factor *= change
+            score += earned
+        if fusion.scores_characters and not (fusion.skips_space and character == SPACE and place == 0):
+            unit = fusion.units[fusion.first_unit[token] + position - fusion.first[token]]
+            slot = score_unit(fusion, cache, context, unit)
+            factor *= cache.factors[slot]
+            score += cache.scores[slot]
+            context = cache.contexts[slot]
+        if not fusion.tracks_words:
+            place = 0 if character == SPACE else OUTSIDE
+        elif character != SPACE:
+            change, place, ahead = grow_word(fusion, place, ahead, character)
+            factor *= change
+        elif place != 0:
+            change, added, context = end_word(fusion, cache, context, place, ahead)
+            factor *= change
+            score += added
+            place, ahead = 0, 1.0
+        if factor == 0.0:
+            break
+    return factor, context, place, hot, ahead, score
+
+
+@compiled_part
+def settle(fusion, cache, context, place, before, ahead):  # type: ignore[no-untyped-def]
+    """The look-ahead of a new prefix: where just one word is left below its place, that word's own probability."""
+    if not fusion.scores_words or place <= 0 or fusion.trie.only[place] < 0:
+        return ahead
+    if before > 0 and fusion.trie.only[before] >= 0:
+        return ahead  # done already
+    slot = score_unit(fusion, cache, context, fusion.trie.only[place])
+    exact = max(cache.factors[slot] * np.exp(-fusion.word_bonus), SMALLEST)
+    return exact if fusion.closed else max(exact, fusion.unknown_ahead)
+
+
+@compiled_part
+def finish(fusion, cache, context, place, hot, score):  # type: ignore[no-untyped-def]
+    """End the text: whether it may end here, and its language score."""
+    if fusion.tracks_words and place != 0:
+        factor, added, context = end_word(fusion, cache, context, place, 1.0)
+        if factor == 0.0:
+            return False, score
+        score += added
+    if fusion.scores_words or fusion.scores_characters:
+        score += cache.scores[score_unit(fusion, cache, context, END)]
+    if fusion.has_hot_words:
+        score += move_hot(fusion, hot, SPACE)[1]
+    return True, score
+
+
+@compiled_part
+def largest_factors(fusion, place, hot, ahead):  # type: ignore[no-untyped-def]
+    """The most that a token can change a prefix's probability by: one that grows its word, one that ends it."""
+    most = fusion.token_factor
+    if fusion.has_hot_words:
+        most *= fusion.hot.most[hot]
+    if not fusion.tracks_words or place == 0:
+        return most, most
+    if place == OUTSIDE:
+        ending = 0.0 if fusion.closed else fusion.unknown_ahead * np.exp(fusion.word_bonus)
+    else:
+        ending = fusion.ending[place]
+    return most, most * ending / ahead

@@ -1,0 +1,136 @@
+"""Word lists that the output keeps to, and the trie of characters that words are looked up in as they grow."""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from asr.decoding.alphabet import Alphabet, name_characters
+from training.errors import UserError
+
+
+class LexiconError(UserError):
+    """A word list cannot be read, is empty, or has words that the model cannot write."""
+
+
+class Lexicon:
+    """The words that a transcript may have."""
+
+    def __init__(self, words: Iterable[str], source: str = "the lexicon") -> None:
+        """Take over words; `source` opens the message of any error.
+
+        Raises:
+            LexiconError: there are none, or one has a space in it.
+        """
+        self.words = tuple(dict.fromkeys(word for word in words if word))
+        self.source = source
+        if not self.words:
+            raise LexiconError(f"{source}: there is no word in it, and nothing could be recognized with it")
+        for word in self.words:
+            if len(word.split()) != 1:
+                raise LexiconError(f"{source}: {word!r} has a space in it; a lexicon has one word a line")
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Lexicon":
+        """Read a word list, one a line, or the first column of a pronunciation dictionary.
+
+        Alternative pronunciations, as in `READ(2)`, are the same word; lines that begin with `;;;` or `#` are
+        comments.
+
+        Raises:
+            LexiconError: the file cannot be read, is not UTF-8, or has no word.
+        """
+        try:
+            lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        except OSError as error:
+            raise LexiconError(f"{path}: cannot read the lexicon: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise LexiconError(
+                f"{path}: the lexicon is not UTF-8 text (byte {error.start}); convert it, such as with iconv"
+            ) from error
+        return cls(
+            (_headword(line) for line in lines if line.split() and not line.startswith((";;;", "#"))),
+            str(path),
+        )
+
+    def check(self, alphabet: Alphabet) -> None:
+        """Refuse words that the model cannot write.
+
+        Raises:
+            LexiconError: names their characters, and one of the words.
+        """
+        unknown = alphabet.unknown("".join(self.words))
+        if unknown:
+            word = next(word for word in self.words if alphabet.unknown(word))
+            raise LexiconError(
+                f"{self.source}: words have characters that the model's alphabet lacks: {name_characters(unknown)}, "
+                f"as in {word!r}. The alphabet is {alphabet.tokens.describe()}. Correct the words (letter case?) or "
+                "leave them out."
+            )
+
+
+def _headword(line: str) -> str:
+    """The word of a dictionary's line, without the number of a pronunciation."""
+    word = line.split()[0]
+    stem, bracket, number = word.removesuffix(")").rpartition("(")
+    return stem if stem and bracket and word.endswith(")") and number.isdecimal() else word
+
+
+class Trie(NamedTuple):
+    """Words by their characters: node 0 is where words begin; flat arrays, one entry a node, for compiled code."""
+
+    first_child: np.ndarray
+    """int32, one more than nodes: children of n are `first_child[n] … first_child[n + 1] - 1`, sorted."""
+    character: np.ndarray
+    """int32: the character that leads to the node."""
+    word: np.ndarray
+    """int32: the word that ends here, -1 for none."""
+    only: np.ndarray
+    """int32: the word that ends here or below, where there is just one; else -1."""
+    best: np.ndarray
+    """float64: the best score of the words that end here or below."""
+
+
+def build_trie(words: Sequence[str], ids: np.ndarray, scores: np.ndarray, alphabet: Alphabet) -> Trie:
+    """Put words in a trie, level by level; words that the alphabet cannot spell are left out.
+
+    Args:
+        words: distinct.
+        ids: `[words]` int32, what `Trie.word` holds.
+        scores: `[words]` float64.
+        alphabet: the characters.
+    """
+    kept, first, characters = alphabet.spell_words(words)
+    lengths = np.diff(first)
+    node = np.zeros(len(kept), np.int64)  # of each word, as far as it has come
+    levels, parents, letters = [0, 1], [np.array([-1])], [np.array([-1])]
+    for depth in range(int(lengths.max(initial=0))):
+        going = np.flatnonzero(lengths > depth)
+        letter = characters[first[going] + depth]
+        is_new = np.ones(
+            len(going), bool
+        )  # the words are sorted: those that share a beginning are neighbours
+        is_new[1:] = (np.diff(node[going]) != 0) | (np.diff(letter) != 0)
+        parents.append(node[going][is_new])
+        letters.append(letter[is_new])
+        node[going] = levels[-1] + np.cumsum(is_new) - 1
+        levels.append(levels[-1] + int(is_new.sum()))
+    parent, count = np.concatenate(parents), levels[-1]
+    word, total = np.full(count, -1, np.int32), np.zeros(count, np.int64)
+    below, best = np.zeros(count, np.int64), np.full(count, -np.inf)
+    word[node], total[node], below[node], best[node] = ids[kept], ids[kept], 1, scores[kept]
+    for start, stop in reversed(list(pairwise(levels[1:]))):
+        level = slice(start, stop)
+        np.add.at(total, parent[level], total[level])
+        np.add.at(below, parent[level], below[level])
+        np.maximum.at(best, parent[level], best[level])
+    children = np.bincount(parent[1:], minlength=count)
+    return Trie(
+        first_child=np.concatenate([[1], 1 + np.cumsum(children)]).astype(np.int32),
+        character=np.concatenate(letters).astype(np.int32),
+        word=word,
+        only=np.where(below == 1, total, -1).astype(np.int32),
+        best=best,
+    )

@@ -1,0 +1,169 @@
+"""How fast the CRF head is beside pytorch-crf's: `python benchmarks/heads.py [--quick] [--json]`.
+
+Needs `pip install pytorch-crf`, which nothing else here does. A loss is that with the gradients of emissions and of
+all parameters; decoding is the best path of each sentence. Both sides get the same batch of 32 sentences with up to
+50 words, and the same scores, and take turns in one process; a ratio is that of the medians, pytorch-crf's time in
+times of ours, with the least that is wanted beside it where something is. A ragged batch has lengths from 1 to 50;
+a padded one has 50 words everywhere. Figures count on an idle machine only.
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if not __package__:  # run as a file, whose own folder would hide packages
+    sys.path[0] = str(ROOT)
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from tabulate import tabulate
+from torch import Tensor
+
+from slot_filling.heads import make_head
+from training.errors import UserError
+from training.machine import describe_machine, keep_memory
+from training.progress import track
+
+BATCH, TIME = 32, 50
+LIMITS = {"loss": 15.0, "decode": 10.0}
+"""The least ratio wanted on one thread with 127 labels."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is timed."""
+
+    work: str
+    layout: str
+    labels: int
+    threads: int
+
+    @property
+    def limit(self) -> float | None:
+        """The least that the ratio should be; None if nothing is said of it."""
+        return LIMITS[self.work] if self.labels == 127 and self.threads == 1 else None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One row of the table."""
+
+    task: Task
+    seconds: float
+    peer_seconds: float
+    rounds: int
+
+    @property
+    def ratio(self) -> float:
+        """Time of pytorch-crf in times of ours."""
+        return self.peer_seconds / self.seconds
+
+    def row(self) -> tuple[object, ...]:
+        """The cells of the table."""
+        task, limit = self.task, self.task.limit
+        wanted = "" if limit is None else f"≥{limit:g}{' UNDER' if self.ratio < limit else ''}"
+        times = (f"{1000 * self.seconds:.2f}", f"{1000 * self.peer_seconds:.2f}", f"{self.ratio:.1f}")
+        return (task.work, task.layout, task.labels, task.threads, *times, wanted)
+
+    def to_dict(self) -> dict[str, object]:
+        """All of it as plain values."""
+        return {**asdict(self), "ratio": self.ratio, "limit": self.task.limit}
+
+
+def works(task: Task, time_steps: int) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Ours and pytorch-crf's, on the same scores, of which they say the same."""
+    try:
+        from torchcrf import CRF
+    except ImportError:
+        raise UserError(
+            "pytorch-crf is not installed; the benchmark needs it: pip install pytorch-crf"
+        ) from None
+    generator = torch.Generator().manual_seed(0)
+    labels = task.labels
+    head = make_head("crf", labels, np.ones(labels), np.ones((labels, labels)), np.ones(labels))
+    peer = CRF(labels, batch_first=True)
+    ours = [dict(head.named_parameters())[name] for name in ("transitions", "start", "end")]
+    theirs = [peer.transitions, peer.start_transitions, peer.end_transitions]
+    with torch.no_grad():
+        for left, right in zip(ours, theirs, strict=True):
+            left.normal_(generator=generator)
+            right.copy_(left)
+    emissions = torch.randn(BATCH, time_steps, labels, generator=generator, requires_grad=True)
+    tags = torch.randint(labels, (BATCH, time_steps), generator=generator)
+    lengths = torch.full((BATCH,), time_steps)
+    if task.layout == "ragged":
+        lengths = torch.randint(1, time_steps + 1, (BATCH,), generator=generator)
+    mask = torch.arange(time_steps) < lengths[:, None]
+    given = emissions.detach()
+
+    def our_loss() -> tuple[Tensor, ...]:
+        losses = head.loss(emissions, tags, lengths)
+        return losses, *torch.autograd.grad(losses.sum(), [emissions, *ours])
+
+    def their_loss() -> tuple[Tensor, ...]:
+        losses = -peer(emissions, tags, mask, reduction="none")
+        return losses, *torch.autograd.grad(losses.sum(), [emissions, *theirs])
+
+    for left, right in zip(our_loss(), their_loss(), strict=True):
+        torch.testing.assert_close(left, right, atol=1e-3, rtol=1e-3)  # the peer's float32 is the limit
+    if task.work == "loss":
+        return our_loss, their_loss
+    paths = [path.tolist() for path in head.decode(given, lengths)[0]]
+    assert paths == peer.decode(given, mask), "the two do not decode alike"
+    return lambda: head.decode(given, lengths), torch.no_grad()(lambda: peer.decode(given, mask))
+
+
+def measure(rounds: int, time_steps: int, quiet: bool) -> Iterator[Measurement]:
+    """All ratios, the two sides by turns."""
+    tasks = [
+        Task(work, layout, labels, threads)
+        for labels in (127, 9)
+        for threads in (1, 2)
+        for work in LIMITS
+        for layout in ("padded", "ragged")
+    ]
+    for task in track(tasks, "measuring", quiet=quiet):
+        torch.set_num_threads(task.threads)
+        both = works(task, time_steps)
+        times: tuple[list[float], list[float]] = ([], [])
+        for turn in range(rounds + 1):
+            for work, kept in zip(both, times, strict=True):
+                begun = time.perf_counter()
+                work()
+                if turn:  # the first warms up
+                    kept.append(time.perf_counter() - begun)
+        yield Measurement(task, *(statistics.median(each) for each in times), rounds)
+
+
+def main() -> None:
+    """Print the table, or all figures as JSON."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "--quick", action="store_true", help="short sentences, few turns: whether it runs at all"
+    )
+    parser.add_argument("--json", action="store_true", help="every figure, for programs")
+    arguments = parser.parse_args()
+    keep_memory()  # as training does; both sides gain by it
+    rounds, time_steps = (3, 8) if arguments.quick else (9, TIME)
+    machine = describe_machine().rpartition(", ")[0]  # without its threads, which the table says
+    try:
+        measurements = list(measure(rounds, time_steps, arguments.json))
+    except UserError as error:
+        sys.exit(str(error))
+    if arguments.json:
+        print(json.dumps({"machine": machine, "ratios": [each.to_dict() for each in measurements]}, indent=1))
+        return
+    print(f"{machine}; batch {BATCH}, {time_steps} words; medians of {rounds} turns\n")
+    heads = ("work", "batch", "labels", "threads", "ours, ms", "pytorch-crf, ms", "ratio", "wanted")
+    print(tabulate([each.row() for each in measurements], heads, tablefmt="github", disable_numparse=True))
+
+
+if __name__ == "__main__":
+    main()

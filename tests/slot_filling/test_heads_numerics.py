@@ -1,0 +1,254 @@
+"""Heads: precision, extreme scores, padding, half precision, threads, and the two ways against each other."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from slot_filling.heads import HEADS, Head, kernels, make_head, threads
+from slot_filling.heads.chain import Chain
+from slot_filling.heads.posterior import LogPosterior, ScaledPosterior, posterior_of
+from slot_filling.heads.viterbi import best_paths, k_best_by_semiring, k_best_paths
+
+STRUCTURED = [name for name in HEADS if name != "softmax"]
+
+
+def make_trained(name: str, tags: int, forbidden: float = 0.0, seed: int = 0) -> Head:
+    """A head with random scores; a tag may always be followed by itself."""
+    generator = torch.Generator().manual_seed(seed)
+    allowed = (torch.rand(tags, tags, generator=generator) >= forbidden) | torch.eye(tags, dtype=torch.bool)
+    head = make_head(name, tags, np.ones(tags), allowed.numpy(), np.ones(tags))
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter.normal_(generator=generator)
+    return head
+
+
+def random_chain(batch: int, time: int, tags: int, scale: float = 1.0, seed: int = 0) -> Chain:
+    """Some moves are forbidden, and lengths differ."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> Tensor:
+        return scale * torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    moves = normal(tags, tags)
+    moves[torch.rand(tags, tags, generator=generator) < 0.3] = -torch.inf
+    moves.fill_diagonal_(0.0)
+    lengths = torch.randint(0, time + 1, (batch,), generator=generator)
+    return Chain(normal(batch, time, tags), moves, normal(tags), normal(tags), lengths)
+
+
+def assert_alike(found: ScaledPosterior | LogPosterior, expected: LogPosterior) -> None:
+    weights = torch.linspace(-1, 1, len(found.chain.lengths), dtype=torch.float64)
+    torch.testing.assert_close(found.log_partition, expected.log_partition)
+    torch.testing.assert_close(found.entropy, expected.entropy, atol=1e-8, rtol=1e-8)
+    for left, right in zip(found.expected_counts(weights), expected.expected_counts(weights), strict=True):
+        torch.testing.assert_close(left, right, atol=1e-9, rtol=1e-7)
+
+
+@pytest.mark.parametrize("tags", [1, 2, 7, 23, 64])
+@pytest.mark.parametrize("scale", [0.1, 1.0, 20.0])
+def test_the_scaled_recursion_is_that_in_logs(tags: int, scale: float) -> None:
+    chain = random_chain(6, 20, tags, scale, seed=tags)
+    found = posterior_of(chain)
+    assert isinstance(found, ScaledPosterior)
+    assert_alike(found, LogPosterior(chain))
+    paths, scores = best_paths(chain)
+    others, values = k_best_by_semiring(chain, 3)
+    torch.testing.assert_close(paths, others[:, 0])
+    torch.testing.assert_close(scores, values[:, 0])
+    torch.testing.assert_close(chain.score(paths), scores)
+    for each, best in zip(k_best_paths(chain, 3), values, strict=True):
+        wanted = best[best > -torch.inf]
+        torch.testing.assert_close(torch.tensor([score for score, _ in each], dtype=wanted.dtype), wanted)
+
+
+@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("way", ["compiled", "semirings"])
+def test_gradcheck(name: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if way == "semirings":
+        monkeypatch.setattr(Chain, "on_cpu", False)
+    head = make_trained(name, 4, forbidden=0.3).double()
+    emissions = torch.randn(3, 5, 4, dtype=torch.float64, requires_grad=True)
+    lengths = torch.tensor([5, 0, 2])
+    tags = torch.ones(3, 5, dtype=torch.int64)
+    leaves = list(head.parameters())  # gradcheck moves their values in place
+
+    def loss(emissions: Tensor, *_: Tensor) -> Tensor:
+        return head.loss(emissions, tags, lengths)
+
+    assert torch.autograd.gradcheck(loss, (emissions, *leaves))
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_what_stands_past_the_lengths_changes_nothing_and_gets_no_gradient(name: str) -> None:
+    head, lengths = make_trained(name, 6, forbidden=0.2), torch.tensor([3, 5, 0, 1])
+    tags = torch.zeros(4, 9, dtype=torch.int64)
+    results = []
+    for rubbish in (0.0, torch.nan, torch.inf, -1e30):
+        emissions = torch.randn(4, 9, 6, generator=torch.Generator().manual_seed(1))
+        padding = torch.arange(9) >= lengths[:, None]
+        emissions[padding], tags[padding] = rubbish, -100
+        emissions.requires_grad_()
+        losses = head.loss(emissions, tags, lengths)
+        [gradient] = torch.autograd.grad(losses.sum(), emissions)
+        assert (gradient[padding] == 0).all()
+        paths, scores = head.decode(emissions, lengths)
+        others = (head.marginals(emissions, lengths), head.entropy(emissions, lengths), scores)
+        results.append((losses, gradient, *others, *map(torch.as_tensor, paths)))
+    short = head.loss(emissions[:, :5], tags[:, :5], lengths)
+    assert torch.equal(short, losses)
+    for each in results[1:]:
+        assert all(torch.equal(left, right) for left, right in zip(each, results[0], strict=True))
+
+
+@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("kind", ["emissions", "transitions", "hidden"])
+def test_extreme_scores_are_exact(name: str, kind: str) -> None:
+    """Against the recursion in logs, and without anything that is not a number."""
+    head = make_trained(name, 5, forbidden=0.3)
+    emissions = torch.randn(4, 7, 5)
+    if kind == "emissions":
+        emissions = 1e4 * emissions.sign()
+        emissions[0, 3, :4] = -torch.inf
+    elif kind == "transitions":
+        with torch.no_grad():
+            for parameter in head.parameters():
+                parameter.copy_(1e4 * parameter.sign())
+    else:  # the best word by word are those that cannot go on: what the scaled recursion loses is what counts
+        emissions[:, 0, 0], emissions[:, 1, 0] = 1500.0, -3000.0
+    lengths, tags = torch.tensor([7, 5, 7, 1]), torch.full((4, 7), 4)
+    emissions.requires_grad_()
+    losses = head.loss(emissions, tags, lengths)
+    losses.sum().backward()
+    assert losses.isfinite().all() and (losses >= 0).all()
+    assert emissions.grad is not None and emissions.grad.isfinite().all()
+    assert all(
+        parameter.grad.isfinite().all() for parameter in head.parameters() if parameter.grad is not None
+    )
+    chain = head._chain(emissions, lengths)
+    assert_alike(posterior_of(chain), LogPosterior(chain))
+    marginals, entropy = head.marginals(emissions, lengths), head.entropy(emissions, lengths)
+    torch.testing.assert_close(marginals.sum(2), chain.mask.double())
+    assert entropy.isfinite().all() and (entropy >= 0).all()
+
+
+def test_a_path_that_underflows_is_noticed() -> None:
+    """Tag 1 is 2,000 nats worse at first, and the only one that goes on; no scaled recursion can hold it."""
+    moves = torch.tensor([[0.0, -torch.inf], [0.0, 0.0]], dtype=torch.float64)
+    emissions = torch.tensor([[[0.0, -2000.0], [-5000.0, 0.0]]], dtype=torch.float64)
+    free = torch.zeros(2, dtype=torch.float64)
+    chain = Chain(emissions, moves, free, free, torch.tensor([2]))
+    assert not ScaledPosterior(chain).exact
+    found = posterior_of(chain)
+    torch.testing.assert_close(found.log_partition, torch.tensor([-2000.0], dtype=torch.float64))
+    torch.testing.assert_close(found.marginals[0, :, 1], torch.ones(2, dtype=torch.float64))
+    assert ScaledPosterior(replace(chain, emissions=emissions / 10)).exact
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_no_number_in_gives_no_number_out(name: str) -> None:
+    head = make_trained(name, 3)
+    emissions = torch.zeros(1, 4, 3)
+    emissions[0, 1, 2] = torch.nan
+    if name in ("softmax", "crf", "softmax_margin"):
+        assert head.loss(emissions, torch.zeros(1, 4, dtype=torch.int64), torch.tensor([4])).isnan().all()
+        assert head.log_partition(emissions, torch.tensor([4])).isnan().all()
+    paths, _ = head.decode(emissions, torch.tensor([4]))
+    assert len(paths[0]) == 4
+
+
+@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_computed_in_more(name: str, dtype: torch.dtype) -> None:
+    head, lengths = make_trained(name, 8), torch.tensor([30, 12])
+    emissions = torch.randn(2, 30, 8).to(dtype).requires_grad_()
+    exact = emissions.detach().double().requires_grad_()
+    tags = torch.randint(8, (2, 30))
+    losses, expected = (head.loss(each, tags, lengths) for each in (emissions, exact))
+    assert losses.dtype == torch.float32 and expected.dtype == torch.float64
+    torch.testing.assert_close(losses.double(), expected, atol=1e-4, rtol=1e-5)
+    [gradient], [other] = (
+        torch.autograd.grad(each.sum(), source) for each, source in ((losses, emissions), (expected, exact))
+    )
+    assert gradient.dtype == dtype
+    torch.testing.assert_close(gradient, other.to(dtype), atol=1e-6, rtol=0.02)
+    assert head.decode(emissions, lengths)[0][0].tolist() == head.decode(exact, lengths)[0][0].tolist()
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_autocast_changes_nothing(name: str) -> None:
+    head, lengths, tags = make_trained(name, 8), torch.tensor([9, 4]), torch.randint(8, (2, 9))
+    source = torch.randn(2, 9, 8, requires_grad=True)
+    results = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            losses = head.loss(source, tags, lengths)
+            marginals, entropy = head.marginals(source, lengths), head.entropy(source, lengths)
+        gradients = torch.autograd.grad(losses.sum(), [source, *head.parameters()])
+        results.append((losses, marginals, entropy, *gradients))
+    for left, right in zip(*results, strict=True):
+        assert left.dtype == right.dtype
+        torch.testing.assert_close(left, right)
+
+
+@pytest.mark.parametrize("batch, time", [(0, 4), (3, 0), (2, 3)])
+@pytest.mark.parametrize("name", HEADS)
+def test_nothing_to_tag(name: str, batch: int, time: int) -> None:
+    head, lengths = make_trained(name, 3), torch.zeros(batch, dtype=torch.int64)
+    emissions = torch.randn(batch, time, 3, requires_grad=True)
+    losses = head.loss(emissions, torch.zeros(batch, time, dtype=torch.int64), lengths)
+    assert losses.tolist() == [0.0] * batch
+    losses.sum().backward()
+    assert emissions.grad is not None and (emissions.grad == 0).all()
+    assert [path.tolist() for path in head.decode(emissions, lengths)[0]] == [[]] * batch
+    assert [[path.tolist() for _, path in each] for each in head.k_best(emissions, lengths, 2)] == [
+        [[]]
+    ] * batch
+    assert head.entropy(emissions, lengths).tolist() == [0.0] * batch
+    assert head.marginals(emissions, lengths).sum() == 0
+
+
+def test_threads_share_a_batch_and_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = random_chain(7, 12, 9)
+    alone, weights = posterior_of(chain), torch.ones(7, dtype=torch.float64)
+    expected = (alone.log_partition, *alone.expected_counts(weights), *best_paths(chain))
+    monkeypatch.setattr(threads, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    calls: list[tuple[int, int]] = []
+    kernel = kernels.best_paths
+
+    def watched(*given: object) -> None:
+        calls.append(given[5:7])  # type: ignore[arg-type]
+        kernel(*given)
+
+    monkeypatch.setattr(kernels, "best_paths", watched)
+    shared = posterior_of(chain)
+    found = (shared.log_partition, *shared.expected_counts(weights), *best_paths(chain))
+    assert all(torch.equal(left, right) for left, right in zip(found, expected, strict=True))
+    assert len(calls) == 3 and sorted(calls)[0][0] == 0 and sorted(calls)[-1][1] == 7
+
+
+def test_the_heads_train() -> None:
+    """A rule that only moves can tell: each tag follows another, and the words say nothing."""
+    follow, lengths = np.eye(3)[[1, 2, 0]], torch.full((8,), 6)
+    for name in STRUCTURED:
+        head = make_head(name, 3, np.ones(3), np.ones((3, 3)), np.ones(3))
+        tags = (torch.arange(8)[:, None] + torch.arange(6)) % 3
+        emissions = torch.zeros(8, 6, 3)
+        emissions[torch.arange(8), 0, tags[:, 0]] = 2.0
+        optimizer = torch.optim.SGD(head.parameters(), 0.2)
+        for _ in range(30):
+            optimizer.zero_grad()
+            head.loss(emissions, tags, lengths).mean().backward()
+            optimizer.step()
+        assert [path.tolist() for path in head.decode(emissions, lengths)[0]] == tags.tolist(), name
+        learned = dict(head.named_parameters())["transitions"].argmax(1)
+        assert learned.tolist() == follow.argmax(1).tolist()
+
+
+def test_saved_heads_hold_what_they_learned_and_no_more() -> None:
+    assert set(make_trained("crf", 4).state_dict()) == {"transitions", "start", "end"}
+    assert not make_trained("softmax", 4).state_dict()

@@ -10,7 +10,7 @@ import math
 import re
 from array import array
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -27,7 +27,9 @@ SPACE = "<space>"
 LN_10 = math.log(10)
 ROUNDING = 1e-5
 """A log-probability this far above 0 is rounding."""
-CHUNK = 1 << 16
+MANY = 1_000_000
+"""So many n-grams take seconds to read."""
+CHUNK = 1 << 14
 
 
 def read_arpa(path: Path) -> NGram:
@@ -41,6 +43,11 @@ def read_arpa(path: Path) -> NGram:
     with open_lines(path) as lines:
         reader = _Reader(path, lines)
         counts = reader.read_counts()
+        if sum(counts) > MANY:
+            log.info(
+                "reading %.1f million n-grams from %s; a binary made by `sluice lm convert` opens at once",
+                sum(counts) / 1e6, path,
+            )  # fmt: skip
         levels = [reader.read_level(order, counts) for order in range(1, len(counts) + 1)]
         reader.read_end()
     for word in (UNKNOWN, START, END):
@@ -66,6 +73,17 @@ def _unit(words: list[str]) -> Unit:
     return "character" if SPACE in rest and single else "word"
 
 
+class _Entries:
+    """The n-grams of one order that have been read."""
+
+    def __init__(self) -> None:
+        self.ids = array("i")
+        self.log_probs = array("d")
+        self.backoffs = array("d")
+        self.places = array("q")
+        """The line of each."""
+
+
 class _Reader:
     """Where in a file the reading is, and what it has found."""
 
@@ -86,7 +104,7 @@ class _Reader:
 
     def advance(self, expected: str) -> bool:
         """Go to the next line with something in it; False if it opens a section (a backslash)."""
-        for self.number, line in self.lines:  # noqa: B020  # the number is what messages tell
+        for self.number, line in self.lines:  # the number is what messages tell
             self.fields = line.split()
             if self.fields:
                 return not self.fields[0].startswith(b"\\")
@@ -94,7 +112,7 @@ class _Reader:
 
     def read_counts(self) -> list[int]:
         r"""The number of n-grams of each order, from the lines after `\data\`."""
-        for self.number, line in self.lines:  # noqa: B020
+        for self.number, line in self.lines:
             if line.strip().removeprefix(b"\xef\xbb\xbf") == b"\\data\\":
                 break
         else:
@@ -122,21 +140,56 @@ class _Reader:
             self.fail(f"expected {header.decode()}, found {_shown(self.fields)}")
         count = counts[order - 1]
         closing = "\\end\\" if order == len(counts) else f"\\{order + 1}-grams:"
-        ids, log_probs, backoffs, places = array("i"), array("d"), array("d"), array("q")
-        while self.advance(closing):
-            if len(places) == count:
-                self.fail(f"a {order}-gram more than the {count} that the head of the file announces")
+        level = _Entries()
+        while missing := count - len(level.places):
+            block = list(islice(self.lines, min(missing, CHUNK)))
+            if not block:
+                self.fail(f"the file ends here, before {closing}; is it cut off?")
+            if not self._read_quickly(block, order, level):
+                self._read_closely(block, order, level, count)
+        if self.advance(closing):
+            self.fail(f"a {order}-gram more than the {count} that the head of the file announces")
+        self.places.append(level.places)
+        ngrams = np.frombuffer(level.ids, np.int32).reshape(-1, order)
+        values = (np.maximum(np.frombuffer(v) * LN_10, NEVER) for v in (level.log_probs, level.backoffs))
+        return self._complete(Level(ngrams, *values)) if order == 1 else Level(ngrams, *values)
+
+    def _read_quickly(self, block: list[tuple[int, bytes]], order: int, level: "_Entries") -> bool:
+        """Read many lines by columns; False, and nothing read, if one of them is anything but plain."""
+        rows = [line.split() for _, line in block]
+        if order == 1 or not {len(row) for row in rows} <= {order + 1, order + 2}:
+            return False
+        try:
+            log_probs = np.array([float(row[0]) for row in rows])
+            backoffs = np.array([float(row[-1]) if len(row) > order + 1 else 0.0 for row in rows])
+            columns = [[self.ids[row[place]] for row in rows] for place in range(1, order + 1)]
+        except (ValueError, KeyError):
+            return False
+        if not ((log_probs <= 0) & (backoffs < math.inf)).all():
+            return False
+        level.ids.frombytes(np.array(columns, np.int32).T.tobytes())
+        level.log_probs.frombytes(log_probs.tobytes())
+        level.backoffs.frombytes(backoffs.tobytes())
+        level.places.extend([number for number, _ in block])
+        self.number = block[-1][0]
+        return True
+
+    def _read_closely(
+        self, block: list[tuple[int, bytes]], order: int, level: "_Entries", count: int
+    ) -> None:
+        """Read lines one by one, and fail at the first that is wrong."""
+        for self.number, line in block:  # the number is what messages tell
+            self.fields = line.split()
+            if not self.fields:
+                continue
+            if self.fields[0].startswith(b"\\"):
+                found = len(level.places)
+                self.fail(f"{found} {order}-grams before here, but the head of the file announces {count}")
             log_prob, backoff = self._values(order)
-            log_probs.append(log_prob)
-            backoffs.append(backoff)
-            ids.extend(self._word_ids(order))
-            places.append(self.number)
-        if len(places) != count:
-            self.fail(f"{len(places)} {order}-grams before here, but the head of the file announces {count}")
-        self.places.append(places)
-        ngrams = np.frombuffer(ids, np.int32).reshape(-1, order)
-        level = Level(ngrams, *(np.maximum(np.frombuffer(v) * LN_10, NEVER) for v in (log_probs, backoffs)))
-        return self._complete(level) if order == 1 else level
+            level.log_probs.append(log_prob)
+            level.backoffs.append(backoff)
+            level.ids.extend(self._word_ids(order))
+            level.places.append(self.number)
 
     def _values(self, order: int) -> tuple[float, float]:
         """log10 of probability and back-off weight on the present line."""

@@ -23,7 +23,7 @@ CONTENTS = {
 
 def write_binary(path: Path, model: NGram) -> None:
     """Write a model in the form that `read_binary` maps."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     encoded = [word.encode("utf-8") for word in model.words]
     tensors = {
@@ -31,7 +31,8 @@ def write_binary(path: Path, model: NGram) -> None:
         "vocabulary": np.frombuffer(b"".join(encoded), np.uint8),
         "vocabulary_bounds": np.cumsum([0, *map(len, encoded)], dtype=np.int64),
     }
-    save_file(tensors, path, {"format": FORMAT, "order": str(model.order), "unit": model.unit})
+    facts = {"format": FORMAT, "order": str(model.order), "unit": model.unit}
+    path.write_bytes(save(tensors, facts))  # `save_file` would let nobody but the owner read it
 
 
 def read_binary(path: Path) -> NGram:
@@ -58,7 +59,7 @@ def read_binary(path: Path) -> NGram:
         arrays = _map(path)
         _check(arrays)
         words = _words(arrays.pop("vocabulary"), arrays.pop("vocabulary_bounds"))
-        model = NGram(int(facts["order"]), facts["unit"], words, Trie(**arrays))  # type: ignore[arg-type]
+        model = NGram(int(facts["order"]), facts["unit"], words, Trie(**arrays))
         if model.unit not in get_args(Unit) or model.level_bounds[-1] != len(model.word):
             raise ValueError(f"it says that it is of order {model.order} and of unit {model.unit}")
         return model

@@ -1,7 +1,7 @@
 """A trained recognizer in use: load a run directory, transcribe files, arrays and tensors."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,7 @@ from asr.config import DecodingConfig, RecognizerConfig
 from asr.decoding.decoder import Decoder, make_decoder
 from asr.decoding.hypothesis import Hypothesis
 from asr.features import Features
+from asr.text_alignment import Alignment, align_text
 from asr.tokens import Tokens
 from asr.transcript import Transcript
 from asr.word_times import speech_marks, spoken_words
@@ -33,7 +34,7 @@ BATCH_SECONDS = 120.0
 DECODING_FILE = "decoding.yaml"
 """Of a run directory: how it decodes, once it has been tuned."""
 
-COMPARED = 8
+COMPARED = 16
 """Other hypotheses that a word's confidence is judged by."""
 
 DECODED_TOGETHER = 32
@@ -208,6 +209,30 @@ class Transcriber:
         while group := list(islice(emissions, DECODED_TOGETHER)):
             yield from self.decode(group, decoder, alternatives=alternatives)
 
+    def align(self, source: Source, text: str, sample_rate: int | None = None) -> Alignment:
+        """When each word and token of a known text is said.
+
+        Args:
+            source: a file, or samples at `sample_rate` Hz (the model's own rate if not given).
+            text: what is said in it.
+            sample_rate: of samples, in Hz.
+
+        Raises:
+            AudioError: the audio cannot be read.
+            AlignmentError: the text is empty or too long for the audio.
+            TokensError: it has characters outside the alphabet.
+        """
+        (emission,) = self.emit_many([source], sample_rate)
+        return align_text(
+            emission.log_probs,
+            text,
+            self.tokens,
+            self.seconds_per_step,
+            emission.duration_seconds,
+            emission.speech,
+            emission.source or "",
+        )
+
     def decoder_for(self, hot_words: Mapping[str, float] | None = None, alternatives: int = 0) -> Decoder:
         """The run's decoder; or, where it cannot do what is asked for, a beam search that can.
 
@@ -309,17 +334,19 @@ class Transcriber:
             emission: what was decoded.
             alternatives: how many of the others to give, at most.
         """
-        best = hypotheses[0]
-        confidences = word_confidences(best, self.tokens, self.decoding.confidence, hypotheses)
+        best, *others = [
+            self._transcript(each, hypotheses[: 1 + COMPARED], emission)
+            for each in hypotheses[: 1 + alternatives]
+        ]
+        return replace(best, alternatives=tuple(others))
+
+    def _transcript(
+        self, hypothesis: Hypothesis, compared: Sequence[Hypothesis], emission: Emission
+    ) -> Transcript:
+        confidences = word_confidences(hypothesis, self.tokens, self.decoding.confidence, compared)
         seconds = emission.duration_seconds
-        words = spoken_words(best, self.tokens, self.seconds_per_step, seconds, emission.speech, confidences)
-        return Transcript(
-            text=" ".join(word.text for word in words),
-            words=words,
-            score=best.score,
-            duration_seconds=seconds,
-            source=emission.source,
-            alternatives=tuple(
-                self.to_transcript([each], emission) for each in hypotheses[1 : 1 + alternatives]
-            ),
+        words = spoken_words(
+            hypothesis, self.tokens, self.seconds_per_step, seconds, emission.speech, confidences
         )
+        text = " ".join(word.text for word in words)
+        return Transcript(text, words, hypothesis.score, seconds, emission.source)

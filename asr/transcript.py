@@ -12,9 +12,10 @@ class Word:
     start: float
     """Seconds from the beginning of the audio."""
     end: float
-    """Seconds; the end of the word's last token."""
+    """Seconds (`asr.word_times` says how both are found)."""
     confidence: float
-    """Geometric mean of the posteriors of its tokens, 0 to 1."""
+    """0 to 1: the probability that the word is right, once the run is tuned; before, the geometric mean of the
+    posteriors of its letters."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Transcript:
     text: str
     words: tuple[Word, ...]
     score: float
-    """Natural log of the probability of the decoded path."""
+    """Natural log of what the decoder ranks by: of greedy decoding, the probability of the best path."""
     duration_seconds: float
     source: str | None = None
     """The file, when it was one."""

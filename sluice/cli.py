@@ -6,13 +6,16 @@ import os
 import sys
 from collections.abc import Sequence
 
-from sluice.commands import evaluate, features, manifest, train, transcribe
+from sluice.commands import align, evaluate, features, lm, manifest, train, transcribe, tune
 from training.errors import UserError
 
 COMMANDS = {
     "train": train,
     "transcribe": transcribe,
     "evaluate": evaluate,
+    "align": align,
+    "lm": lm,
+    "tune": tune,
     "features": features,
     "manifest": manifest,
 }

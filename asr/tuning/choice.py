@@ -1,0 +1,182 @@
+"""Which language model a run decodes with: each candidate is tuned on dev, and the best is kept with the run."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from asr.config import DecodingConfig
+from asr.decoding import GreedySearch
+from asr.decoding.beam import BeamSearch
+from asr.decoding.lexicon import Lexicon
+from asr.evaluation import ErrorCount, character_errors, emit_rows, word_errors
+from asr.language_model import NGram
+from asr.language_model.kneser_ney import train
+from asr.language_model.ngram import Unit
+from asr.language_model.text import divide
+from asr.transcriber import DECODING_FILE, Emission, Transcriber
+from asr.tuning.trials import Emissions, Tuning, tune
+from training.checkpoint import write_text
+from training.errors import UserError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+MODEL_FILE, LEXICON_FILE, TUNING_FILE = "language_model.safetensors", "lexicon.txt", "tuning.json"
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A language model to try, and the lexicon that goes with it."""
+
+    name: str
+    model: NGram | None
+    lexicon: Lexicon | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What tuning found."""
+
+    greedy: tuple[ErrorCount, ErrorCount]
+    """Errors over words and over characters of greedy decoding."""
+    tunings: list[tuple[Candidate, Tuning]]
+    """Each candidate's trials; the first candidate has no language model."""
+
+    @property
+    def best(self) -> tuple[Candidate, Tuning]:
+        """The candidate with the fewest errors."""
+        return min(self.tunings, key=lambda each: each[1].best.rank)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain values."""
+        words, characters = self.greedy
+        return {
+            "greedy": {"words": words.to_dict(), "characters": characters.to_dict()},
+            "chosen": self.best[0].name,
+            "candidates": {
+                candidate.name: {
+                    **tuning.best.to_dict(),
+                    "crossed": tuning.crossed.to_dict(),
+                    "trials": [trial.to_dict() for trial in tuning.trials],
+                }
+                for candidate, tuning in self.tunings
+            },
+        }
+
+
+def read_candidate(path: Path, lexicon: Path | None = None) -> Candidate:
+    """A language model from a file.
+
+    Raises:
+        UserError: model or lexicon cannot be read; says where and why.
+    """
+    return Candidate(path.name, NGram.load(path), Lexicon.read(lexicon) if lexicon else None)
+
+
+def of_transcripts(texts: Sequence[str], lexicon: Path | None = None) -> list[Candidate]:
+    """A word 3-gram and a character 6-gram of the training transcripts."""
+    words = Lexicon.read(lexicon) if lexicon else None
+    orders: dict[Unit, int] = {"word": 3, "character": 6}
+    return [
+        Candidate(
+            f"{unit} {order}-gram of training",
+            train((divide(text, unit) for text in texts), order, unit=unit, quiet=True),
+            words,
+        )
+        for unit, order in orders.items()
+    ]
+
+
+def tune_run(
+    transcriber: Transcriber,
+    rows: "Dataset",
+    candidates: Sequence[Candidate],
+    *,
+    beam: int = 64,
+    quiet: bool = False,
+) -> Choice:
+    """Try every candidate on a split; posteriors are computed once.
+
+    Raises:
+        UserError: no audio of the split can be read, or a model does not fit the alphabet.
+    """
+    emissions = _emissions(transcriber, rows, quiet=quiet)
+    greedy = [text for texts in _greedy(transcriber, emissions) for text in texts]
+    references = emissions.references
+    settings = DecodingConfig(method="beam", beam=beam)
+    tunings = []
+    for candidate in [Candidate("no language model", None), *candidates]:
+        search = BeamSearch(transcriber.tokens, settings, candidate.model, candidate.lexicon)
+        pairs = {} if candidate.model else {"weights": (0.0,), "bonuses": (0.0,)}
+        tunings.append((candidate, tune(emissions, search, **pairs, quiet=quiet)))
+    return Choice((word_errors(references, greedy), character_errors(references, greedy)), tunings)
+
+
+def _emissions(transcriber: Transcriber, rows: "Dataset", *, quiet: bool) -> Emissions:
+    unreadable: dict[int, str] = {}
+    emitted = emit_rows(transcriber, rows, unreadable, quiet=quiet)
+    log_probs, lengths = [], []
+    while group := list(islice(emitted, BATCH)):
+        log_probs.append(pad_sequence([each.log_probs for each in group], batch_first=True))
+        lengths.append(torch.tensor([len(each.log_probs) for each in group]))
+    read = [item for item in range(len(rows)) if item not in unreadable]
+    if not read:
+        raise UserError("none of the split's audio can be read: " + next(iter(unreadable.values()), "it is empty"))
+    texts, speakers = rows["text"], rows["speaker"]
+    return Emissions(log_probs, lengths, [texts[item] for item in read], [speakers[item] for item in read])
+
+
+def _greedy(transcriber: Transcriber, emissions: Emissions) -> list[list[str]]:
+    return [
+        [
+            transcript.text
+            for transcript in transcriber.decode(
+                [Emission(row[:length], 0.0) for row, length in zip(log_probs, lengths.tolist(), strict=True)],
+                GreedySearch(),
+            )
+        ]
+        for log_probs, lengths in zip(emissions.log_probs, emissions.lengths, strict=True)
+    ]
+
+
+def save_tuning(transcriber: Transcriber, choice: Choice) -> None:
+    """Keep the best candidate with the run: model, lexicon, settings, and the figures of all that was tried."""
+    candidate, tuning = choice.best
+    changes: dict[str, Any] = {}
+    if candidate.model:
+        candidate.model.save(transcriber.directory / MODEL_FILE)
+        changes["language_model"] = MODEL_FILE
+    if candidate.lexicon:
+        write_text(transcriber.directory / LEXICON_FILE, "\n".join(candidate.lexicon.words) + "\n")
+        changes["lexicon"] = LEXICON_FILE
+    tree = {**tuning.best.settings.model_dump(), **changes}
+    settings = DecodingConfig.check(tree, "the settings found")
+    write_text(transcriber.directory / TUNING_FILE, json.dumps(choice.to_dict(), indent=1) + "\n")
+    write_text(transcriber.directory / DECODING_FILE, settings.to_yaml())  # last: what it names is there
+
+
+def format_tuning(split: str, choice: Choice, run: Path) -> str:
+    """A table for a person."""
+    from tabulate import tabulate
+
+    words, characters = choice.greedy
+    lines = [("greedy", "", "", _text(words), "", _text(characters))]
+    for candidate, tuning in choice.tunings:
+        best = tuning.best
+        pair = (f"{best.settings.weight:g}", f"{best.settings.word_bonus:g}") if candidate.model else ("", "")
+        crossed = _text(tuning.crossed) if candidate.model else ""
+        lines.append((candidate.name, *pair, _text(best.words), crossed, _text(best.characters)))
+    header = ("decoding", "weight", "bonus", f"WER on {split}", "cross-validated", "CER")
+    table = tabulate(lines, header, disable_numparse=True)
+    return f"{table}\n\n{run} now decodes with: {choice.best[0].name} ({run / DECODING_FILE})"
+
+
+def _text(count: ErrorCount) -> str:
+    return f"{count.rate:.2%} ({count.errors} / {count.total})"

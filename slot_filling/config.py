@@ -1,0 +1,82 @@
+"""The settings of a tagger, from corpus to training: what a recipe's YAML says."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from slot_filling.corpora.config import CorpusConfig
+from training.config import Settings, TrainingConfig
+
+HeadName = Literal["softmax", "crf", "perceptron", "max_margin", "softmax_margin"]
+
+
+class VocabularyConfig(Settings):
+    """What is told apart."""
+
+    min_count: int = Field(2, ge=1, description="rarer words of training are unknown; their spelling remains")
+    vectors: Path | None = Field(None, description="word vectors to start from: GloVe's or fastText's text files")
+
+
+class EncoderConfig(Settings):
+    """How words become vectors in their context."""
+
+    word_size: int = Field(100, ge=1)
+    characters: Literal["none", "cnn", "lstm"] = "cnn"
+    character_size: int = Field(30, ge=1)
+    character_filters: int = Field(50, ge=1, description="filters of each width, or units of each direction (lstm)")
+    character_widths: list[int] = Field([3], min_length=1, description="of the filters, in characters, odd")
+    shape_size: int = Field(10, ge=0, description="of the vector for capitals and digits; 0 leaves it out")
+    window: int = Field(1, ge=1, description="words that a cell sees at once, odd; 7 helps simple cells")
+    cell: str = Field("lstm", description="a name in cells.CELLS")
+    cell_options: dict[str, Any] = {}
+    engine: Literal["auto", "reference", "native", "fast"] = "auto"
+    layers: int = Field(1, ge=1)
+    hidden_size: int = Field(200, ge=1, description="units of each direction")
+    bidirectional: bool = True
+    dropout: float = Field(0.5, ge=0, lt=1, description="variational: one mask a sentence")
+    word_dropout: float = Field(0.05, ge=0, lt=1, description="share of words that are unknown in training")
+
+    @field_validator("window", "character_widths")
+    @classmethod
+    def _be_odd(cls, value: Any) -> Any:
+        if any(width % 2 == 0 for width in (value if isinstance(value, list) else [value])):
+            raise ValueError("an odd number, so that there is a middle")
+        return value
+
+    @field_validator("cell")
+    @classmethod
+    def _be_known(cls, cell: str) -> str:
+        from cells.options import check_name  # brings torch, which reading a module of settings must not cost
+
+        check_name(cell)
+        return cell
+
+
+class HeadConfig(Settings):
+    """What is predicted, and how the labels of a sentence hang together."""
+
+    kind: HeadName = "crf"
+    intent: bool = Field(True, description="predict the sentence's intent too, where the corpus has one")
+    intent_weight: float = Field(0.5, ge=0, description="of the intent's loss beside that of the labels")
+
+
+class NoiseConfig(Settings):
+    """Damage done to words of training sentences, so that misspelt and misheard ones do less harm in use."""
+
+    edit: float = Field(0.0, ge=0, le=1, description="probability of a character edit, by word")
+    sound: float = Field(0.0, ge=0, le=1, description="probability of a similar-sounding word, by word")
+    sentences: float = Field(0.5, ge=0, le=1, description="share of sentences that are damaged at all")
+
+
+class TaggerConfig(Settings):
+    """A whole experiment: one recipe file, and `config.yaml` of the run directory it makes."""
+
+    task: Literal["slots"] = "slots"
+    name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="the run directory is runs/NAME")
+    corpus: CorpusConfig
+    vocabulary: VocabularyConfig = VocabularyConfig()
+    encoder: EncoderConfig = Field(default_factory=EncoderConfig)
+    head: HeadConfig = HeadConfig()
+    noise: NoiseConfig = NoiseConfig()
+    training: TrainingConfig = TrainingConfig()

@@ -1,0 +1,165 @@
+"""Words to vectors in their context: embeddings, characters, shapes, and recurrent layers over the sentence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from cells import Stack
+from slot_filling.config import EncoderConfig
+from slot_filling.vocabulary import PADDING, UNKNOWN
+
+
+@dataclass(frozen=True)
+class WordBatch:
+    """Sentences side by side, as numbers; zero past their lengths."""
+
+    words: Tensor
+    """`[batch, time]` int64."""
+    shapes: Tensor
+    """`[batch, time]` int64: how capitals, digits and signs are mixed."""
+    digits: Tensor
+    """`[batch, time]` int64: what kind of number a word may be."""
+    forms: Tensor
+    """`[batch, time]` int64: the row of `characters` that spells each word."""
+    characters: Tensor
+    """`[forms, longest]` int64: every different word of the batch once; row 0 spells nothing."""
+    lengths: Tensor
+    """`[batch]` int64 words."""
+
+    def to(self, device: torch.device) -> "WordBatch":
+        """The same batch on a device."""
+        return replace(self, **{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+
+class CharacterCNN(nn.Module):
+    """A word's spelling as the strongest answer of filters of several widths (Kim et al. 2016, without the gates)."""
+
+    def __init__(self, characters: int, size: int, filters: int, widths: tuple[int, ...]) -> None:
+        """Make filters.
+
+        Args:
+            characters: size of the alphabet.
+            size: of a character's vector.
+            filters: of each width.
+            widths: in characters, odd.
+        """
+        super().__init__()
+        self.embedding = nn.Embedding(characters, size, padding_idx=PADDING)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(size, filters, width, padding=width // 2) for width in widths
+        )
+        self.size = filters * len(widths)
+
+    def forward(self, characters: Tensor) -> Tensor:
+        """`[forms, longest]` to `[forms, size]`; padding never answers, an empty word is all zeros."""
+        inside = (characters != PADDING)[:, None]  # [forms, 1, longest]
+        vectors = self.embedding(characters).transpose(1, 2)  # [forms, size, longest]
+        found = [convolution(vectors).relu() * inside for convolution in self.convolutions]
+        return torch.cat([each.amax(2) for each in found], 1)
+
+
+class CharacterLSTM(nn.Module):
+    """A word's spelling as the last states of an LSTM read forward and backward (Lample et al. 2016)."""
+
+    def __init__(self, characters: int, size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(characters, size, padding_idx=PADDING)
+        self.stack = Stack("lstm", size, hidden_size, bidirectional=True)
+        self.size = 2 * hidden_size
+
+    def forward(self, characters: Tensor) -> Tensor:
+        """`[forms, longest]` to `[forms, size]`."""
+        lengths = (characters != PADDING).sum(1)
+        _, states = self.stack(self.embedding(characters), lengths)
+        return torch.cat([state[0] for state in states], 1)
+
+
+class Encoder(nn.Module):
+    """Each word's vector in its sentence, `[batch, time, size]`."""
+
+    def __init__(self, config: EncoderConfig, sizes: Mapping[str, int]) -> None:
+        """Make an encoder for a vocabulary of such `sizes` (`Vocabulary.sizes`)."""
+        super().__init__()
+        self.config = config
+        self.words = nn.Embedding(sizes["words"], config.word_size, padding_idx=PADDING)
+        nn.init.normal_(self.words.weight, std=0.1)
+        nn.init.zeros_(self.words.weight.data[PADDING])
+        size = config.word_size
+        self.characters: CharacterCNN | CharacterLSTM | None = None
+        if config.characters == "cnn":
+            self.characters = CharacterCNN(
+                sizes["characters"], config.character_size, config.character_filters, tuple(config.character_widths)
+            )
+        elif config.characters == "lstm":
+            self.characters = CharacterLSTM(
+                sizes["characters"], config.character_size, config.character_filters
+            )
+        size += self.characters.size if self.characters else 0
+        self.shapes = self.digits = None
+        if config.shape_size:
+            self.shapes = nn.Embedding(sizes["shapes"], config.shape_size, padding_idx=PADDING)
+            self.digits = nn.Embedding(sizes["digits"], config.shape_size, padding_idx=PADDING)
+        size += 2 * config.shape_size
+        self.stack = Stack(
+            config.cell,
+            size * config.window,
+            config.hidden_size,
+            layers=config.layers,
+            bidirectional=config.bidirectional,
+            dropout=config.dropout,
+            variational=True,
+            engine=config.engine,
+            **config.cell_options,
+        )
+        self.size = self.stack.output_size
+
+    def forward(self, batch: WordBatch) -> Tensor:
+        """Vectors `[batch, time, size]`, zero past each length."""
+        parts = [self.words(self._hide_words(batch.words))]
+        if self.characters is not None:
+            parts.append(self.characters(batch.characters)[batch.forms])
+        if self.shapes is not None and self.digits is not None:
+            parts += [self.shapes(batch.shapes), self.digits(batch.digits)]
+        inside = _inside(batch.lengths, batch.words.shape[1])
+        vectors = self._drop(torch.cat(parts, 2)) * inside[:, :, None]
+        if self.config.window > 1:
+            vectors = context_windows(vectors, self.config.window)
+        return self._drop(self.stack.outputs(vectors, batch.lengths))
+
+    def _hide_words(self, words: Tensor) -> Tensor:
+        """In training some words are unknown, so that their spelling and their context have to serve."""
+        if not self.training or not self.config.word_dropout:
+            return words
+        hidden = torch.rand(words.shape, device=words.device) < self.config.word_dropout
+        return torch.where(hidden & (words != PADDING), UNKNOWN, words)
+
+    def _drop(self, vectors: Tensor) -> Tensor:
+        """Variational dropout: one mask a sentence for all its words (Gal and Ghahramani 2016)."""
+        mask = nn.functional.dropout(
+            vectors.new_ones(vectors.shape[0], 1, vectors.shape[2]), self.config.dropout, self.training
+        )
+        return vectors * mask
+
+
+def context_windows(vectors: Tensor, window: int) -> Tensor:
+    """Each word's vector with those of its neighbours, zeros beyond the sentence (Mesnil et al. 2013).
+
+    Args:
+        vectors: `[batch, time, size]`, zero past each length.
+        window: words in all, odd.
+
+    Returns:
+        `[batch, time, window * size]`, the leftmost neighbour first. Past a length there are neighbours too;
+        nobody reads them.
+    """
+    side = window // 2
+    padded = nn.functional.pad(vectors, (0, 0, side, side))
+    time = vectors.shape[1]
+    return torch.cat([padded[:, shift : shift + time] for shift in range(window)], 2)
+
+
+def _inside(lengths: Tensor, time: int) -> Tensor:
+    """`[batch, time]`, true at words."""
+    return torch.arange(time, device=lengths.device) < lengths[:, None]

@@ -1,0 +1,104 @@
+"""Sentences made into batches of numbers; in training, some of their words are damaged first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset
+
+from slot_filling.encoder import WordBatch
+from slot_filling.noise import Noise
+from slot_filling.sentences import Sentence
+from slot_filling.vocabulary import Encoded, Vocabulary
+from training.batching import EpochItem
+
+
+@dataclass(frozen=True)
+class Example:
+    """One sentence as numbers."""
+
+    item: int
+    encoded: Encoded
+    tags: np.ndarray
+    """`[words]` int64."""
+    intent: int
+    """-1 for none."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sentences side by side with what is to be learned of them."""
+
+    items: list[int]
+    """The numbers of the sentences."""
+    words: WordBatch
+    tags: Tensor
+    """`[batch, time]` int64, zero past the lengths."""
+    intents: Tensor
+    """`[batch]` int64, -1 for none."""
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        changes: dict[str, Any] = {name: getattr(self, name).to(device) for name in ("words", "tags", "intents")}
+        return replace(self, **changes)
+
+
+class Examples(Dataset[Example]):
+    """Sentences by number; asked for with the epoch, which decides the damage."""
+
+    def __init__(
+        self, sentences: Sequence[Sentence], vocabulary: Vocabulary, noise: Noise | None = None, seed: int = 0
+    ) -> None:
+        """Take over sentences; `noise` is for training alone."""
+        self.sentences, self.vocabulary, self.noise, self.seed = sentences, vocabulary, noise, seed
+
+    def __len__(self) -> int:
+        return len(self.sentences)
+
+    def __getitem__(self, place: EpochItem) -> Example:
+        epoch, item = place
+        sentence = self.sentences[item]
+        words: Sequence[str] = sentence.words
+        if self.noise:
+            words = self.noise.damage(words, np.random.default_rng([self.seed, epoch, item]))
+        tags = self.vocabulary.encode_tags(sentence.tags or ())
+        intent = self.vocabulary.encode_intent(sentence.intent)
+        return Example(item, self.vocabulary.encode(words), tags, intent)
+
+
+def collate(examples: Sequence[Example]) -> Batch:
+    """Put examples side by side."""
+    return Batch(
+        [example.item for example in examples],
+        word_batch([example.encoded for example in examples]),
+        pad_sequence([torch.from_numpy(example.tags) for example in examples], batch_first=True),
+        torch.tensor([example.intent for example in examples]),
+    )
+
+
+def word_batch(encoded: Sequence[Encoded]) -> WordBatch:
+    """Encoded sentences side by side; each different spelling stands once, since a batch repeats many words."""
+    spellings: dict[bytes, int] = {b"": 0}
+    rows: list[np.ndarray] = [np.zeros(1, np.int64)]
+    forms = []
+    for sentence in encoded:
+        numbers = []
+        for characters in sentence.characters:
+            spelling = characters[characters != 0]
+            key = spelling.tobytes()
+            if key not in spellings:
+                spellings[key] = len(rows)
+                rows.append(spelling)
+            numbers.append(spellings[key])
+        forms.append(torch.tensor(numbers, dtype=torch.int64))
+    side = [
+        pad_sequence([torch.from_numpy(getattr(sentence, name)) for sentence in encoded], batch_first=True)
+        for name in ("words", "shapes", "digits")
+    ]
+    characters = pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True)
+    lengths = torch.tensor([len(sentence.words) for sentence in encoded])
+    return WordBatch(*side, pad_sequence(forms, batch_first=True), characters, lengths)

@@ -1,0 +1,64 @@
+"""The tagger's network: encoder, a score for every label of every word, and the sentence's intent."""
+
+import torch
+from torch import Tensor, nn
+
+from slot_filling.config import TaggerConfig
+from slot_filling.encoder import Encoder, WordBatch
+from slot_filling.heads import make_head
+from slot_filling.vocabulary import Vocabulary
+from slot_filling.word_vectors import WordVectors
+from training.config import ConfigError
+
+
+class IntentHead(nn.Module):
+    """What a whole sentence asks: its words weighed by attention, then a linear layer (Liu and Lane 2016)."""
+
+    def __init__(self, size: int, intents: int) -> None:
+        super().__init__()
+        self.attention = nn.Linear(size, 1)
+        self.output = nn.Linear(size, intents)
+
+    def forward(self, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """Vectors `[batch, time, size]` to scores `[batch, intents]`; an empty sentence is all zeros."""
+        scores = self.attention(vectors)[:, :, 0]
+        outside = torch.arange(vectors.shape[1], device=lengths.device) >= lengths[:, None]
+        weights = scores.masked_fill(outside, -torch.inf).softmax(1).masked_fill(outside, 0.0)
+        return self.output((weights[:, :, None] * vectors).sum(1))
+
+
+class TaggerModel(nn.Module):
+    """Scores of labels and intents; `head` has the loss and finds the best labels."""
+
+    def __init__(self, config: TaggerConfig, vocabulary: Vocabulary) -> None:
+        """Make a network, freshly initialized, for a vocabulary."""
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config.encoder, vocabulary.sizes)
+        self.output = nn.Linear(self.encoder.size, len(vocabulary.tags))
+        self.head = make_head(config.head.kind, len(vocabulary.tags), *vocabulary.transitions())
+        wanted = config.head.intent and len(vocabulary.intents) > 1
+        self.intent = IntentHead(self.encoder.size, len(vocabulary.intents)) if wanted else None
+
+    def forward(self, batch: WordBatch) -> tuple[Tensor, Tensor | None]:
+        """Scores of labels `[batch, time, tags]`, and of intents `[batch, intents]` where there are any."""
+        vectors = self.encoder(batch)
+        intents = self.intent(vectors, batch.lengths) if self.intent is not None else None
+        return self.output(vectors), intents
+
+    def set_vectors(self, vectors: WordVectors) -> None:
+        """Start the words that are found from given vectors, all scaled as the others are.
+
+        Raises:
+            ConfigError: they are not of `encoder.word_size` dimensions.
+        """
+        size = self.config.encoder.word_size
+        if vectors.matrix.shape[1] != size:
+            raise ConfigError(
+                f"the word vectors have {vectors.matrix.shape[1]} dimensions: set encoder.word_size to that, not {size}"
+            )
+        found = torch.from_numpy(vectors.found)
+        given = torch.from_numpy(vectors.matrix)[found]
+        with torch.no_grad():
+            table = self.encoder.words.weight
+            table[found] = given / given.std().clamp(min=1e-6) * 0.1

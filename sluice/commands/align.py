@@ -1,0 +1,41 @@
+"""Find when each word of a known text is said in a recording."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from sluice.commands.options import add_json, add_model, add_quiet
+from training.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_model(parser)
+    parser.add_argument("audio", type=Path, metavar="FILE", help="audio file")
+    parser.add_argument("text", nargs="?", help="what is said in it (default: read from standard input)")
+    add_json(parser)
+    add_quiet(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print start, end, confidence and text of each word, or JSON with the tokens too."""
+    from tabulate import tabulate
+
+    from asr.transcriber import Transcriber
+    from training.machine import set_threads
+
+    if options.text is None and sys.stdin.isatty():
+        raise UserError("give the text that is said, in quotes, or on standard input")
+    set_threads(options.threads)
+    text = sys.stdin.read() if options.text is None else options.text
+    transcript = Transcriber.load(options.model, options.device).align(options.audio, text)
+    if options.json:
+        print(json.dumps(transcript.to_dict(), ensure_ascii=False))
+        return 0
+    lines = [
+        (f"{word.start:.2f}", f"{word.end:.2f}", f"{word.confidence:.2f}", word.text)
+        for word in transcript.words
+    ]
+    print(tabulate(lines, ("start", "end", "confidence", "word"), disable_numparse=True, colalign=("right",) * 3))
+    return 0

@@ -11,21 +11,8 @@ from slot_filling.sentences import Sentence
 from training.errors import UserError
 
 WORDS = [
-    "flight",
-    "fright",
-    "light",
-    "plight",
-    "to",
-    "two",
-    "too",
-    "boston",
-    "austin",
-    "houston",
-    "7",
-    "707",
-    "767",
-    "?",
-]
+    "flight", "fright", "light", "plight", "to", "two", "too", "boston", "austin", "houston", "7", "707", "767", "?",
+]  # fmt: skip
 
 
 @pytest.fixture

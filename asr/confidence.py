@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
+from training.calibration import expected_calibration_error
 from training.config import Settings
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 SMALLEST = 1e-3
 """Posteriors are taken to lie this far from 0 and 1: models are not sure beyond."""
 
-BINS = 10
 FOLDS = 5
 FEWEST_WORDS = 50
 PENALTY = 1.0
@@ -225,19 +225,3 @@ def right_words(references: Sequence[str], hypotheses: Sequence[str]) -> np.ndar
     return np.array(
         [edit.kind == "equal" for utterance in edits for edit in utterance for _ in edit.hypothesis], bool
     )
-
-
-def expected_calibration_error(
-    confidences: Sequence[float] | np.ndarray, right: Sequence[bool] | np.ndarray, bins: int = BINS
-) -> float:
-    """How far confidences are from the share of right words, on average over words (Naeini et al. 2015).
-
-    Words are put into bins of equal width by confidence; a bin's error is the distance of its mean confidence from
-    its share of right words.
-    """
-    sure, good = np.asarray(confidences, float), np.asarray(right, float)
-    if not len(sure):
-        return 0.0
-    number = np.minimum((sure * bins).astype(int), bins - 1)
-    gaps = np.bincount(number, sure - good, bins)  # of each bin, its words times its error
-    return float(np.abs(gaps).sum() / len(sure))

@@ -6,7 +6,6 @@ import pytest
 from asr.confidence import (
     ConfidenceConfig,
     calibrate,
-    expected_calibration_error,
     fit_logistic,
     right_words,
     word_confidences,
@@ -82,14 +81,6 @@ def test_the_fit_is_finite_where_all_are_right_or_all_wrong(right: bool) -> None
 def test_right_words_by_the_fewest_edits() -> None:
     found = right_words(["a b c", "", "a"], ["a x c d", "b", ""])
     assert found.tolist() == [True, False, True, False, False]
-
-
-def test_expected_calibration_error_by_hand() -> None:
-    # the bin of 0.8 to 0.9: mean 0.85, half right; the bin of 1: all right
-    assert expected_calibration_error([0.82, 0.88, 1.0, 1.0], [True, False, True, True]) == pytest.approx(
-        (2 * 0.35 + 2 * 0) / 4
-    )
-    assert expected_calibration_error([], []) == 0
 
 
 def overconfident(utterances: int) -> tuple[list[list[Hypothesis]], list[str], list[str]]:

@@ -104,7 +104,7 @@ class _Reader:
 
     def advance(self, expected: str) -> bool:
         """Go to the next line with something in it; False if it opens a section (a backslash)."""
-        for self.number, line in self.lines:  # the number is what messages tell
+        for self.number, line in self.lines:  # noqa: B020  # the number is what messages tell
             self.fields = line.split()
             if self.fields:
                 return not self.fields[0].startswith(b"\\")
@@ -112,7 +112,7 @@ class _Reader:
 
     def read_counts(self) -> list[int]:
         r"""The number of n-grams of each order, from the lines after `\data\`."""
-        for self.number, line in self.lines:
+        for self.number, line in self.lines:  # noqa: B020
             if line.strip().removeprefix(b"\xef\xbb\xbf") == b"\\data\\":
                 break
         else:

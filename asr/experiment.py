@@ -25,6 +25,7 @@ from training.checkpoint import save_weights, write_text
 from training.config import ConfigError
 from training.errors import UserError
 from training.machine import describe_machine
+from training.runs import check_same, minutes_before
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -96,11 +97,11 @@ def train(
     if metrics_file.exists():
         log.warning(f"{run} is finished already; for another training give another --name, or delete it")
         return json.loads(metrics_file.read_text(encoding="utf-8"))
-    minutes_before = _minutes(run)
+    earlier = minutes_before(run)
     fit_experiment(experiment, quiet=quiet)
     if _rank(config.training.devices)[0]:
         return {}
-    minutes = minutes_before + (time.monotonic() - started) / 60
+    minutes = earlier + (time.monotonic() - started) / 60
     return finish(experiment, minutes, quiet=quiet)
 
 
@@ -111,7 +112,7 @@ def prepare(config: RecognizerConfig, run: Path, cache: Path, start: Path | None
         model = base.config.model.model_copy(update={"engine": config.model.engine})
         config = config.model_copy(update={"model": model, "features": base.config.features})
         base.model.stack.engine = config.model.engine
-    _check_same(run, config)
+    check_same(run, config)
     check_engine(config)
     torch.manual_seed(config.training.seed)
     rows = load_corpus(config.corpus, cache)
@@ -246,41 +247,6 @@ def _warn_unknown(split: str, rows: "Dataset", tokens: Tokens) -> None:
             f"{split} has characters that training has not, so they cannot be recognized: "
             + " ".join(repr(character) for character in unknown)
         )
-
-
-def _check_same(run: Path, config: RecognizerConfig) -> None:
-    """Refuse to go on with a run directory that other settings made."""
-    file = run / "config.yaml"
-    if not file.exists():
-        return
-    changed = _differences(
-        RecognizerConfig.read(file).model_dump(mode="json"), config.model_dump(mode="json")
-    )
-    if changed:
-        raise ConfigError(
-            f"{run} was made with other settings:\n  "
-            + "\n  ".join(changed)
-            + "\nGive this training another --name, or delete that directory."
-        )
-
-
-def _differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> list[str]:
-    lines: list[str] = []
-    for name in sorted(there.keys() | here.keys()):
-        old, new = there.get(name), here.get(name)
-        if isinstance(old, dict) and isinstance(new, dict):
-            lines += _differences(old, new, f"{prefix}{name}.")
-        elif old != new:
-            lines.append(f"{prefix}{name}: {old} there, {new} here")
-    return lines
-
-
-def _minutes(run: Path) -> float:
-    """Minutes that earlier, killed attempts spent on the epochs that are done."""
-    history = run / "history.json"
-    if not history.exists():
-        return 0.0
-    return sum(epoch["seconds"] for epoch in json.loads(history.read_text(encoding="utf-8"))) / 60
 
 
 def _rank(devices: int) -> tuple[int, int]:

@@ -88,14 +88,14 @@ class Vocabulary:
 
     @classmethod
     def learn(
-        cls, sentences: Sequence[Sentence], scheme: SchemeName = "IOB2", min_count: int = 1
+        cls, sentences: Sequence[Sentence], scheme: SchemeName = "IOB2", least_count: int = 1
     ) -> "Vocabulary":
         """Everything in labelled sentences.
 
         Args:
             sentences: of training, tags in IOB2.
             scheme: how the model spells spans.
-            min_count: rarer words (and characters) are unknown.
+            least_count: rarer words (and characters) are unknown.
 
         Raises:
             VocabularyError: no sentence, or one without tags.
@@ -105,10 +105,10 @@ class Vocabulary:
         words = Counter(fold(word) for sentence in sentences for word in sentence.words)
         characters = Counter(letter for sentence in sentences for word in sentence.words for letter in word)
         shapes = Counter(shape(word) for sentence in sentences for word in sentence.words)
-        known = _frequent(words, min_count)
+        known = _frequent(words, least_count)
         return cls(
             words=known,
-            characters=_frequent(characters, min_count),
+            characters=_frequent(characters, least_count),
             shapes=_frequent(shapes, 1),
             tags=_tags(sentences, scheme),
             intents=tuple(sorted({sentence.intent for sentence in sentences if sentence.intent is not None})),

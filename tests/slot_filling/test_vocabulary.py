@@ -42,7 +42,7 @@ def test_words_are_known_in_any_letter_case_and_characters_as_written(vocabulary
 
 
 def test_rare_words_are_unknown():
-    vocabulary = Vocabulary.learn(SENTENCES, min_count=2)
+    vocabulary = Vocabulary.learn(SENTENCES, least_count=2)
     assert vocabulary.words == ("fly", "to")
     assert vocabulary.encode(("Taipei",)).words.tolist() == [1]
 

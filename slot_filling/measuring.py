@@ -15,7 +15,7 @@ from slot_filling.evaluation import (
 )
 from slot_filling.schemes import tags_of
 from slot_filling.sentences import Sentence, Span
-from training.calibration import expected_calibration_error
+from training.calibration import errors_among_surest, expected_calibration_error
 from training.checkpoint import write_text
 from training.progress import track
 
@@ -68,16 +68,14 @@ class Measurement:
             figures["intent_accuracy"] = intent_accuracy([s.intent for s in self.sentences], self.intents)
         figures["whole_sentences"] = sum(whole) / max(1, len(whole))
         figures["calibration_error"] = expected_calibration_error(sure, right)
-        figures["errors_in_surer_half"] = self.errors_in_surer_half
+        wholly = [not wrong for wrong in self.wrong_slots]
+        figures["errors_in_surer_half"] = errors_among_surest(self.confidences, wholly)
         return figures
 
     @property
-    def errors_in_surer_half(self) -> float:
-        """The share of all wrong sentences that are in the half with the highest confidence."""
-        order = sorted(range(len(self.confidences)), key=lambda item: -self.confidences[item])
-        whole = self.whole
-        wrong = [not whole[item] for item in order]
-        return sum(wrong[: len(wrong) // 2]) / max(1, sum(wrong))
+    def wrong_slots(self) -> list[bool]:
+        """Which sentences have a slot too many, too few or wrong: what `confidences` speak of."""
+        return [not right for right in right_sentences(self.sentences, self.tags)]
 
     def write_answers(self, path: Path) -> None:
         """Write every sentence with the tags of the reference and of the answer as tab-separated text."""

@@ -1,6 +1,7 @@
 """Scores of all paths of tags through a batch of sentences, and what one path is worth."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -45,12 +46,12 @@ class Chain:
         """The compiled recursions can run on it."""
         return self.emissions.device.type == "cpu"
 
-    @property
+    @cached_property
     def mask(self) -> Tensor:
         """`[batch, time]` bool: there is a word."""
         return torch.arange(self.emissions.shape[1], device=self.lengths.device) < self.lengths[:, None]
 
-    @property
+    @cached_property
     def last(self) -> Tensor:
         """`[batch]` int64: the step of the last word; 0 where there is none."""
         return (self.lengths - 1).clamp(min=0)
@@ -86,17 +87,17 @@ class Chain:
             + torch.where(self.lengths > 0, ends, 0.0)
         )
 
-    def path_counts(self, paths: Tensor, weights: Tensor) -> Counts:
-        """Counts of one path each, `[batch, time]`, times the weight of its sentence, `[batch]`."""
-        mask, tags = self.mask, self.tags
-        shares = weights[:, None] * mask  # [batch, time]
-        emissions = torch.zeros_like(self.emissions).scatter_(2, paths[..., None], shares[..., None])
-        moves = paths[:, :-1] * tags + paths[:, 1:]
-        counts = torch.bincount(moves.flatten(), shares[:, 1:].flatten(), minlength=tags * tags)
+    def no_counts(self, dtype: torch.dtype) -> Counts:
+        """All zero."""
+        parts = (self.emissions, self.transitions, self.start, self.end)
+        return Counts(*(torch.zeros_like(scores, dtype=dtype) for scores in parts))
+
+    def add_path(self, counts: Counts, paths: Tensor, weights: Tensor) -> None:
+        """Add to counts, in place, those of one path each, `[batch, time]`, times the sentences' weights `[batch]`."""
+        shares = torch.where(self.mask, weights[:, None], 0.0)  # [batch, time]
+        counts.emissions.scatter_add_(2, paths[..., None], shares[..., None])
+        moves = paths[:, :-1] * self.tags + paths[:, 1:]
+        counts.transitions.view(-1).index_add_(0, moves.flatten(), shares[:, 1:].flatten())
         ends = paths.gather(1, self.last[:, None])[:, 0]
-        return Counts(
-            emissions,
-            counts.view(tags, tags),
-            torch.bincount(paths[:, 0], shares[:, 0], minlength=tags),
-            torch.bincount(ends, shares[:, 0], minlength=tags),
-        )
+        counts.start.index_add_(0, paths[:, 0], shares[:, 0])
+        counts.end.index_add_(0, ends, shares[:, 0])

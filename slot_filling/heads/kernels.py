@@ -1,4 +1,4 @@
-"""The chain's recursions on a CPU, compiled: one sentence after the other, in float64, without Python's lock.
+"""The chain's recursions on a CPU, compiled: one sentence after the other, without Python's lock.
 
 Shapes: `emissions [B, T, K]`, `transitions [K, K]` (from, to), `start [K]`, `end [K]`, `lengths [B]`. Each function
 works on the sentences `first <= b < last` alone, so that threads share a batch, and reads nothing past a length.
@@ -13,10 +13,10 @@ import heapq
 import numpy as np
 from numba import njit
 
-LEAST = 1e-290
-"""The least scaled forward value that counts as kept: what falls out below float64 is then under 1e-15 of it."""
+LEAST = {np.dtype(np.float32): 1e-30, np.dtype(np.float64): 1e-290}
+"""The least scaled forward value that counts as kept: what underflows beside it is lost in its rounding anyway."""
 
-_compiled = njit(cache=True, nogil=True, fastmath={"contract"})  # multiply and add in one instruction
+_compiled = njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
 
 
 @_compiled
@@ -54,15 +54,17 @@ def _add_products(total, weights, rows):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def scaled_forward(emissions, transitions, start, end, lengths, reachable, first, last, alphas, scales):  # type: ignore[no-untyped-def]
+def scaled_forward(
+    emissions, transitions, start, end, lengths, reachable, least, first, last, alphas, scales
+):  # type: ignore[no-untyped-def]
     """Forward recursion over weights (not their logs), scaled to sum to one at each step (Rabiner 1989, V.A).
 
     Fills `alphas [B, T, K]`, and `scales [B, T + 1]`: what each step was divided by, and at `T` the weight of the
-    ends. Returns whether no value that must be positive fell below `LEAST`; all is exact then, for sums of positive
-    numbers lose nothing.
+    ends. Returns whether no value that must be positive fell below `least`; all is exact then but for rounding,
+    for sums of positive numbers lose nothing else.
     """
     steps, tags = emissions.shape[1:]
-    values = np.empty(tags)
+    values = np.empty(tags, emissions.dtype)
     for sentence in range(first, last):
         length = lengths[sentence]
         for step in range(length):
@@ -71,20 +73,24 @@ def scaled_forward(emissions, transitions, start, end, lengths, reachable, first
             else:
                 values[:] = 0.0
                 _add_products(values, alphas[sentence, step - 1], transitions)
-            emission, total = emissions[sentence, step], 0.0
+            emission, needed = emissions[sentence, step], reachable[step]
+            total, lost = values[0] * 0, 0
             for tag in range(tags):
-                value = values[tag] * emission[tag]
-                if not value >= LEAST and reachable[step, tag]:  # a value that is not a number fails too
-                    return False
-                values[tag] = value
-                total += value
-            if not LEAST <= total < np.inf:
+                values[tag] *= emission[tag]
+                total += values[tag]
+                lost += needed[tag] and not values[tag] >= least  # so that what is not a number counts
+            if lost or not least <= total < np.inf:
                 return False
             scales[sentence, step] = total
-            alphas[sentence, step] = values / total
+            alpha, factor = alphas[sentence, step], 1 / total
+            for tag in range(tags):
+                alpha[tag] = values[tag] * factor
         if length:
-            scales[sentence, steps] = (alphas[sentence, length - 1] * end).sum()
-            if not scales[sentence, steps] >= LEAST:
+            total, alpha = 0.0, alphas[sentence, length - 1]
+            for tag in range(tags):
+                total += alpha[tag] * end[tag]
+            scales[sentence, steps] = total
+            if not total >= least:
                 return False
     return True
 
@@ -95,10 +101,10 @@ def scaled_backward(emissions, transposed, end, lengths, first, last, alphas, sc
 
     Fills `marginals [B, T, K]` and `onward [B, T, K]`, with which the probability of tag i at step t - 1 and tag j
     at step t is `alphas[t - 1, i] * transitions[i, j] * onward[t, j]`. As alphas and transitions are at most 1, what
-    underflows here is a probability below 1e-300.
+    underflows here is a probability that rounds to zero; and as alphas are at least `least`, nothing overflows.
     """
     steps, tags = emissions.shape[1:]
-    betas = np.empty(tags)
+    betas = np.empty(tags, emissions.dtype)
     for sentence in range(first, last):
         for step in range(lengths[sentence] - 1, -1, -1):
             if step == lengths[sentence] - 1:
@@ -106,12 +112,14 @@ def scaled_backward(emissions, transposed, end, lengths, first, last, alphas, sc
             else:
                 betas[:] = 0.0
                 _add_products(betas, onward[sentence, step + 1], transposed)
-            emission, scale, alpha = emissions[sentence, step], scales[sentence, step], alphas[sentence, step]
+            emission, alpha = emissions[sentence, step], alphas[sentence, step]
+            marginal, forth = marginals[sentence, step], onward[sentence, step]
+            factor = 1 / scales[sentence, step]  # float64, as its product with beta may need
             for tag in range(tags):
                 # A tag that no path reaches has a beta without bound.
                 beta = betas[tag] if alpha[tag] > 0.0 else 0.0
-                marginals[sentence, step, tag] = alpha[tag] * beta
-                onward[sentence, step, tag] = emission[tag] / scale * beta
+                marginal[tag] = alpha[tag] * beta
+                forth[tag] = emission[tag] * (beta * factor)
 
 
 @_compiled

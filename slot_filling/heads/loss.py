@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from slot_filling.heads.chain import Chain, Counts
+from slot_filling.heads.chain import Chain
 from slot_filling.heads.posterior import posterior_of
 from slot_filling.heads.viterbi import best_paths
 
@@ -37,26 +37,27 @@ class PathLoss(torch.autograd.Function):
         if best_only:
             ctx.best, totals = best_paths(dearer)
         else:
-            ctx.posterior = posterior_of(dearer)
+            ctx.posterior = posterior_of(dearer, torch.promote_types(emissions.dtype, torch.float32))
             totals = ctx.posterior.log_partition
         ctx.chain, ctx.tags, ctx.best_only = chain, tags, best_only
         ctx.dtypes = [tensor.dtype for tensor in (emissions, transitions, start, end)]
+        precision = torch.promote_types(emissions.dtype, torch.float32)
         losses = torch.where(true_scores == -torch.inf, torch.inf, totals - true_scores)
-        return losses.to(torch.promote_types(emissions.dtype, torch.float32))
+        return losses.to(precision)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Weighted counts, less those of the true path, each in the type of its scores."""
-        weights = gradient.double()
-        counts = (
-            ctx.chain.path_counts(ctx.best, weights)
-            if ctx.best_only
-            else ctx.posterior.expected_counts(weights)
-        )
-        true_counts: Counts = ctx.chain.path_counts(ctx.tags, weights)
-        parts = zip(counts, true_counts, ctx.dtypes, strict=True)
-        return *((count - true).to(dtype) for count, true, dtype in parts), None, None, None, None
+        chain: Chain = ctx.chain
+        if ctx.best_only:
+            counts = chain.no_counts(gradient.dtype)
+            chain.add_path(counts, ctx.best, gradient)
+        else:
+            counts = ctx.posterior.expected_counts(gradient)
+        chain.add_path(counts, ctx.tags, -gradient)
+        parts = zip(counts, ctx.dtypes, strict=True)
+        return *(count.to(dtype) for count, dtype in parts), None, None, None, None
 
 
 def make_chain(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths: Tensor) -> Chain:

@@ -1,7 +1,7 @@
 """The distribution over paths that a chain's scores make: its partition, marginals, entropy and expected counts.
 
-On a CPU by the scaled recursion, which is exact unless scores differ by some 600 nats; then, and on a GPU, by the
-recursion in logs.
+On a CPU by the scaled recursion, which is exact unless scores differ by some 600 nats (60 in float32); then, and on
+a GPU, by the recursion in logs.
 """
 
 from abc import ABC, abstractmethod
@@ -48,22 +48,28 @@ class Posterior(ABC):
         """`[tags, tags]` expected number of moves from tag to tag, times `weights [batch]`."""
 
     def expected_counts(self, weights: Tensor) -> Counts:
-        """Expected counts times the weight of each sentence, `[batch]`: the gradient of the log partition."""
-        ends = self.marginals[torch.arange(len(weights), device=weights.device), self.chain.last]
-        return Counts(
-            self.marginals * weights[:, None, None],
-            self._expected_moves(weights),
-            weights @ self.marginals[:, 0],
-            weights @ ends,
-        )
+        """Expected counts times the weight of each sentence, `[batch]`: the gradient of the log partition.
+
+        They are new tensors, of the weights' type.
+        """
+        marginals = self.marginals * weights.to(self.marginals.dtype)[:, None, None]
+        ends = marginals[torch.arange(len(weights), device=weights.device), self.chain.last]
+        counts = (marginals, self._expected_moves(weights), marginals[:, 0].sum(0), ends.sum(0))
+        return Counts(*(count.to(weights.dtype) for count in counts))
 
 
-def posterior_of(chain: Chain) -> Posterior:
-    """The posterior, by the fastest recursion that is exact for these scores on their device."""
+def posterior_of(chain: Chain, dtype: torch.dtype = torch.float64) -> Posterior:
+    """The posterior, by the fastest recursion that is exact for these scores on their device.
+
+    Args:
+        chain: the scores.
+        dtype: what it is to be exact for; of float32, probabilities have an error of about 1e-6.
+    """
     if chain.on_cpu:
-        scaled = ScaledPosterior(chain)
-        if scaled.exact:
-            return scaled
+        for each in dict.fromkeys((dtype, torch.float64)):
+            scaled = ScaledPosterior(chain, each)
+            if scaled.exact:
+                return scaled
     return LogPosterior(chain)
 
 
@@ -112,7 +118,7 @@ class LogPosterior(Posterior):
         before = before.masked_fill(~self.chain.mask[:, 1:, None], -torch.inf)  # where no word follows
         for step in range(before.shape[1]):
             logs = before[:, step, :, None] + self.chain.transitions + self._suffixes[:, step + 1, None, :]
-            moves += torch.einsum("b,bij->ij", weights, logs.exp())
+            moves += torch.einsum("b,bij->ij", weights.double(), logs.exp())
         return moves
 
 
@@ -122,16 +128,17 @@ class ScaledPosterior(Posterior):
     Emissions are divided by the largest of their word before, and moves by the largest of all.
     """
 
-    def __init__(self, chain: Chain) -> None:
-        """Run the forward recursion; `exact` says whether its results may be used."""
+    def __init__(self, chain: Chain, dtype: torch.dtype = torch.float64) -> None:
+        """Run the forward recursion in float32 or float64; `exact` says whether its results may be used."""
         super().__init__(chain)
         self._tops = chain.emissions.amax(2)  # [batch, time]
-        self._emissions = (chain.emissions - self._tops[..., None]).exp_().numpy()
+        self._emissions = (chain.emissions - self._tops[..., None]).to(dtype).exp_().numpy()
         self._weights, self._most = zip(
-            *(_weights_of(scores) for scores in (chain.transitions, chain.start, chain.end)), strict=True
+            *(_weights_of(scores, dtype) for scores in (chain.transitions, chain.start, chain.end)),
+            strict=True,
         )
         self._lengths = chain.lengths.numpy()
-        self._alphas = torch.zeros_like(chain.emissions)
+        self._alphas = torch.zeros_like(chain.emissions, dtype=dtype)
         self._scales = np.ones((len(self._lengths), chain.emissions.shape[1] + 1))
         self.exact = self._run_forward()
 
@@ -139,6 +146,7 @@ class ScaledPosterior(Posterior):
         transitions, start, end = self._weights
         chain, alphas = self.chain, self._alphas.numpy()
         reachable = kernels.reachable_tags(chain.start.numpy(), chain.transitions.numpy(), alphas.shape[1])
+        least = alphas.dtype.type(kernels.LEAST[alphas.dtype])
 
         def work(first: int, last: int) -> bool:
             return kernels.scaled_forward(
@@ -148,6 +156,7 @@ class ScaledPosterior(Posterior):
                 end,
                 self._lengths,
                 reachable,
+                least,
                 first,
                 last,
                 alphas,
@@ -217,14 +226,14 @@ class ScaledPosterior(Posterior):
         return self._alphas[sentence, step, tag] * row * self._backward[1][sentence, step + 1]
 
     def _expected_moves(self, weights: Tensor) -> Tensor:
-        before = self._alphas[:, :-1] * weights[:, None, None]
+        before = self._alphas[:, :-1] * weights.to(self._alphas.dtype)[:, None, None]
         products = before.flatten(0, 1).T @ self._backward[1][:, 1:].flatten(0, 1)
         return products * torch.from_numpy(self._weights[0])
 
 
-def _weights_of(scores: Tensor) -> tuple[np.ndarray, float]:
+def _weights_of(scores: Tensor, dtype: torch.dtype) -> tuple[np.ndarray, float]:
     """Weights of which the largest is 1, and the score of that; all zeros where nothing is allowed."""
     most = float(scores.max())
     if most == -torch.inf:
-        return torch.zeros_like(scores).numpy(), 0.0
-    return (scores - most).exp().contiguous().numpy(), most
+        return torch.zeros_like(scores, dtype=dtype).numpy(), 0.0
+    return (scores - most).to(dtype).exp().contiguous().numpy(), most

@@ -26,12 +26,15 @@ class Bar:
         return f"{100 * min(max(self.share, 0.0), 1.0):.1f}%"
 
 
+Kind = Literal["same", "left out", "put in", "right", "note"]
+
+
 @dataclass(frozen=True)
 class Span:
-    """A piece of a text: as it should be, or left out, or put in."""
+    """A piece of a text: as it should be, or left out, or put in; or marked as right, or a note beside it."""
 
     text: str
-    kind: Literal["same", "left out", "put in"] = "same"
+    kind: Kind = "same"
 
 
 Cell = str | int | Bar | Sequence[Span]

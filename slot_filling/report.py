@@ -32,9 +32,9 @@ from training.report import (
 if TYPE_CHECKING:
     from slot_filling.tagger import Tagger
 
-MOST_LABELS = 40
+MOST_LABELS = 25
 """Of more slots the rarer ones are folded away."""
-MOST_CONFUSIONS = 30
+MOST_CONFUSIONS = 20
 MATRIX_LABELS = 14
 MOST_NAMED = 10
 
@@ -91,7 +91,8 @@ def _subtitle(tagger: "Tagger") -> str:
     return (
         f"A slot tagger trained on {tagger.config.corpus.kind}: {layers}{CELLS[encoder.cell].__name__} "
         f"{'layer' if encoder.layers == 1 else 'layers'} of {encoder.hidden_size}{characters}, "
-        f"{head.kind.replace('_', '-')} head" + (", joint intent" if tagger.model.intent is not None else "")
+        f"{'CRF' if head.kind == 'crf' else head.kind.replace('_', '-')} head"
+        + (", joint intent" if tagger.model.intent is not None else "")
     )
 
 
@@ -232,7 +233,7 @@ def _slots(part: str, found: Measurement, vocabulary: Vocabulary) -> Section:
     known = set(vocabulary.words)
     tags = [sentence.tags or () for sentence in found.sentences]
     kinds = recall_by_novelty(found.sentences, found.tags, lambda word: fold(word) in known)
-    names = {"known": "all its words are in the vocabulary", "unknown": "has a word that is not"}
+    names = {"known": "all words known", "unknown": "a word unknown"}
     lines: list[list[Cell]] = [
         [names[kind], *_bar(counts.right, counts.gold)] for kind, counts in kinds.items()
     ]
@@ -323,7 +324,7 @@ def _intents(part: str, found: Measurement) -> list[Section]:
         "Each intent, the most frequent first", ["intent", "right", "right / all"], lines, right=[2]
     )
     confused = _pair_table(wrong) if wrong else Paragraph("No intent was taken for another.")
-    return [Section(f"Intents of {part}", [Grid([table, confused], narrowest=28)])]
+    return [Section(f"Intents of {part}", [Grid([table, confused], narrowest=32)])]
 
 
 def _confidence(measured: Mapping[str, Measurement]) -> Section:

@@ -73,7 +73,7 @@ def risk_coverage_curve(title: str, parts: Mapping[str, Answers]) -> Picture | N
             axes.plot(coverage, risk, color=colour, linewidth=1.6, label=name)
         _dress(axes, title, "share of the sentences that is kept, the surest first", (1.0, 1.1 * highest))
         if len(curves) > 1:
-            axes.legend(loc="upper left")
+            axes.legend(loc="best")
 
     said = " ".join(
         f"{name}: {risk[round(len(risk) / 2) - 1]:.1%} of the surer half, {risk[-1]:.1%} of all."

@@ -4,7 +4,8 @@
 `transcribe` takes all of it from a file to a transcript.
 """
 
+from asr.long_form.learn import learn_cutting
 from asr.long_form.transcribe import transcribe_long, transcribe_pieces
 from asr.long_form.windows import Cutting
 
-__all__ = ["Cutting", "transcribe_long", "transcribe_pieces"]
+__all__ = ["Cutting", "learn_cutting", "transcribe_long", "transcribe_pieces"]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,11 +30,14 @@ class Stretch:
     """The sample after the last."""
     log_probs: Tensor
     """`[steps, tokens]` natural logs."""
+    speech: np.ndarray
+    """`[frames]` bool: marks of the audio (see `mark_speech`)."""
 
 
 def join_windows(
     windows: Iterable[tuple[Window, Tensor]],
     step_samples: int,
+    frame_samples: int,
     longest_steps: int,
     gap: Callable[[Tensor], int],
 ) -> Iterator[Stretch]:
@@ -42,30 +46,41 @@ def join_windows(
     Args:
         windows: in the recording's order, each with its log-probabilities `[steps, tokens]`.
         step_samples: samples of a step; windows of a chain begin a whole number of them apart.
+        frame_samples: samples of a mark of speech.
         longest_steps: a chain with more steps than this, besides its last window, is divided on the way.
         gap: says at which step log-probabilities `[steps, tokens]` are best divided (see `word_gap`).
 
     Yields:
         A stretch for each piece between pauses, or several of a very long one.
     """
-    held: Tensor | None = None
-    start = 0
+    held: Stretch | None = None
     for window, log_probs in windows:
+        speech, end = window.speech, window.start + len(window.samples)
         if held is None:
-            held, start = log_probs, window.start
+            held = Stretch(window.start, end, log_probs, speech)
         else:
-            first = (window.start - start) // step_samples
-            place = seam(held[first:], log_probs[: len(held) - first])
-            held = torch.cat([held[: first + place], log_probs[place:]])
-        end = window.start + len(window.samples)
+            later = window.start - held.start
+            first, known = later // step_samples, held.log_probs
+            place = seam(known[first:], log_probs[: len(known) - first])
+            joined = torch.cat([known[: first + place], log_probs[place:]])
+            speech = np.concatenate([held.speech[: later // frame_samples], speech])
+            held = Stretch(held.start, end, joined, speech)
+        settled = len(held.log_probs) - len(log_probs)  # steps that no window to come reaches
         if not window.continues:
-            yield Stretch(start, end, held)
+            yield held
             held = None
-        elif (settled := len(held) - len(log_probs)) > longest_steps:  # the next window begins after these
-            cut = gap(held[:settled])
-            yield Stretch(start, start + cut * step_samples, held[:cut])
-            held, start = held[cut:].clone(), start + cut * step_samples
+        elif settled > longest_steps:
+            done, held = _divide(held, gap(held.log_probs[:settled]), step_samples, frame_samples)
+            yield done
     assert held is None, "the last window of a recording cannot go on"
+
+
+def _divide(stretch: Stretch, step: int, step_samples: int, frame_samples: int) -> tuple[Stretch, Stretch]:
+    """What lies before a step, and what lies after."""
+    sample = stretch.start + step * step_samples
+    frame = step * step_samples // frame_samples
+    before = Stretch(stretch.start, sample, stretch.log_probs[:step], stretch.speech[:frame])
+    return before, Stretch(sample, stretch.end, stretch.log_probs[step:].clone(), stretch.speech[frame:])
 
 
 def seam(earlier: Tensor, later: Tensor) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from asr.audio import audio_blocks, audio_info
 from asr.decoding.decoder import Decoder
-from asr.long_form.pauses import mark_speech, rechunk
+from asr.long_form.pauses import frame_samples, mark_speech, rechunk
 from asr.long_form.seams import join_windows, word_gap
 from asr.long_form.windows import Cutter, Cutting, Window
 from asr.transcript import Transcript
@@ -123,12 +123,14 @@ def _pieces(
     stretches = join_windows(
         _emit(transcriber, windows),
         step_samples,
+        frame_samples(rate),
         round(cutting.stretch_seconds / transcriber.seconds_per_step),
         lambda log_probs: word_gap(log_probs, transcriber.tokens),
     )
     while group := list(islice(stretches, DECODED_TOGETHER)):
         emissions = [
-            Emission(each.log_probs, (each.end - each.start) / rate, recording.name) for each in group
+            Emission(each.log_probs, (each.end - each.start) / rate, recording.name, each.speech)
+            for each in group
         ]
         transcripts = transcriber.decode(emissions, decoder, alternatives=alternatives)
         for stretch, transcript in zip(group, transcripts, strict=True):

@@ -19,7 +19,7 @@ class Cutting(Settings):
     long_pause_seconds: float = Field(0.6, gt=0, description="ends a piece however short it is")
     short_pause_seconds: float = Field(0.2, gt=0, description="ends a piece of `piece_seconds` or more")
     piece_seconds: float = Field(2.0, gt=0, description="a piece may well end here, as utterances do")
-    margin_seconds: float = Field(0.1, ge=0, description="of a pause that is kept on each side of a piece")
+    margin_seconds: float = Field(0.15, ge=0, description="of a pause that is kept on each side of a piece")
     click_seconds: float = Field(0.05, ge=0, description="a shorter sound between pauses is left out")
     stretch_seconds: float = Field(
         60.0, gt=0, description="without a pause, about this much is decoded as one"
@@ -47,6 +47,8 @@ class Window:
     """Its first sample, counted in the recording."""
     samples: np.ndarray
     """`[samples]` float32."""
+    speech: np.ndarray
+    """`[frames]` bool: its marks (see `mark_speech`)."""
     continues: bool
     """The next window overlaps this one: nobody paused."""
 
@@ -64,11 +66,13 @@ class Cutter:
         self.window = round(cutting.window_seconds * sample_rate)
         overlap = round(cutting.overlap_seconds * sample_rate)
         self.stride = max(1, (self.window - overlap) // step_samples) * step_samples
-        self.margin = round(cutting.margin_seconds * sample_rate)
+        self.frame = frame_samples(sample_rate)
+        self.margin = round(cutting.margin_seconds * sample_rate / self.frame) * self.frame
         self.click = round(cutting.click_seconds * sample_rate)
         # All of the following count samples from the beginning of the recording.
         self.first = 0  # of what is held
         self.held = np.zeros(0, np.float32)
+        self.marks = np.zeros(0, bool)  # of what is held
         self.begin: int | None = None  # of the window being gathered, margin included
         self.chain = 0  # where the piece's speech begins
         self.spoken = 0  # where speech has last been heard to end
@@ -76,11 +80,11 @@ class Cutter:
 
     def cut(self, marked: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[Window]:
         """Windows in order, of chunks of samples with their marks (see `mark_speech`)."""
-        frame = frame_samples(self.sample_rate)
         for samples, marks in marked:
             position = self.first + len(self.held)
             self.held = np.concatenate([self.held, samples])
-            edges = position + frame * np.flatnonzero(np.diff(marks, prepend=False, append=False))
+            self.marks = np.concatenate([self.marks, marks])
+            edges = position + self.frame * np.flatnonzero(np.diff(marks, prepend=False, append=False))
             for start, end in edges.reshape(-1, 2).tolist():
                 yield from self._pause(start)
                 yield from self._speech(start, end)
@@ -93,18 +97,22 @@ class Cutter:
         gap = until - self.spoken
         length = (self.spoken - self.chain) / self.sample_rate
         if self.begin is not None and gap >= self.cutting.needed_seconds(length) * self.sample_rate:
-            yield from self._close(min(self.margin, gap // 2))
+            yield from self._close(min(self.margin, self._half(gap)))
 
     def _speech(self, start: int, end: int) -> Iterator[Window]:
         if self.begin is None:
             gap = start - self.spoken
-            self.begin = start - min(self.margin, gap // 2 if self.spoken else gap)
+            self.begin = start - min(self.margin, self._half(gap) if self.spoken else gap)
             self.chain, self.heard = start, 0
         self.spoken = end
         self.heard += end - start
         while end - self.begin > self.window:
             yield self._window(self.begin + self.window, continues=True)
             self.begin += self.stride
+
+    def _half(self, gap: int) -> int:
+        """Half of a silence, in whole frames."""
+        return gap // (2 * self.frame) * self.frame
 
     def _close(self, margin: int) -> Iterator[Window]:
         if self.heard >= self.click:
@@ -117,10 +125,12 @@ class Cutter:
 
     def _window(self, end: int, continues: bool) -> Window:
         assert self.begin is not None
-        samples = self.held[self.begin - self.first : end - self.first]
-        return Window(self.begin, samples.copy(), continues)
+        begin, end = self.begin - self.first, end - self.first
+        speech = self.marks[begin // self.frame : -(-end // self.frame)]
+        return Window(self.begin, self.held[begin:end].copy(), speech.copy(), continues)
 
     def _forget(self, position: int) -> None:
         keep = self.begin if self.begin is not None else max(self.first, position - self.margin)
         self.held = self.held[keep - self.first :].copy()
+        self.marks = self.marks[(keep - self.first) // self.frame :].copy()
         self.first = keep

@@ -1,0 +1,149 @@
+"""Long recordings: `python benchmarks/long_form.py RUN [--minutes 60]`, where `cache/` has RUN's corpus (Linux only).
+
+The utterances of the test split (of dev, where there is none) are joined into recordings, again and again in
+another order and loudness, over noise 60 dB under full scale. Each recording is written to a file and transcribed
+whole in a process of its own, whose greatest memory is given; and apart, cut in the silence up to 40 ms from where
+the utterances were joined. These milliseconds are drawn by chance: a shift by half a step of the model changes some
+15% of the travel recognizer's words, without making them better or worse, and the first cut is not the true one.
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # run as a file, whose own folder would hide the package `training`
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import json
+import re
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile
+from tabulate import tabulate
+
+from asr import Transcriber
+from asr.audio import read_audio, resample
+from asr.corpora import load_corpus
+from asr.evaluation import word_errors
+from asr.examples import read_row
+from asr.long_form import transcribe_long
+from training.machine import describe_machine
+
+NOISE = 1e-3
+SHIFT_SECONDS = 0.04
+GAIN_DB = 6.0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a recording is put together."""
+
+    name: str
+    silences: tuple[float, float]
+    """Shortest and longest between utterances, in seconds."""
+    share: float = 1 / 6
+    """Of the minutes asked for."""
+    suffix: str = ".wav"
+    sample_rate: int | None = None
+    """In Hz; the model's if none."""
+    channels: int = 1
+
+
+LAYOUTS = [
+    Layout("silences of 0.5 to 5 s", (0.5, 5), share=1),
+    Layout("the same, MP3, 44.1 kHz, stereo", (0.5, 5), suffix=".mp3", sample_rate=44100, channels=2),
+    Layout("silences of up to a minute", (0, 60), share=1),
+    Layout("silences of 0.2 s", (0.2, 0.2)),
+    Layout("no silences", (0, 0)),
+]
+
+
+def compose(rows, layout: Layout, seconds: float, rate: int):  # type: ignore[no-untyped-def]
+    """Samples `[samples]` float32 at `rate` Hz; and where to cut each utterance out of them, and its text."""
+    random = np.random.default_rng(0)
+    parts: list[np.ndarray] = []
+    spans: list[tuple[int, int]] = []
+    texts: list[str] = []
+    position, before = 0, 0
+    order: list[int] = []
+    while position < seconds * rate:
+        order = order or random.permutation(len(rows)).tolist()
+        row = rows[order.pop()]
+        utterance = read_row(row, rate) * np.float32(10 ** (random.uniform(-GAIN_DB, GAIN_DB) / 20))
+        silence = np.zeros(round(random.uniform(*layout.silences) * rate), np.float32)
+        shifts = [round(random.uniform(0, SHIFT_SECONDS) * rate) for _ in range(2)]
+        end = position + len(utterance)
+        spans.append((position - min(shifts[0], before // 2), end + min(shifts[1], len(silence) // 2)))
+        texts.append(row["text"])
+        parts += [utterance, silence]
+        position, before = end + len(silence), len(silence)
+    samples = np.concatenate(parts)
+    return samples + NOISE * random.standard_normal(len(samples), np.float32), spans, texts
+
+
+def transcribe_apart_from_this(run: str, path: Path) -> dict[str, float | str]:
+    """Text, seconds of work and greatest memory (MiB) of a new process."""
+    command = [sys.executable, str(Path(__file__).resolve()), run, "--transcribe", str(path)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def transcribe_here(run: str, path: Path) -> None:
+    """What the new process does."""
+    transcriber = Transcriber.load(run)
+    started = time.perf_counter()
+    text = transcribe_long(transcriber, path).text
+    seconds = time.perf_counter() - started
+    # Not resource.getrusage: that of a new process begins with its parent's.
+    peak = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    mebibytes = int(peak[1]) / 1024 if peak else float("nan")
+    print(json.dumps({"text": text, "seconds": seconds, "mebibytes": mebibytes}))
+
+
+def measure(run: str, layout: Layout, minutes: float, rows, folder: Path) -> tuple[str, ...]:  # type: ignore[no-untyped-def]
+    """A line of the table."""
+    transcriber = Transcriber.load(run)
+    rate = transcriber.config.features.sample_rate
+    samples, spans, texts = compose(rows, layout, 60 * minutes * layout.share, rate)
+    written_rate = layout.sample_rate or rate
+    written = resample(samples, rate, written_rate)
+    path = folder / f"recording{layout.suffix}"
+    soundfile.write(path, np.stack([written] * layout.channels, axis=1), written_rate)
+    joined = transcribe_apart_from_this(run, path)
+    whole, _ = read_audio(path, rate)
+    apart = [each.text for each in transcriber.transcribe_many(whole[start:end] for start, end in spans)]
+    reference = " ".join(texts)
+    seconds = len(whole) / rate
+    return (
+        layout.name,
+        f"{seconds / 60:.1f}",
+        f"{joined['mebibytes']:.0f}",
+        f"{seconds / float(joined['seconds']):.0f}",
+        *(f"{word_errors([reference], [str(text)]).rate:.2%}" for text in (" ".join(apart), joined["text"])),
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", help="directory of a trained recognizer")
+    parser.add_argument("--minutes", type=float, default=60, help="of the longest recording (default: 60)")
+    parser.add_argument("--transcribe", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.transcribe:
+        transcribe_here(options.run, options.transcribe)
+        return
+    parts = load_corpus(Transcriber.load(options.run).config.corpus, Path("cache"))
+    split = "test" if "test" in parts else "dev"
+    with tempfile.TemporaryDirectory() as folder:
+        table = [measure(options.run, each, options.minutes, parts[split], Path(folder)) for each in LAYOUTS]
+    print(f"{describe_machine()}\nutterances of {split}, {options.run}\n")
+    header = ("recording", "minutes", "peak MiB", "times real time", "WER apart", "WER joined")
+    print(tabulate(table, header, tablefmt="github", disable_numparse=True))
+
+
+if __name__ == "__main__":
+    main()

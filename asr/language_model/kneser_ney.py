@@ -74,7 +74,7 @@ def train(
     thresholds = _check(order, prune)
     words, tokens = _encode(sentences, unit, quiet)
     levels = _count(tokens, order, len(words))
-    _adjust(levels, tokens)
+    _adjust(levels)
     return NGram(order, unit, words, assemble(_estimate(levels, thresholds)))
 
 
@@ -128,9 +128,8 @@ def _count(tokens: np.ndarray, order: int, vocabulary: int) -> list[Counts]:
     positions = np.arange(len(tokens))
     for size in range(2, order + 1):
         positions = positions[positions + size <= len(tokens)]
-        positions = positions[
-            tokens[positions + size - 1] != START_ID
-        ]  # else it reaches into another sentence
+        # An n-gram that ended with <s> would reach into another sentence.
+        positions = positions[tokens[positions + size - 1] != START_ID]
         keys = places[positions] * vocabulary + tokens[positions + size - 1]
         unique, first, inverse, raw = np.unique(
             keys, return_index=True, return_inverse=True, return_counts=True
@@ -141,7 +140,7 @@ def _count(tokens: np.ndarray, order: int, vocabulary: int) -> list[Counts]:
     return levels
 
 
-def _adjust(levels: list[Counts], tokens: np.ndarray) -> None:
+def _adjust(levels: list[Counts]) -> None:
     """Set the adjusted counts of the orders below the highest."""
     starts = np.arange(len(levels[0].word)) == START_ID  # whether an n-gram begins with <s>
     for level, above in pairwise(levels):

@@ -66,6 +66,14 @@ def test_a_state_is_the_shortest_context_that_says_the_same(model_entries, text)
     assert node < model.level_bounds[-2] if order > 1 else True  # the longest n-grams are no context
 
 
+def test_an_inserted_prefix_has_what_back_off_gives() -> None:
+    unigrams: Entries = {("a",): (-1.0, -0.1), ("b",): (-1.5, -0.2), ("c",): (-2.0, -0.4)}
+    kept: Entries = {("a", "b"): (-0.5, -0.8), ("a", "b", "c", "a"): (-0.25, 0.0)}
+    model = NGram.build(4, "word", unigrams | kept)
+    scores = model.scores(["a", "b", "c", "a"], start=False, end=False)
+    assert np.allclose(scores, [-1.0, -0.5, -0.8 - 0.2 - 2.0, -0.25])
+
+
 def small() -> NGram:
     """A trigram over some words, one of them not ASCII."""
     return NGram.build(

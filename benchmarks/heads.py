@@ -89,7 +89,8 @@ def works(task: Task, time_steps: int) -> tuple[Callable[[], object], Callable[[
     labels = task.labels
     head = make_head("crf", labels, np.ones(labels), np.ones((labels, labels)), np.ones(labels))
     peer = CRF(labels, batch_first=True)
-    ours = [dict(head.named_parameters())[name] for name in ("transitions", "start", "end")]
+    parameters = dict(head.named_parameters())
+    ours = [parameters[name] for name in ("transitions", "start", "end")]
     theirs = [peer.transitions, peer.start_transitions, peer.end_transitions]
     with torch.no_grad():
         for left, right in zip(ours, theirs, strict=True):
@@ -111,8 +112,8 @@ def works(task: Task, time_steps: int) -> tuple[Callable[[], object], Callable[[
         losses = -peer(emissions, tags, mask, reduction="none")
         return losses, *torch.autograd.grad(losses.sum(), [emissions, *theirs])
 
-    for left, right in zip(our_loss(), their_loss(), strict=True):
-        torch.testing.assert_close(left, right, atol=1e-3, rtol=1e-3)  # the peer's float32 is the limit
+    for mine, other in zip(our_loss(), their_loss(), strict=True):
+        torch.testing.assert_close(mine, other, atol=1e-3, rtol=1e-3)  # the peer's float32 is the limit
     if task.work == "loss":
         return our_loss, their_loss
     paths = [path.tolist() for path in head.decode(given, lengths)[0]]
@@ -139,7 +140,7 @@ def measure(rounds: int, time_steps: int, quiet: bool) -> Iterator[Measurement]:
                 work()
                 if turn:  # the first warms up
                     kept.append(time.perf_counter() - begun)
-        yield Measurement(task, *(statistics.median(each) for each in times), rounds)
+        yield Measurement(task, statistics.median(times[0]), statistics.median(times[1]), rounds)
 
 
 def main() -> None:

@@ -172,9 +172,10 @@ class Head(nn.Module):
             ValueError: a span is empty or does not lie within its sentence.
         """
         posterior = self._posterior(emissions, lengths)
+        marginals = posterior.marginals.cpu().numpy()
         sentences = zip(spans, lengths.tolist(), strict=True)
         return [
-            [_span_probability(posterior, number, length, span) for span in each]
+            [_span_probability(posterior, marginals[number, :length], number, span) for span in each]
             for number, (each, length) in enumerate(sentences)
         ]
 
@@ -182,28 +183,25 @@ class Head(nn.Module):
         return posterior_of(self._chain(emissions, lengths))
 
 
-def _span_probability(posterior: Posterior, sentence: int, length: int, span: TaggedSpan) -> float:
-    """The product along the span of each tag given the one before: the posterior is a Markov chain."""
-    stop = span.start + len(span.tags)
+def _span_probability(posterior: Posterior, marginals: np.ndarray, sentence: int, span: TaggedSpan) -> float:
+    """The product along the span of each tag given the one before: the posterior is a Markov chain.
+
+    `marginals [length, tags]` are the sentence's.
+    """
+    length, stop = len(marginals), span.start + len(span.tags)
     if not 0 <= span.start < stop <= length:
         raise ValueError(
             f"sentence {sentence} has {length} words; there is no span from {span.start} to {stop}"
         )
-    marginals = posterior.marginals[sentence]
     probability = float(marginals[span.start, span.tags[0]])
-    for step in range(span.start, min(stop, length - 1)):
-        tag = span.tags[step - span.start]
-        here = float(marginals[step, tag])
-        if here == 0.0 or probability == 0.0:
-            return 0.0
+    for place, tag in enumerate(span.tags):
+        step = span.start + place
+        if probability == 0.0 or step + 1 == length:
+            break
         after = posterior.pairs(sentence, step, tag)
-        if step + 1 < stop:
-            joint = float(after[span.tags[step + 1 - span.start]])
-        else:
-            going_on = torch.zeros(len(after), dtype=torch.bool, device=after.device)
-            going_on[list(span.not_next)] = True
-            joint = float(after[~going_on].sum())
-        probability *= joint / here
+        inside = step + 1 < stop
+        joint = after[span.tags[place + 1]] if inside else np.delete(after, list(span.not_next)).sum()
+        probability *= float(joint / marginals[step, tag])
     return min(probability, 1.0)
 
 

@@ -54,9 +54,9 @@ def _add_products(total, weights, rows):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def scaled_forward(
+def scaled_forward(  # type: ignore[no-untyped-def]
     emissions, transitions, start, end, lengths, reachable, least, first, last, alphas, scales
-):  # type: ignore[no-untyped-def]
+):
     """Forward recursion over weights (not their logs), scaled to sum to one at each step (Rabiner 1989, V.A).
 
     Fills `alphas [B, T, K]`, and `scales [B, T + 1]`: what each step was divided by, and at `T` the weight of the

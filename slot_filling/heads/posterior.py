@@ -40,7 +40,7 @@ class Posterior(ABC):
         """`[batch]` entropy of the paths in nats."""
 
     @abstractmethod
-    def pairs(self, sentence: int, step: int, tag: int) -> Tensor:
+    def pairs(self, sentence: int, step: int, tag: int) -> np.ndarray:
         """`[tags]` probability of this tag at a step and each tag at the step after it, which must exist."""
 
     @abstractmethod
@@ -107,10 +107,10 @@ class LogPosterior(Posterior):
         """See `Posterior`."""
         return total(Entropy(), self.chain, prefixes(Entropy(), self.chain))[:, 1]
 
-    def pairs(self, sentence: int, step: int, tag: int) -> Tensor:
+    def pairs(self, sentence: int, step: int, tag: int) -> np.ndarray:
         """See `Posterior`."""
         before, after = self._prefixes[sentence, step, tag], self._suffixes[sentence, step + 1]
-        return torch.exp(before + self.chain.transitions[tag] + after - self._norms[sentence])
+        return torch.exp(before + self.chain.transitions[tag] + after - self._norms[sentence]).cpu().numpy()
 
     def _expected_moves(self, weights: Tensor) -> Tensor:
         moves = torch.zeros_like(self.chain.transitions)
@@ -220,10 +220,10 @@ class ScaledPosterior(Posterior):
         ends = self.marginals[:, 0] @ start + last @ end
         return (self.log_partition - words.sum((1, 2)) - moves.sum((1, 2)) - ends).clamp(min=0.0)
 
-    def pairs(self, sentence: int, step: int, tag: int) -> Tensor:
+    def pairs(self, sentence: int, step: int, tag: int) -> np.ndarray:
         """See `Posterior`."""
-        row = torch.from_numpy(self._weights[0][tag])
-        return self._alphas[sentence, step, tag] * row * self._backward[1][sentence, step + 1]
+        onward = self._backward[1][sentence, step + 1].numpy()
+        return float(self._alphas[sentence, step, tag]) * self._weights[0][tag] * onward
 
     def _expected_moves(self, weights: Tensor) -> Tensor:
         before = self._alphas[:, :-1] * weights.to(self._alphas.dtype)[:, None, None]

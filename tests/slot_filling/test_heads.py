@@ -12,7 +12,7 @@ from slot_filling.heads import HEADS, Head, TaggedSpan, make_head
 from slot_filling.heads.chain import Chain
 from slot_filling.heads.head import StructuredHead
 
-BATCHES, SENTENCES = 60, 6  # for each of two ways and five heads: 3,600 sentences for the losses alone
+BATCHES, SENTENCES = 40, 6  # for each of two ways and five heads: 2,400 sentences for the losses alone
 
 
 @pytest.fixture(params=["compiled", "semirings"])

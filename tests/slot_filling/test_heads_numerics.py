@@ -9,7 +9,7 @@ from torch import Tensor
 
 from slot_filling.heads import HEADS, Head, kernels, make_head, threads
 from slot_filling.heads.chain import Chain
-from slot_filling.heads.posterior import LogPosterior, ScaledPosterior, posterior_of
+from slot_filling.heads.posterior import LogPosterior, Posterior, ScaledPosterior, posterior_of
 from slot_filling.heads.viterbi import best_paths, k_best_by_semiring, k_best_paths
 
 STRUCTURED = [name for name in HEADS if name != "softmax"]
@@ -40,7 +40,7 @@ def random_chain(batch: int, time: int, tags: int, scale: float = 1.0, seed: int
     return Chain(normal(batch, time, tags), moves, normal(tags), normal(tags), lengths)
 
 
-def assert_alike(found: ScaledPosterior | LogPosterior, expected: LogPosterior) -> None:
+def assert_alike(found: Posterior, expected: LogPosterior) -> None:
     weights = torch.linspace(-1, 1, len(found.chain.lengths), dtype=torch.float64)
     torch.testing.assert_close(found.log_partition, expected.log_partition)
     torch.testing.assert_close(found.entropy, expected.entropy, atol=1e-8, rtol=1e-8)
@@ -63,6 +63,19 @@ def test_the_scaled_recursion_is_that_in_logs(tags: int, scale: float) -> None:
     for each, best in zip(k_best_paths(chain, 3), values, strict=True):
         wanted = best[best > -torch.inf]
         torch.testing.assert_close(torch.tensor([score for score, _ in each], dtype=wanted.dtype), wanted)
+
+
+def test_float32_is_precise_where_it_is_used_and_left_where_it_is_not() -> None:
+    weights = torch.ones(6)
+    chain = random_chain(6, 40, 30, 3.0)
+    found, exact = posterior_of(chain, torch.float32), LogPosterior(chain)
+    assert found.marginals.dtype == torch.float32
+    torch.testing.assert_close(found.log_partition, exact.log_partition, atol=1e-5, rtol=1e-6)
+    for left, right in zip(found.expected_counts(weights), exact.expected_counts(weights), strict=True):
+        torch.testing.assert_close(left, right, atol=1e-5, rtol=1e-5)
+    wide = random_chain(6, 40, 30, 20.0)  # some tags are 100 nats worse than others
+    assert not ScaledPosterior(wide, torch.float32).exact
+    assert posterior_of(wide, torch.float32).marginals.dtype == torch.float64
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -146,6 +159,17 @@ def test_a_path_that_underflows_is_noticed() -> None:
     torch.testing.assert_close(found.log_partition, torch.tensor([-2000.0], dtype=torch.float64))
     torch.testing.assert_close(found.marginals[0, :, 1], torch.ones(2, dtype=torch.float64))
     assert ScaledPosterior(replace(chain, emissions=emissions / 10)).exact
+
+
+def test_a_tag_that_no_path_reaches_spoils_nothing_however_good_it_would_be() -> None:
+    """Tag 0 is 500 nats better at each of ten words, and nothing leads to it."""
+    moves = torch.tensor([[0.0, -torch.inf], [-torch.inf, 0.0]], dtype=torch.float64)
+    start = torch.tensor([-torch.inf, 0.0], dtype=torch.float64)
+    emissions = torch.tensor([500.0, 0.0], dtype=torch.float64).expand(1, 10, 2).contiguous()
+    found = posterior_of(Chain(emissions, moves, start, torch.zeros_like(start), torch.tensor([10])))
+    assert isinstance(found, ScaledPosterior)
+    assert_alike(found, LogPosterior(found.chain))
+    torch.testing.assert_close(found.marginals[0, :, 1], torch.ones(10, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("name", HEADS)

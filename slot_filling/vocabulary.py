@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -179,6 +180,16 @@ class Vocabulary:
     def labels(self) -> tuple[str, ...]:
         """What slots may be called, in the order of the tags."""
         return tuple(dict.fromkeys(schemes.split(tag)[1] for tag in self.tags if tag != "O"))
+
+    @cached_property
+    def continuations(self) -> dict[str, tuple[int, ...]]:
+        """Of each label the numbers of the tags that go on with a span of it, such as I-city."""
+        found: dict[str, tuple[int, ...]] = {}
+        for number, tag in enumerate(self.tags):
+            prefix, label = schemes.split(tag)
+            if prefix in schemes.CONTINUES:
+                found[label] = (*found.get(label, ()), number)
+        return found
 
     @property
     def sizes(self) -> dict[str, int]:

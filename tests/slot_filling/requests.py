@@ -1,0 +1,74 @@
+"""A few labelled requests, and taggers of a size for tests."""
+
+from typing import Any
+
+import torch
+
+from slot_filling.config import TaggerConfig
+from slot_filling.examples import Batch, Example, collate
+from slot_filling.model import TaggerModel
+from slot_filling.sentences import Sentence
+from slot_filling.vocabulary import Vocabulary
+
+REQUESTS = [
+    ("arrive Taipei on November 2nd", "O B-city O B-date I-date", "arrive"),
+    ("fly", "O", "leave"),
+    (
+        "from New York to Taipei at 7:30 in the morning",
+        "O B-city I-city O B-city O B-time I-time I-time I-time",
+        "leave",
+    ),
+    ("a seat to Oslo , please", "O O O B-city O O", None),
+    ("November 2nd", "B-date I-date", "arrive"),
+]
+
+
+def sentence(words: str, tags: str, intent: str | None = None) -> Sentence:
+    """A labelled sentence from texts separated by spaces."""
+    return Sentence(tuple(words.split()), tuple(tags.split()), intent)
+
+
+SENTENCES = [sentence(*request) for request in REQUESTS]
+
+
+def vocabulary() -> Vocabulary:
+    """All that the requests have."""
+    return Vocabulary.learn(SENTENCES)
+
+
+def settings(head: str = "crf", training: dict[str, Any] | None = None, **encoder: Any) -> TaggerConfig:
+    """Settings of a small tagger; `encoder` changes those of the encoder."""
+    small = {"word_size": 6, "character_size": 4, "character_filters": 3, "shape_size": 2, "hidden_size": 5}
+    tree = {
+        "name": "small",
+        "corpus": {"kind": "travel"},
+        "encoder": {**small, "engine": "reference", **encoder},
+        "head": {"kind": head},
+        "training": training or {},
+    }
+    return TaggerConfig.check(tree, "test")
+
+
+def model(config: TaggerConfig, seed: int = 0) -> TaggerModel:
+    """A network with dropout off, its head's weights not zero either."""
+    torch.manual_seed(seed)
+    made = TaggerModel(config, vocabulary())
+    for parameter in made.head.parameters():
+        torch.nn.init.normal_(parameter)
+    return made.eval()
+
+
+def batch(sentences: list[Sentence]) -> Batch:
+    """Sentences side by side."""
+    known = vocabulary()
+    return collate(
+        [
+            Example(
+                item,
+                known.encode(each.words),
+                known.encode_tags(each.tags or ()),
+                known.encode_intent(each.intent),
+            )
+            for item, each in enumerate(sentences)
+        ]
+    )

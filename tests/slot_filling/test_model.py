@@ -1,0 +1,193 @@
+"""The tagger's network: padding changes nothing, dropout is of training alone, new words are read by their spelling."""
+
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import torch
+
+from slot_filling.config import HeadName
+from slot_filling.encoder import CharacterCNN, CharacterLSTM, Encoder, context_windows
+from slot_filling.model import IntentHead, TaggerModel
+from slot_filling.sentences import Sentence
+from slot_filling.training import TaggingTask
+from slot_filling.vocabulary import PADDING, UNKNOWN
+from slot_filling.word_vectors import WordVectors
+from tests.slot_filling.requests import SENTENCES, batch, model, sentence, settings, vocabulary
+from training.config import ConfigError
+
+ENCODERS: dict[str, dict[str, Any]] = {
+    "characters by CNN": {"characters": "cnn", "character_widths": [1, 3, 5]},
+    "characters by LSTM": {"characters": "lstm"},
+    "words alone": {"characters": "none", "shape_size": 0},
+    "window": {"window": 5, "cell": "elman", "bidirectional": False},
+    "two layers": {"layers": 2, "cell": "gru"},
+}
+
+
+def losses(network: TaggerModel, sentences: list[Sentence]) -> tuple[Any, Any, torch.Tensor]:
+    """Emissions, scores of intents, and the loss summed over sentences."""
+    together = batch(sentences)
+    task = TaggingTask(network.config, network, vocabulary(), SENTENCES, 1)
+    emissions, intents = network(together.words)
+    return emissions, intents, task._loss(network, together) * len(sentences)
+
+
+def gradients(network: TaggerModel) -> dict[str, torch.Tensor]:
+    return {
+        name: torch.zeros_like(weight) if weight.grad is None else weight.grad.clone()
+        for name, weight in network.named_parameters()
+    }
+
+
+@pytest.mark.parametrize("head", get_args(HeadName))
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_a_sentence_has_in_a_padded_batch_what_it_has_alone(encoder: str, head: str) -> None:
+    network = model(settings(head, **ENCODERS[encoder])).double()
+    emissions, intents, loss = losses(network, SENTENCES)
+    loss.backward()
+    together = gradients(network)
+    network.zero_grad()
+    total = 0.0
+    for item, alone in enumerate(SENTENCES):
+        own, own_intents, own_loss = losses(network, [alone])
+        length = len(alone.words)
+        torch.testing.assert_close(emissions[item, :length], own[0])
+        torch.testing.assert_close(intents[item], own_intents[0])
+        own_loss.backward()
+        total += own_loss.item()
+    assert loss.item() == pytest.approx(total)
+    for name, gradient in gradients(network).items():
+        assert gradient.isfinite().all()
+        torch.testing.assert_close(together[name], gradient, msg=lambda text, name=name: f"{name}: {text}")
+    assert not together["encoder.words.weight"][PADDING].any()
+    assert together["encoder.words.weight"].any() and together["output.weight"].any()
+
+
+def test_an_empty_sentence_beside_others_does_no_harm() -> None:
+    network = model(settings())
+    emissions, intents, loss = losses(network, [*SENTENCES, Sentence((), ())])
+    loss.backward()
+    assert emissions[:-1].isfinite().all() and intents.isfinite().all()
+    assert all(gradient.isfinite().all() for gradient in gradients(network).values())
+    torch.testing.assert_close(intents[-1], network.intent.output.bias)
+    alone, its_intents = network(batch([Sentence((), ())]).words)
+    assert alone.shape[:2] == (1, 0) and its_intents.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", [CharacterCNN, CharacterLSTM])
+def test_spelling_is_read_whatever_is_beside_it(kind: type) -> None:
+    torch.manual_seed(0)
+    made = CharacterCNN(9, 4, 3, (3, 5)) if kind is CharacterCNN else CharacterLSTM(9, 4, 3)
+    short, long = torch.tensor([[2, 3]]), torch.tensor([[0] * 6, [2, 3, 0, 0, 0, 0], [4, 5, 6, 7, 8, 2]])
+    read = made(long)
+    torch.testing.assert_close(read[1:2], made(short))
+    assert read.shape == (3, made.size) and not read[0].any(), "what has no characters says nothing"
+
+
+def test_a_window_is_the_neighbours_in_their_order_and_nothing_beyond_the_sentence() -> None:
+    vectors = torch.arange(1.0, 5.0)[None, :, None]
+    assert context_windows(vectors, 3)[0].tolist() == [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 0]]
+    assert context_windows(vectors, 1)[0].tolist() == [[1], [2], [3], [4]]
+
+
+def test_a_word_of_the_window_reaches_so_far_and_no_further() -> None:
+    """With a cell that goes forward alone, a later word is seen only through the window."""
+    network = model(settings(window=5, cell="elman", bidirectional=False, characters="none"))
+    words = batch([SENTENCES[2]]).words
+    changed = words.words.clone()
+    changed[0, 6] = words.words[0, 1]
+    before = network(words)[0]
+    words.words.copy_(changed)
+    differs = (network(words)[0] != before).any(2)[0].tolist()
+    assert differs == [position >= 4 for position in range(10)]
+
+
+def test_words_are_hidden_in_training_alone_and_never_padding() -> None:
+    encoder = Encoder(settings(word_dropout=0.3).encoder, vocabulary().sizes)
+    words = torch.full((100, 100), 5)
+    words[:, 60:] = PADDING
+    torch.manual_seed(0)
+    hidden = encoder.train()._hide_words(words)
+    assert (hidden[:, 60:] == PADDING).all()
+    assert set(hidden[:, :60].unique().tolist()) == {UNKNOWN, 5}
+    assert float((hidden[:, :60] == UNKNOWN).float().mean()) == pytest.approx(0.3, abs=0.03)
+    assert torch.equal(encoder.eval()._hide_words(words), words)
+
+
+def test_dropout_has_one_mask_for_all_words_of_a_sentence() -> None:
+    encoder = Encoder(settings(dropout=0.5).encoder, vocabulary().sizes).train()
+    torch.manual_seed(0)
+    dropped = encoder._drop(torch.ones(40, 7, 50))
+    assert set(dropped.unique().tolist()) == {0.0, 2.0}
+    assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
+    assert len(dropped[:, 0].unique(dim=0)) == 40, "each sentence has its own"
+    assert torch.equal(encoder.eval()._drop(torch.ones(2, 3, 4)), torch.ones(2, 3, 4))
+
+
+def test_training_varies_and_use_does_not() -> None:
+    network, words = model(settings(dropout=0.5)), batch(SENTENCES).words
+    assert torch.equal(network(words)[0], network(words)[0])
+    network.train()
+    assert not torch.equal(network(words)[0], network(words)[0])
+
+
+def test_new_words_are_told_apart_by_their_spelling() -> None:
+    def emissions(words: str, **encoder: Any) -> torch.Tensor:
+        return model(settings(**encoder))(batch([sentence(words, "O O")]).words)[0]
+
+    assert not torch.equal(emissions("to Boot"), emissions("to Leap"))
+    assert not torch.equal(
+        emissions("to Bora", characters="none"), emissions("to bora", characters="none")
+    ), "shape"
+    plain = {"characters": "none", "shape_size": 0}
+    assert torch.equal(emissions("to Boot", **plain), emissions("to Leap", **plain))
+
+
+def test_without_intents_there_is_no_intent_head() -> None:
+    config = settings()
+    assert TaggerModel(config, vocabulary()).intent is not None
+    without = config.model_copy(update={"head": config.head.model_copy(update={"intent": False})})
+    network = TaggerModel(without, vocabulary())
+    assert network.intent is None and network(batch(SENTENCES).words)[1] is None
+
+
+def test_attention_looks_at_the_words_alone() -> None:
+    torch.manual_seed(0)
+    head = IntentHead(4, 3)
+    vectors = torch.randn(2, 5, 4)
+    vectors[0, 2:] = 1e4  # past the length
+    scores = head(vectors, torch.tensor([2, 5]))
+    torch.testing.assert_close(scores[:1], head(vectors[:1, :2], torch.tensor([2])))
+
+
+def test_given_vectors_start_the_words_they_have() -> None:
+    network = model(settings())
+    before = network.encoder.words.weight.detach().clone()
+    found = np.zeros(len(before), bool)
+    found[[3, 5]] = True
+    matrix = np.random.default_rng(0).normal(0, 7, (len(before), 6)).astype(np.float32)
+    network.set_vectors(WordVectors(matrix, found))
+    after = network.encoder.words.weight.detach()
+    kept = ~torch.from_numpy(found)
+    assert torch.equal(after[kept], before[kept])
+    torch.testing.assert_close(after[found] / after[3, 0], torch.from_numpy(matrix[found] / matrix[3, 0]))
+    assert float(after[found].std()) == pytest.approx(0.1)
+    with pytest.raises(ConfigError, match=r"4 dimensions: set encoder\.word_size to that, not 6"):
+        network.set_vectors(WordVectors(matrix[:, :4], found))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"window": 4}, "an odd number"),
+        ({"character_widths": [3, 2]}, "an odd number"),
+        ({"character_widths": []}, "character_widths"),
+        ({"cell": "lstn"}, "lstm"),
+        ({"dropout": 1.0}, "less than 1"),
+        ({"hidden": 5}, "hidden: Extra inputs"),
+    ],
+)
+def test_wrong_settings_are_named(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        settings(**change)

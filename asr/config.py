@@ -111,7 +111,10 @@ class DecodingConfig(Settings):
         20.0, gt=0, description="prefixes this far (natural log) behind the best are dropped; .inf keeps all"
     )
     token_threshold: float = Field(
-        1e-5, ge=0, lt=1, description="tokens of lower posterior do not extend a prefix; the likeliest always does"
+        1e-5,
+        ge=0,
+        lt=1,
+        description="tokens of lower posterior do not extend a prefix; the likeliest always does",
     )
     language_model: Path | None = Field(
         None, description="n-gram (ours, or ARPA); a relative path starts at the run directory"
@@ -121,11 +124,15 @@ class DecodingConfig(Settings):
     unknown_score: float = Field(
         -10.0, le=0, description="natural log-probability, at most, of a word that the model lacks"
     )
-    lexicon: Path | None = Field(None, description="word list; the output keeps to it. Open vocabulary if none")
+    lexicon: Path | None = Field(
+        None, description="word list; the output keeps to it. Open vocabulary if none"
+    )
     hot_words: dict[str, float] = Field(
         {}, description="phrase: boost (natural log) whenever it is heard, such as {taipei: 3}"
     )
-    confidence: ConfidenceConfig | None = Field(None, description="makes confidences probabilities; fitted on dev")
+    confidence: ConfidenceConfig | None = Field(
+        None, description="makes confidences probabilities; fitted on dev"
+    )
 
     def describe(self) -> str:
         """In a few words, for tables."""

@@ -308,7 +308,9 @@ class Transcriber:
         features, frames = self.features(padded.to(self.device), lengths.to(self.device))
         return self.model(features, frames)
 
-    def _emit_window(self, window: list[tuple[np.ndarray, str | None]], batch_size: int) -> Iterator[Emission]:
+    def _emit_window(
+        self, window: list[tuple[np.ndarray, str | None]], batch_size: int
+    ) -> Iterator[Emission]:
         order = sorted(range(len(window)), key=lambda item: -len(window[item][0]))
         emissions: dict[int, Emission] = {}
         while order:

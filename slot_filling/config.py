@@ -15,7 +15,9 @@ class VocabularyConfig(Settings):
     """What is told apart."""
 
     min_count: int = Field(2, ge=1, description="rarer words of training are unknown; their spelling remains")
-    vectors: Path | None = Field(None, description="word vectors to start from: GloVe's or fastText's text files")
+    vectors: Path | None = Field(
+        None, description="word vectors to start from: GloVe's or fastText's text files"
+    )
 
 
 class EncoderConfig(Settings):
@@ -24,7 +26,9 @@ class EncoderConfig(Settings):
     word_size: int = Field(100, ge=1)
     characters: Literal["none", "cnn", "lstm"] = "cnn"
     character_size: int = Field(30, ge=1)
-    character_filters: int = Field(50, ge=1, description="filters of each width, or units of each direction (lstm)")
+    character_filters: int = Field(
+        50, ge=1, description="filters of each width, or units of each direction (lstm)"
+    )
     character_widths: list[int] = Field([3], min_length=1, description="of the filters, in characters, odd")
     shape_size: int = Field(10, ge=0, description="of the vector for capitals and digits; 0 leaves it out")
     window: int = Field(1, ge=1, description="words that a cell sees at once, odd; 7 helps simple cells")

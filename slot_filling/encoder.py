@@ -90,7 +90,10 @@ class Encoder(nn.Module):
         self.characters: CharacterCNN | CharacterLSTM | None = None
         if config.characters == "cnn":
             self.characters = CharacterCNN(
-                sizes["characters"], config.character_size, config.character_filters, tuple(config.character_widths)
+                sizes["characters"],
+                config.character_size,
+                config.character_filters,
+                tuple(config.character_widths),
             )
         elif config.characters == "lstm":
             self.characters = CharacterLSTM(

@@ -43,7 +43,9 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
-        changes: dict[str, Any] = {name: getattr(self, name).to(device) for name in ("words", "tags", "intents")}
+        changes: dict[str, Any] = {
+            name: getattr(self, name).to(device) for name in ("words", "tags", "intents")
+        }
         return replace(self, **changes)
 
 

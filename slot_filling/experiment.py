@@ -95,7 +95,11 @@ def prepare(config: TaggerConfig, run: Path, start: Path | None = None) -> Exper
     """Read the corpus, learn or take over the vocabulary, initialize the model, and open the run directory."""
     base = Tagger.load(start) if start else None
     if base:
-        kept = {"encoder": base.config.encoder, "head": base.config.head, "vocabulary": base.config.vocabulary}
+        kept = {
+            "encoder": base.config.encoder,
+            "head": base.config.head,
+            "vocabulary": base.config.vocabulary,
+        }
         config = config.model_copy(update=kept)
     check_same(run, config)
     torch.manual_seed(config.training.seed)

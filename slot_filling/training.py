@@ -17,7 +17,12 @@ class TaggingTask(Task[TaggerModel]):
     """Fits a tagger; the dev error is 1 - F1 over the spans that the averaged weights find."""
 
     def __init__(
-        self, config: TaggerConfig, model: TaggerModel, vocabulary: Vocabulary, dev: list[Sentence], steps: int
+        self,
+        config: TaggerConfig,
+        model: TaggerModel,
+        vocabulary: Vocabulary,
+        dev: list[Sentence],
+        steps: int,
     ) -> None:
         """Set up.
 
@@ -38,7 +43,9 @@ class TaggingTask(Task[TaggerModel]):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         loss = self._loss(self.model, batch)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.items), sync_dist=True)
+        self.log(
+            "train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.items), sync_dist=True
+        )
         return loss
 
     def _loss(self, model: TaggerModel, batch: Batch) -> Tensor:
@@ -67,9 +74,7 @@ class TaggingTask(Task[TaggerModel]):
         items = sorted(self._found)
         gold = [self.dev[item].tags or () for item in items]
         scores = score_spans(gold, [self._found[item] for item in items])
-        whole = [
-            self._found[item] == self.dev[item].tags and self._intents.get(item, True) for item in items
-        ]
+        whole = [self._found[item] == self.dev[item].tags and self._intents.get(item, True) for item in items]
         figures = {"dev_error": 1 - scores.f1, "dev_f1": scores.f1, "dev_sentences": sum(whole) / len(whole)}
         if self._intents:
             figures["dev_intents"] = sum(self._intents.values()) / len(self._intents)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from asr.confidence import Calibration, calibrate
 from asr.config import DecodingConfig
 from asr.decoding import GreedySearch
 from asr.decoding.beam import BeamSearch
@@ -19,7 +20,7 @@ from asr.language_model import NGram
 from asr.language_model.kneser_ney import train
 from asr.language_model.ngram import Unit
 from asr.language_model.text import divide
-from asr.transcriber import DECODING_FILE, Emission, Transcriber
+from asr.transcriber import COMPARED, DECODING_FILE, Emission, Transcriber
 from asr.tuning.trials import Emissions, Tuning, tune
 from training.checkpoint import write_text
 from training.errors import UserError
@@ -48,11 +49,13 @@ class Choice:
     """Errors over words and over characters of greedy decoding."""
     tunings: list[tuple[Candidate, Tuning]]
     """Each candidate's trials; the first candidate has no language model."""
+    calibration: Calibration | None
+    """Of the best one's confidences; None where the split has too few words."""
 
     @property
     def best(self) -> tuple[Candidate, Tuning]:
         """The candidate with the fewest errors."""
-        return min(self.tunings, key=lambda each: each[1].best.rank)
+        return _best(self.tunings)
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain values."""
@@ -60,6 +63,7 @@ class Choice:
         return {
             "greedy": {"words": words.to_dict(), "characters": characters.to_dict()},
             "chosen": self.best[0].name,
+            "confidence": self.calibration.to_dict() if self.calibration else None,
             "candidates": {
                 candidate.name: {
                     **tuning.best.to_dict(),
@@ -116,7 +120,22 @@ def tune_run(
         search = BeamSearch(transcriber.tokens, settings, candidate.model, candidate.lexicon)
         pairs = {} if candidate.model else {"weights": (0.0,), "bonuses": (0.0,)}
         tunings.append((candidate, tune(emissions, search, **pairs, quiet=quiet)))
-    return Choice((word_errors(references, greedy), character_errors(references, greedy)), tunings)
+    errors = word_errors(references, greedy), character_errors(references, greedy)
+    return Choice(errors, tunings, _calibrate(transcriber, emissions, *_best(tunings)))
+
+
+def _best(tunings: Sequence[tuple[Candidate, Tuning]]) -> tuple[Candidate, Tuning]:
+    return min(tunings, key=lambda each: each[1].best.rank)
+
+
+def _calibrate(
+    transcriber: Transcriber, emissions: Emissions, candidate: Candidate, tuning: Tuning
+) -> Calibration | None:
+    tokens, settings = transcriber.tokens, tuning.best.settings
+    search = BeamSearch(tokens, settings, candidate.model, candidate.lexicon)
+    pairs = zip(emissions.log_probs, emissions.lengths, strict=True)
+    decoded = [each for batch in pairs for each in search.decode(*batch, n_best=1 + COMPARED)]
+    return calibrate(decoded, emissions.references, emissions.speakers, tokens)
 
 
 def _emissions(transcriber: Transcriber, rows: "Dataset", *, quiet: bool) -> Emissions:
@@ -128,7 +147,9 @@ def _emissions(transcriber: Transcriber, rows: "Dataset", *, quiet: bool) -> Emi
         lengths.append(torch.tensor([len(each.log_probs) for each in group]))
     read = [item for item in range(len(rows)) if item not in unreadable]
     if not read:
-        raise UserError("none of the split's audio can be read: " + next(iter(unreadable.values()), "it is empty"))
+        raise UserError(
+            "none of the split's audio can be read: " + next(iter(unreadable.values()), "it is empty")
+        )
     texts, speakers = rows["text"], rows["speaker"]
     return Emissions(log_probs, lengths, [texts[item] for item in read], [speakers[item] for item in read])
 
@@ -138,7 +159,10 @@ def _greedy(transcriber: Transcriber, emissions: Emissions) -> list[list[str]]:
         [
             transcript.text
             for transcript in transcriber.decode(
-                [Emission(row[:length], 0.0) for row, length in zip(log_probs, lengths.tolist(), strict=True)],
+                [
+                    Emission(row[:length], 0.0)
+                    for row, length in zip(log_probs, lengths.tolist(), strict=True)
+                ],
                 GreedySearch(),
             )
         ]
@@ -156,6 +180,8 @@ def save_tuning(transcriber: Transcriber, choice: Choice) -> None:
     if candidate.lexicon:
         write_text(transcriber.directory / LEXICON_FILE, "\n".join(candidate.lexicon.words) + "\n")
         changes["lexicon"] = LEXICON_FILE
+    if choice.calibration:
+        changes["confidence"] = choice.calibration.settings.model_dump()
     tree = {**tuning.best.settings.model_dump(), **changes}
     settings = DecodingConfig.check(tree, "the settings found")
     write_text(transcriber.directory / TUNING_FILE, json.dumps(choice.to_dict(), indent=1) + "\n")
@@ -175,7 +201,13 @@ def format_tuning(split: str, choice: Choice, run: Path) -> str:
         lines.append((candidate.name, *pair, _text(best.words), crossed, _text(best.characters)))
     header = ("decoding", "weight", "bonus", f"WER on {split}", "cross-validated", "CER")
     table = tabulate(lines, header, disable_numparse=True)
-    return f"{table}\n\n{run} now decodes with: {choice.best[0].name} ({run / DECODING_FILE})"
+    lines_after = [f"{run} now decodes with: {choice.best[0].name} ({run / DECODING_FILE})"]
+    if choice.calibration:
+        lines_after.append(
+            f"confidence of words: expected calibration error {choice.calibration.error:.3f} by weights of other "
+            f"speakers, {choice.calibration.error_before:.3f} before"
+        )
+    return "\n\n".join([table, "\n".join(lines_after)])
 
 
 def _text(count: ErrorCount) -> str:

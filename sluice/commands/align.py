@@ -37,5 +37,9 @@ def run(options: argparse.Namespace) -> int:
         (f"{word.start:.2f}", f"{word.end:.2f}", f"{word.confidence:.2f}", word.text)
         for word in transcript.words
     ]
-    print(tabulate(lines, ("start", "end", "confidence", "word"), disable_numparse=True, colalign=("right",) * 3))
+    print(
+        tabulate(
+            lines, ("start", "end", "confidence", "word"), disable_numparse=True, colalign=("right",) * 3
+        )
+    )
     return 0

@@ -47,5 +47,7 @@ def run(options: argparse.Namespace) -> int:
     tuned = tune_run(transcriber, rows, candidates, beam=options.beam, quiet=options.quiet)
     save_tuning(transcriber, tuned)
     facts = {"split": split, **tuned.to_dict()}
-    print(json.dumps(facts, ensure_ascii=False) if options.json else format_tuning(split, tuned, options.model))
+    print(
+        json.dumps(facts, ensure_ascii=False) if options.json else format_tuning(split, tuned, options.model)
+    )
     return 0

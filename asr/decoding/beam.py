@@ -119,19 +119,19 @@ class BeamSearch:
             raise ValueError("log_probs has NaN within the lengths given")
         settings = self.settings
         least = math.log(settings.token_threshold) if settings.token_threshold else -math.inf
-        links, nodes, acoustic, language, possible = search.search(
+        tree, nodes, acoustic, language, possible = search.search(
             log_probs, settings.beam, settings.beam_threshold, least, fusion
         )
         if possible.any():
             nodes, acoustic, language = nodes[possible], acoustic[possible], language[possible]
         else:
-            parts = {search.complete_part(links, node, fusion) for node in nodes}
+            parts = {search.complete_part(tree, node, fusion) for node in nodes}
             nodes = np.array(sorted(parts), np.int32)
-            texts = [search.labelling(links, node) for node in nodes]
+            texts = [search.labelling(tree, node) for node in nodes]
             acoustic = np.array([search.forward_score(log_probs, text) for text in texts])
             language = np.array([search.language_score(text, fusion) for text in texts])
         order = np.argsort(-(acoustic + language), kind="stable")
-        ranked = ((search.labelling(links, nodes[k]), acoustic[k], language[k]) for k in order)
+        ranked = ((search.labelling(tree, nodes[k]), acoustic[k], language[k]) for k in order)
         return list(self._distinct(ranked, n_best))
 
     def _distinct(

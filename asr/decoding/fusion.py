@@ -35,12 +35,29 @@ class Model(NamedTuple):
     start: int
 
 
+LETTER = np.dtype([("character", np.int32), ("unit", np.int32)])
+"""A character of a token, and its number as a word of a character model."""
+
+BRANCH = np.dtype(
+    [
+        ("first_child", np.int32),
+        ("character", np.int32),
+        ("word", np.int32),
+        ("only", np.int32),
+        ("ahead", np.float64),
+        ("ending", np.float64),
+    ]
+)
+"""A node of the trie of words (see `Trie`). ahead: e to the best that a word here can still score, its look-ahead.
+ending: e to the most that a word's end here can score, in any context."""
+
+
 class Fusion(NamedTuple):
     """All that changes a prefix's score beside its posteriors; numba reads it by field."""
 
     first: np.ndarray
-    characters: np.ndarray
-    """Characters of each token (see `Alphabet`)."""
+    letters: np.ndarray
+    """LETTER: those of token n are `letters[first[n]:first[n + 1]]`."""
     tracks_words: bool
     """Words are followed through the trie, for a word model, a lexicon or the bonus."""
     closed: bool
@@ -49,6 +66,8 @@ class Fusion(NamedTuple):
     """The n-gram is one of words."""
     scores_characters: bool
     """The n-gram is one of characters."""
+    skips_space: bool
+    """A space at the text's start, or doubled, is none to the character model: so where subwords begin with one."""
     weight: float
     word_bonus: float
     token_bonus: float
@@ -57,19 +76,11 @@ class Fusion(NamedTuple):
     unknown_score: float
     knows_unknown: bool
     """The n-gram gives unknown words a probability; where it has none the unknown score stands alone."""
-    trie: Trie
-    ahead: np.ndarray
-    """float64 over trie nodes: e to the best that a word here can still score (its look-ahead)."""
-    ending: np.ndarray
-    """float64 over trie nodes: e to the most that a word's end here can score, in any context."""
     unknown_ahead: float
-    """The same of a word outside the trie."""
+    """The look-ahead of a word outside the trie."""
+    trie: np.ndarray
+    """BRANCH, one row more than nodes."""
     model: Model
-    first_unit: np.ndarray
-    units: np.ndarray
-    """Words of a character model that each token is: those of token n are `units[first_unit[n]:first_unit[n + 1]]`."""
-    skips_space: bool
-    """A space at the text's start, or doubled, is none to the character model: so where subwords begin with one."""
     has_hot_words: bool
     hot: Automaton
 
@@ -91,29 +102,23 @@ def fuse(
     by_characters = unit == "character"
     word_bonus = 0.0 if by_characters else settings.word_bonus
     longest = int(np.diff(alphabet.first).max())
-    trie, ahead, ending = _words(alphabet, settings, None if by_characters else language_model, lexicon)
-    first_unit, units = _units(alphabet, language_model if by_characters else None)
     return Fusion(
         first=_flat(alphabet.first, np.int32),
-        characters=_flat(alphabet.characters, np.int32),
+        letters=_flat(_letters(alphabet, language_model if by_characters else None)),
         tracks_words=lexicon is not None or unit == "word" or word_bonus != 0,
         closed=lexicon is not None,
         scores_words=unit == "word",
         scores_characters=by_characters,
+        skips_space=any(len(text) > 1 and text[0] == " " for text in alphabet.tokens.texts),
         weight=float(settings.weight),
         word_bonus=float(word_bonus),
         token_bonus=float(settings.word_bonus if by_characters else 0.0),
         token_factor=float(np.exp(max(0.0, settings.word_bonus) * longest)) if by_characters else 1.0,
         unknown_score=float(settings.unknown_score),
         knows_unknown=language_model is not None and _unknown_log_prob(language_model) > NEVER,
-        trie=Trie(*map(_flat, trie)),
-        ahead=_flat(ahead),
-        ending=_flat(ending),
         unknown_ahead=float(np.exp(_weighted(settings.unknown_score, settings))) if unit == "word" else 1.0,
+        trie=_flat(_words(alphabet, settings, None if by_characters else language_model, lexicon)),
         model=_arrays(language_model),
-        first_unit=_flat(first_unit),
-        units=_flat(units),
-        skips_space=any(len(text) > 1 and text[0] == " " for text in alphabet.tokens.texts),
         has_hot_words=False,
         hot=_automaton({}, alphabet),
     )
@@ -180,12 +185,13 @@ def _weighted(log_probs: np.ndarray | float, settings: DecodingConfig) -> np.nda
 
 def _words(
     alphabet: Alphabet, settings: DecodingConfig, model: "NGram | None", lexicon: Lexicon | None
-) -> tuple[Trie, np.ndarray, np.ndarray]:
-    """The trie of the words that can be told apart, `Fusion.ahead` and `Fusion.ending`."""
+) -> np.ndarray:
+    """The trie of the words that can be told apart."""
     words = lexicon.words if lexicon else model.words[END + 1 :] if model else ()
     if model is None:
         trie = build_trie(words, np.arange(len(words)), np.zeros(len(words)), alphabet)
-        return trie, np.ones(len(trie.word)), np.exp(np.where(trie.word >= 0, settings.word_bonus, -np.inf))
+        ending = np.where(trie.word >= 0, settings.word_bonus, -np.inf)
+        return _branches(trie, np.zeros(len(trie.word)), ending)
     ids = np.array([model.ids.get(word, UNKNOWN) for word in words], np.int32)
     alone, most = _bounds(model, settings)
     trie = build_trie(words, ids, _weighted(alone[ids], settings), alphabet)
@@ -197,9 +203,18 @@ def _words(
     unknown = _weighted(settings.unknown_score, settings)
     best = trie.best if lexicon else np.maximum(trie.best, unknown)
     ending = np.where(trie.word >= 0, _weighted(most[trie.word], settings), -np.inf if lexicon else unknown)
-    ahead = np.exp(best)
-    ahead[0] = 1.0  # no word has begun
-    return trie, ahead, np.exp(ending + settings.word_bonus)
+    best[0] = 0.0  # no word has begun
+    return _branches(trie, best, ending + settings.word_bonus)
+
+
+def _branches(trie: Trie, ahead: np.ndarray, ending: np.ndarray) -> np.ndarray:
+    """The trie as one array; `ahead` and `ending` are natural logs here."""
+    branches = np.zeros(len(trie.first_child), BRANCH)
+    branches["first_child"] = trie.first_child
+    for name, values in (("character", trie.character), ("word", trie.word), ("only", trie.only)):
+        branches[name][:-1] = values
+    branches["ahead"][:-1], branches["ending"][:-1] = np.exp(ahead), np.exp(ending)
+    return branches
 
 
 def _bounds(model: "NGram", settings: DecodingConfig) -> tuple[np.ndarray, np.ndarray]:
@@ -219,15 +234,17 @@ def _bounds(model: "NGram", settings: DecodingConfig) -> tuple[np.ndarray, np.nd
     return alone, most
 
 
-def _units(alphabet: Alphabet, model: "NGram | None") -> tuple[np.ndarray, np.ndarray]:
-    """The words of a character model that each token is.
+def _letters(alphabet: Alphabet, model: "NGram | None") -> np.ndarray:
+    """The characters of all tokens, with their numbers in a character model.
 
     Raises:
         FusionError: the model lacks more than half of the tokens.
     """
-    texts = alphabet.tokens.texts
+    letters = np.zeros(len(alphabet.characters), LETTER)
+    letters["character"] = alphabet.characters
     if model is None:
-        return np.zeros(len(texts) + 1, np.int32), np.zeros(0, np.int32)
+        return letters
+    texts = alphabet.tokens.texts
     lacking = [text for text in texts if any(character not in model.ids for character in text)]
     if 2 * len(lacking) > len(texts) - 1:
         raise FusionError(
@@ -235,6 +252,5 @@ def _units(alphabet: Alphabet, model: "NGram | None") -> tuple[np.ndarray, np.nd
             f"{name_characters(lacking)}, and has such as {name_characters(model.words[END + 1 :], 10)}. "
             "Letter case? Another language? A model of words is one of unit word."
         )
-    units = [[model.ids.get(character, UNKNOWN) for character in text] for text in texts]
-    first = np.cumsum([0, *map(len, units)], dtype=np.int32)
-    return first, np.array([unit for each in units for unit in each], np.int32)
+    letters["unit"] = [model.ids.get(character, UNKNOWN) for text in texts for character in text]
+    return letters

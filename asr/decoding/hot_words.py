@@ -57,23 +57,25 @@ class HotWords:
                 )
 
 
+STATE = np.dtype(
+    [("lent", np.float64), ("earned", np.float64), ("most", np.float64), ("after_space", np.int64)]
+)
+"""lent: e to the boost that is lent to what has matched. earned: the boosts of all phrases that are complete on coming
+here. most: the largest factor by which one more token can change a score. after_space: 1 if the last character was a
+space, or there was none; more spaces change nothing then."""
+
+
 class Automaton(NamedTuple):
-    """Flat arrays over states, for compiled code. A state is the longest end of a text that begins a phrase."""
+    """Flat arrays for compiled code. A state is the longest end of a text that begins a phrase."""
 
     start: int
     """State of the empty text."""
     column: np.ndarray
     """int32 `[characters]`: the column of `following` for each; characters in no phrase share one."""
     following: np.ndarray
-    """int32 `[states, columns]`."""
-    after_space: np.ndarray
-    """bool: the last character was a space, or there was none; more spaces change nothing then."""
-    lent: np.ndarray
-    """float64: e to the boost that is lent to what has matched."""
-    earned: np.ndarray
-    """float64: the boosts of all phrases that are complete on coming here."""
-    most: np.ndarray
-    """float64: the largest factor by which one more token can change a score."""
+    """int32 `[states, columns]`: the state after one more character."""
+    states: np.ndarray
+    """STATE."""
 
 
 def build_automaton(boosts: Mapping[str, float], alphabet: Alphabet) -> Automaton:
@@ -103,11 +105,13 @@ def build_automaton(boosts: Mapping[str, float], alphabet: Alphabet) -> Automato
                 own_lent[state] = max(own_lent[state], boost * (depth - len(edge)) / size)
         own_earned[state] += boost
     following, lent, earned = _follow(children, own_lent, own_earned, letters)
-    after_space = np.array([bool(edge) and character == SPACE for character in last])
+    states = np.zeros(len(following), STATE)
+    states["lent"], states["earned"] = np.exp(lent), earned
+    states["after_space"] = [bool(edge) and character == SPACE for character in last]
     start = following[0, column[SPACE]] if edge else 0
-    linear = np.exp(lent)
-    automaton = Automaton(int(start), column, following, after_space, linear, earned, np.ones(len(following)))
-    return automaton._replace(most=_largest_factors(automaton, alphabet))
+    automaton = Automaton(int(start), column, following, states)
+    states["most"] = _largest_factors(automaton, alphabet)
+    return automaton
 
 
 def _follow(
@@ -139,12 +143,13 @@ def _largest_factors(automaton: Automaton, alphabet: Alphabet) -> np.ndarray:
         tuple(automaton.column[c] for c in alphabet.characters[a:b]): alphabet.characters[a:b]
         for a, b in spans
     }
-    most = np.zeros(len(automaton.lent))
+    states = automaton.states
+    most = np.zeros(len(states))
     for characters in distinct.values():
-        state, earned = np.arange(len(most)), np.zeros(len(most))
+        state, earned = np.arange(len(states)), np.zeros(len(states))
         for character in characters:
-            moves = ~(automaton.after_space[state] & (character == SPACE))
+            moves = ~((states["after_space"][state] == 1) & (character == SPACE))
             state = np.where(moves, automaton.following[state, automaton.column[character]], state)
-            earned += np.where(moves, automaton.earned[state], 0.0)
-        most = np.maximum(most, np.exp(earned) * automaton.lent[state] / automaton.lent)
+            earned += np.where(moves, states["earned"][state], 0.0)
+        most = np.maximum(most, np.exp(earned) * states["lent"][state] / states["lent"])
     return most

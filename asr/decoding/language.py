@@ -6,11 +6,9 @@ trie of words; 0 where none has begun, -1 where it has left the trie. `hot`: the
 word ends and its own probability takes the place.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
-from asr.compiling import compiled_part
+from asr.compiling import compiled, compiled_part
 from asr.decoding.alphabet import SPACE
 from asr.decoding.fusion import END, UNKNOWN
 from asr.language_model import lookup
@@ -22,30 +20,26 @@ SMALLEST = 1e-300
 """Look-aheads stay above it: they are divided by."""
 
 
-class Cache(NamedTuple):
-    """Scores of the n-gram that were looked up lately: a table with one place for each key's hash."""
-
-    keys: np.ndarray
-    scores: np.ndarray
-    """float64: weighted, with the bonus."""
-    factors: np.ndarray
-    """float64: e to the scores."""
-    contexts: np.ndarray
+SCORE = np.dtype([("key", np.int64), ("score", np.float64), ("factor", np.float64), ("context", np.int64)])
+"""What the n-gram said lately, in a table with one place for each key's hash: the score, weighted and with the bonus,
+e to it, and the context that follows."""
 
 
-@compiled_part
+@compiled
 def new_cache(fusion):  # type: ignore[no-untyped-def]
-    """An empty cache; a small one where nothing is scored."""
-    size = CACHE_SIZE if fusion.scores_words or fusion.scores_characters else 1
-    return Cache(np.full(size, -1, np.int64), np.zeros(size), np.zeros(size), np.zeros(size, np.int32))
+    """An empty table of scores; a small one where nothing is scored."""
+    cache = np.empty(CACHE_SIZE if fusion.scores_words or fusion.scores_characters else 1, SCORE)
+    for slot in range(len(cache)):
+        cache[slot].key = -1
+    return cache
 
 
 @compiled_part
 def score_unit(fusion, cache, context, unit):  # type: ignore[no-untyped-def]
     """The n-gram's word `unit` after `context`: its place in the cache, where its score is put if it is not there."""
     key = (np.int64(context) << 32) | unit
-    slot = (((key ^ (key >> 29)) * 0x9E3779B97F4A7C1) >> 20) & (len(cache.keys) - 1)
-    if cache.keys[slot] == key:
+    slot = (((key ^ (key >> 29)) * 0x9E3779B97F4A7C1) >> 20) & (len(cache) - 1)
+    if cache[slot].key == key:
         return slot
     model = fusion.model
     log_prob, following = lookup(
@@ -56,25 +50,25 @@ def score_unit(fusion, cache, context, unit):  # type: ignore[no-untyped-def]
     score = fusion.weight * log_prob if fusion.weight > 0 else 0.0
     if unit != END:
         score += fusion.token_bonus if fusion.scores_characters else fusion.word_bonus
-    cache.keys[slot] = key
-    cache.scores[slot] = score
-    cache.factors[slot] = np.exp(score)
-    cache.contexts[slot] = following
+    cache[slot].key = key
+    cache[slot].score = score
+    cache[slot].factor = np.exp(score)
+    cache[slot].context = following
     return slot
 
 
 @compiled_part
 def find_letter(trie, place, character):  # type: ignore[no-untyped-def]
     """The child of a place by a character, or OUTSIDE."""
-    low, high = trie.first_child[place], trie.first_child[place + 1]
+    low, high = trie[place].first_child, trie[place + 1].first_child
     while high - low > 8:
         middle = (low + high) >> 1
-        if trie.character[middle] <= character:
+        if trie[middle].character <= character:
             low = middle
         else:
             high = middle
     while low < high:
-        if trie.character[low] == character:
+        if trie[low].character == character:
             return low
         low += 1
     return OUTSIDE
@@ -83,7 +77,7 @@ def find_letter(trie, place, character):  # type: ignore[no-untyped-def]
 @compiled_part
 def end_word(fusion, cache, context, place, ahead):  # type: ignore[no-untyped-def]
     """End the word at `place`: (factor, score, context); a factor of 0 if no word may end here."""
-    word = fusion.trie.word[place] if place > 0 else -1
+    word = fusion.trie[place].word if place > 0 else -1
     if word < 0:
         if fusion.closed:
             return 0.0, 0.0, context
@@ -91,7 +85,7 @@ def end_word(fusion, cache, context, place, ahead):  # type: ignore[no-untyped-d
     if not fusion.scores_words:
         return np.exp(fusion.word_bonus) / ahead, fusion.word_bonus, context
     slot = score_unit(fusion, cache, context, word)
-    return cache.factors[slot] / ahead, cache.scores[slot], cache.contexts[slot]
+    return cache[slot].factor / ahead, cache[slot].score, cache[slot].context
 
 
 @compiled_part
@@ -104,19 +98,22 @@ def grow_word(fusion, place, ahead, character):  # type: ignore[no-untyped-def]
         if fusion.closed:
             return 0.0, OUTSIDE, ahead
         return fusion.unknown_ahead / ahead, OUTSIDE, fusion.unknown_ahead
-    if place > 0 and fusion.trie.only[place] >= 0:
+    if place > 0 and fusion.trie[place].only >= 0:
         return 1.0, following, ahead  # the only word there is: `settle` has looked at it already
-    return fusion.ahead[following] / ahead, following, fusion.ahead[following]
+    return fusion.trie[following].ahead / ahead, following, fusion.trie[following].ahead
 
 
 @compiled_part
 def move_hot(fusion, hot, character):  # type: ignore[no-untyped-def]
     """Follow the automaton of hot words: (factor, earned, state)."""
     automaton = fusion.hot
-    if character == SPACE and automaton.after_space[hot]:
+    if character == SPACE and automaton.states[hot].after_space:
         return 1.0, 0.0, hot
     following = automaton.following[hot, automaton.column[character]]
-    factor, earned = automaton.lent[following] / automaton.lent[hot], automaton.earned[following]
+    factor, earned = (
+        automaton.states[following].lent / automaton.states[hot].lent,
+        automaton.states[following].earned,
+    )
     if earned != 0.0:
         factor *= np.exp(earned)
     return factor, earned, following
@@ -132,17 +129,16 @@ def advance(fusion, cache, context, place, hot, ahead, token):  # type: ignore[n
     """
     factor, score = 1.0, 0.0
     for position in range(fusion.first[token], fusion.first[token + 1]):
-        character = fusion.characters[position]
+        character = fusion.letters[position].character
         if fusion.has_hot_words:
             change, earned, hot = move_hot(fusion, hot, character)
             factor *= change
             score += earned
         if fusion.scores_characters and not (fusion.skips_space and character == SPACE and place == 0):
-            unit = fusion.units[fusion.first_unit[token] + position - fusion.first[token]]
-            slot = score_unit(fusion, cache, context, unit)
-            factor *= cache.factors[slot]
-            score += cache.scores[slot]
-            context = cache.contexts[slot]
+            slot = score_unit(fusion, cache, context, fusion.letters[position].unit)
+            factor *= cache[slot].factor
+            score += cache[slot].score
+            context = cache[slot].context
         if not fusion.tracks_words:
             place = 0 if character == SPACE else OUTSIDE
         elif character != SPACE:
@@ -161,12 +157,12 @@ def advance(fusion, cache, context, place, hot, ahead, token):  # type: ignore[n
 @compiled_part
 def settle(fusion, cache, context, place, before, ahead):  # type: ignore[no-untyped-def]
     """The look-ahead of a new prefix: where just one word is left below its place, that word's own probability."""
-    if not fusion.scores_words or place <= 0 or fusion.trie.only[place] < 0:
+    if not fusion.scores_words or place <= 0 or fusion.trie[place].only < 0:
         return ahead
-    if before > 0 and fusion.trie.only[before] >= 0:
+    if before > 0 and fusion.trie[before].only >= 0:
         return ahead  # done already
-    slot = score_unit(fusion, cache, context, fusion.trie.only[place])
-    exact = max(cache.factors[slot] * np.exp(-fusion.word_bonus), SMALLEST)
+    slot = score_unit(fusion, cache, context, fusion.trie[place].only)
+    exact = max(cache[slot].factor * np.exp(-fusion.word_bonus), SMALLEST)
     return exact if fusion.closed else max(exact, fusion.unknown_ahead)
 
 
@@ -179,7 +175,7 @@ def finish(fusion, cache, context, place, hot, score):  # type: ignore[no-untype
             return False, score
         score += added
     if fusion.scores_words or fusion.scores_characters:
-        score += cache.scores[score_unit(fusion, cache, context, END)]
+        score += cache[score_unit(fusion, cache, context, END)].score
     if fusion.has_hot_words:
         score += move_hot(fusion, hot, SPACE)[1]
     return True, score
@@ -190,11 +186,11 @@ def largest_factors(fusion, place, hot, ahead):  # type: ignore[no-untyped-def]
     """The most that a token can change a prefix's probability by: one that grows its word, one that ends it."""
     most = fusion.token_factor
     if fusion.has_hot_words:
-        most *= fusion.hot.most[hot]
+        most *= fusion.hot.states[hot].most
     if not fusion.tracks_words or place == 0:
         return most, most
     if place == OUTSIDE:
         ending = 0.0 if fusion.closed else fusion.unknown_ahead * np.exp(fusion.word_bonus)
     else:
-        ending = fusion.ending[place]
+        ending = fusion.trie[place].ending
     return most, most * ending / ahead

@@ -8,7 +8,7 @@ Logarithms of them are what log space would have, to the last bits, without an e
 The difference is at the lower end: a prefix less likely than the best of its step by a factor of 1e-300 (690 nats)
 becomes impossible. With a beam threshold, which is some 20 nats, it has been dropped long before.
 
-Prefixes are nodes of a trie, in two growing tables: `links` (integers) and `values` (numbers).
+Prefixes are nodes of a trie in one growing table.
 """
 
 from typing import NamedTuple
@@ -17,39 +17,51 @@ import numpy as np
 
 from asr.compiling import compiled, compiled_part
 from asr.ctc import BLANK
+from asr.decoding.alphabet import SPACE
 from asr.decoding.language import advance, finish, largest_factors, new_cache, settle
 
-# Columns of links. CHILD is the youngest child, SIBLING the next older one of the same parent; SLOT is the place in
-# the beam; CONTEXT, PLACE and HOT are the language state (asr/decoding/language.py). -1 stands for none.
-PARENT, TOKEN, CHILD, SIBLING, SLOT, CONTEXT, PLACE, HOT = range(8)
-# Columns of values. LANGUAGE is the language score so far, without what is only lent; LENT_TOO with it, as it is in the
-# prefix's probability; FACTOR is what the last token changed that by, as a factor; AHEAD is the look-ahead in it.
-LANGUAGE, LENT_TOO, FACTOR, AHEAD = range(4)
+NODE = np.dtype(
+    [
+        ("parent", np.int32),
+        ("token", np.int32),
+        ("child", np.int32),
+        ("sibling", np.int32),
+        ("slot", np.int32),
+        ("context", np.int32),
+        ("place", np.int32),
+        ("hot", np.int32),
+        ("language", np.float64),
+        ("lent", np.float64),
+        ("factor", np.float64),
+        ("ahead", np.float64),
+    ]
+)
+"""A prefix; -1 stands for none. child: its youngest child; sibling: the next older one of its parent. slot: where in
+the beam it is. context, place, hot, ahead: its language state (asr/decoding/language.py). language: its language score
+so far; lent: the same with what is only lent to it, as it is in its probability; factor: what the last token changed
+that by, as a factor."""
+
+ENTRY = np.dtype(
+    [
+        ("node", np.int32),
+        ("child", np.int32),
+        ("sibling", np.int32),
+        ("unused", np.int32),
+        ("blank", np.float64),
+        ("label", np.float64),
+    ]
+)
+"""A prefix in the beam. blank, label: probabilities of its paths that end in a blank, and in its last token. child: a
+slot of the beam whose prefix is one token longer; sibling: the next of those with the same parent."""
+
+CANDIDATE = np.dtype([("score", np.float64), ("slot", np.int32), ("token", np.int32)])
+"""A prefix that may enter the beam: one of the beam, at a slot, and one more token."""
 
 ROOT = 0
 FIRST_NODES = 4096
 """Rows of the tables at first."""
 TINY = 1e-300
 """What is less likely than the best of its step by this factor is dropped."""
-
-
-class Beam(NamedTuple):
-    """The prefixes of a step, as many as are kept; arrays of the beam's size."""
-
-    nodes: np.ndarray
-    blank: np.ndarray
-    """float64: probability of the paths that end in a blank."""
-    label: np.ndarray
-    """float64: of those that end in the prefix's last token."""
-
-
-class Candidates(NamedTuple):
-    """Prefixes longer by a token that may enter the beam."""
-
-    scores: np.ndarray
-    slots: np.ndarray
-    """The beam's slot of the prefix that grows."""
-    tokens: np.ndarray
 
 
 class Scratch(NamedTuple):
@@ -61,36 +73,42 @@ class Scratch(NamedTuple):
     """The tokens that may extend prefixes: those that grow a word, then those that begin with a space."""
     marks: np.ndarray
     """int64 `[tokens]`: the last prefix (by a count) whose extension by it is in the beam itself."""
-    child: np.ndarray
-    """`[beam]`: the first of the beam's prefixes that are one token longer than this one."""
-    sibling: np.ndarray
-    """`[beam]`: the next of those with the same parent."""
+    candidates: np.ndarray
+    """CANDIDATE."""
     ranks: np.ndarray
     """float64: what `kth_largest` puts in order."""
 
 
-@compiled_part
-def new_beam(size):  # type: ignore[no-untyped-def]
-    """An empty beam."""
-    return Beam(np.zeros(size, np.int32), np.zeros(size), np.zeros(size))
+@compiled
+def new_scratch(size, width):  # type: ignore[no-untyped-def]
+    """Room for `size` tokens and a beam of `width`."""
+    most = width * (size - 1)
+    return Scratch(
+        np.empty(size),
+        np.empty(size, np.int32),
+        np.full(size, -1, np.int64),
+        np.empty(most, CANDIDATE),
+        np.empty(width + most),
+    )
 
 
-@compiled_part
-def new_tables(fusion, rows):  # type: ignore[no-untyped-def]
+@compiled
+def new_tree(fusion, rows):  # type: ignore[no-untyped-def]
     """The trie of prefixes with the empty one in it."""
-    links, values = np.empty((rows, 8), np.int32), np.empty((rows, 4), np.float64)
-    links[ROOT] = -1
-    links[ROOT, CONTEXT], links[ROOT, PLACE], links[ROOT, HOT] = fusion.model.start, 0, fusion.hot.start
-    values[ROOT, LANGUAGE] = values[ROOT, LENT_TOO] = 0.0
-    values[ROOT, FACTOR] = values[ROOT, AHEAD] = 1.0
-    return links, values
+    tree = np.empty(rows, NODE)
+    root = tree[ROOT]
+    root.parent = root.token = root.child = root.sibling = root.slot = -1
+    root.context, root.place, root.hot = fusion.model.start, 0, fusion.hot.start
+    root.language, root.lent, root.factor, root.ahead = 0.0, 0.0, 1.0, 1.0
+    return tree
 
 
-@compiled_part
-def grown(table):  # type: ignore[no-untyped-def]
-    """The table with room for as many rows again."""
-    larger = np.empty((2 * table.shape[0], table.shape[1]), table.dtype)
-    larger[: table.shape[0]] = table
+@compiled
+def grown(tree):  # type: ignore[no-untyped-def]
+    """The table with room for as many nodes again."""
+    larger = np.empty(2 * len(tree), NODE)
+    for number in range(len(tree)):
+        larger[number] = tree[number]
     return larger
 
 
@@ -132,7 +150,7 @@ def choose_tokens(row, least, fusion, scratch):  # type: ignore[no-untyped-def]
             if token == BLANK:
                 continue
             start = fusion.first[token]
-            if fusion.tracks_words and fusion.characters[start] == 0:
+            if fusion.tracks_words and fusion.letters[start].character == SPACE:
                 spaces -= 1
                 scratch.order[spaces] = token
             else:
@@ -158,34 +176,32 @@ def probability(row, token, scratch):  # type: ignore[no-untyped-def]
 
 
 @compiled_part
-def stay(row, kept, beam, after, links, values, scratch):  # type: ignore[no-untyped-def]
+def stay(row, kept, beam, after, tree, scratch):  # type: ignore[no-untyped-def]
     """Probabilities of the beam's own prefixes after a step, put in `after` by slot.
 
     A prefix stays by a blank, by its last token again, and as an extension of the prefix one token shorter where
     that is in the beam too.
     """
     for slot in range(kept):
-        links[beam.nodes[slot], SLOT] = slot
-        scratch.child[slot] = -1
+        tree[beam[slot].node].slot = slot
+        beam[slot].child = -1
     blank = probability(row, BLANK, scratch)
     for slot in range(kept):
-        node = beam.nodes[slot]
-        after.nodes[slot] = node
-        after.blank[slot] = (beam.blank[slot] + beam.label[slot]) * blank
-        after.label[slot] = 0.0
-        if node == ROOT:
+        entry, node, new = beam[slot], tree[beam[slot].node], after[slot]
+        new.node, new.label = entry.node, 0.0
+        new.blank = (entry.blank + entry.label) * blank
+        if entry.node == ROOT:
             continue
-        token, parent = links[node, TOKEN], links[node, PARENT]
-        emitted = probability(row, token, scratch)
-        after.label[slot] = beam.label[slot] * emitted
-        source = links[parent, SLOT]
+        emitted = probability(row, node.token, scratch)
+        new.label = entry.label * emitted
+        source = tree[node.parent].slot
         if source >= 0:
-            before = beam.blank[source]
-            if links[parent, TOKEN] != token:
-                before += beam.label[source]
-            after.label[slot] += before * emitted * values[node, FACTOR]
-            scratch.sibling[slot] = scratch.child[source]
-            scratch.child[source] = slot
+            before = beam[source].blank
+            if tree[node.parent].token != node.token:
+                before += beam[source].label
+            new.label += before * emitted * node.factor
+            entry.sibling = beam[source].child
+            beam[source].child = slot
 
 
 @compiled_part
@@ -193,13 +209,13 @@ def lowest_entry(kept, after, drop):  # type: ignore[no-untyped-def]
     """A probability that candidates must exceed to enter the beam, as far as can be said before they are known."""
     least, most = np.inf, 0.0
     for slot in range(kept):
-        total = after.blank[slot] + after.label[slot]
+        total = after[slot].blank + after[slot].label
         least, most = min(least, total), max(most, total)
-    return max(least if kept == len(after.nodes) else 0.0, most * drop)
+    return max(least if kept == len(after) else 0.0, most * drop)
 
 
 @compiled_part
-def extend(kept, inside, stop, floor, beam, links, values, fusion, cache, scratch, candidates, count):  # type: ignore[no-untyped-def]
+def extend(kept, inside, stop, floor, beam, tree, fusion, cache, scratch, count):  # type: ignore[no-untyped-def]
     """Extend every prefix by every chosen token, but where the longer prefix is in the beam; how many may enter it.
 
     Tokens come likeliest first, so that once one is too unlikely, whatever the language says, so are all after it.
@@ -208,36 +224,41 @@ def extend(kept, inside, stop, floor, beam, links, values, fusion, cache, scratc
     plain = not (fusion.tracks_words or fusion.scores_characters or fusion.has_hot_words)
     found = 0
     for slot in range(kept):
-        node = beam.nodes[slot]
-        last, total = links[node, TOKEN], beam.blank[slot] + beam.label[slot]
-        context, place, hot = links[node, CONTEXT], links[node, PLACE], links[node, HOT]
-        ahead = values[node, AHEAD]
-        growing, ending = (1.0, 1.0) if plain else largest_factors(fusion, place, hot, ahead)
+        node, blank = tree[beam[slot].node], beam[slot].blank
+        total = blank + beam[slot].label
+        growing, ending = (1.0, 1.0) if plain else largest_factors(fusion, node.place, node.hot, node.ahead)
         marked = False
-        for part in range(2):
-            start, end, most = (0, inside, growing * total) if part == 0 else (inside, stop, ending * total)
-            for rank in range(start, end):
-                token = scratch.order[rank]
-                emitted = scratch.probabilities[token]
-                if most * emitted <= floor:
+        rank, end, most = 0, inside, total * growing
+        while True:
+            if rank == end or most * scratch.probabilities[scratch.order[rank]] <= floor:
+                if end == stop:
                     break
-                if not marked:
-                    marked = True
-                    longer = scratch.child[slot]
-                    while longer >= 0:
-                        scratch.marks[links[beam.nodes[longer], TOKEN]] = count + slot
-                        longer = scratch.sibling[longer]
-                if scratch.marks[token] == count + slot:
-                    continue
-                score = (beam.blank[slot] if token == last else total) * emitted
-                if not plain and score > 0.0:
-                    score *= advance(fusion, cache, context, place, hot, ahead, token)[0]
-                if score > floor:
-                    candidates.scores[found] = score
-                    candidates.slots[found] = slot
-                    candidates.tokens[found] = token
-                    found += 1
+                rank, end, most = inside, stop, total * ending  # on to the tokens that begin with a space
+                continue
+            token = scratch.order[rank]
+            rank += 1
+            if not marked:
+                marked = True
+                mark_longer(beam, slot, tree, scratch, count + slot)
+            if scratch.marks[token] == count + slot:
+                continue
+            score = (blank if token == node.token else total) * scratch.probabilities[token]
+            if not plain and score > 0.0:
+                score *= advance(fusion, cache, node.context, node.place, node.hot, node.ahead, token)[0]
+            if score > floor:
+                candidate = scratch.candidates[found]
+                candidate.score, candidate.slot, candidate.token = score, slot, token
+                found += 1
     return found
+
+
+@compiled_part
+def mark_longer(beam, slot, tree, scratch, mark):  # type: ignore[no-untyped-def]
+    """Mark the tokens that lead from a prefix of the beam to others of it."""
+    longer = beam[slot].child
+    while longer >= 0:
+        scratch.marks[tree[beam[longer].node].token] = mark
+        longer = beam[longer].sibling
 
 
 @compiled_part
@@ -266,18 +287,16 @@ def kth_largest(numbers, size, k):  # type: ignore[no-untyped-def]
 
 
 @compiled_part
-def entry(kept, found, after, candidates, drop, ranks):  # type: ignore[no-untyped-def]
+def lowest_kept(kept, found, after, drop, scratch):  # type: ignore[no-untyped-def]
     """What it takes to be kept: at least this probability, and how many of just that may be."""
-    size, most = 0, 0.0
-    for slot in range(kept):
-        ranks[size] = after.blank[slot] + after.label[slot]
-        most = max(most, ranks[size])
-        size += 1
-    for place in range(found):
-        ranks[size] = candidates.scores[place]
-        most = max(most, ranks[size])
-        size += 1
-    limit, room = max(most * drop, TINY), len(after.nodes)
+    size, most, ranks = kept + found, 0.0, scratch.ranks
+    for place in range(size):
+        if place < kept:
+            ranks[place] = after[place].blank + after[place].label
+        else:
+            ranks[place] = scratch.candidates[place - kept].score
+        most = max(most, ranks[place])
+    limit, room = max(most * drop, TINY), len(after)
     if size > room:
         limit = max(limit, kth_largest(ranks, size, room - 1))
     above = 0
@@ -287,60 +306,75 @@ def entry(kept, found, after, candidates, drop, ranks):  # type: ignore[no-untyp
 
 
 @compiled_part
-def child_of(node, token, links, values, used, fusion, cache):  # type: ignore[no-untyped-def]
+def child_of(number, token, tree, used, fusion, cache):  # type: ignore[no-untyped-def]
     """The prefix one token longer, made if it has never been there; and how many nodes are used then."""
-    child = links[node, CHILD]
-    while child >= 0 and links[child, TOKEN] != token:
-        child = links[child, SIBLING]
-    if child >= 0:
-        return child, used
-    child, ahead_before = used, values[node, AHEAD]
+    node = tree[number]
+    found = node.child
+    while found >= 0 and tree[found].token != token:
+        found = tree[found].sibling
+    if found >= 0:
+        return found, used
     factor, context, place, hot, ahead, score = advance(
-        fusion, cache, links[node, CONTEXT], links[node, PLACE], links[node, HOT], ahead_before, token
+        fusion, cache, node.context, node.place, node.hot, node.ahead, token
     )
-    settled = settle(fusion, cache, context, links[node, PLACE], place, ahead)
+    settled = settle(fusion, cache, context, node.place, place, ahead)
     factor *= settled / ahead
-    links[child, PARENT], links[child, TOKEN] = node, token
-    links[child, CHILD], links[child, SIBLING], links[child, SLOT] = -1, links[node, CHILD], -1
-    links[child, CONTEXT], links[child, PLACE], links[child, HOT] = context, place, hot
-    links[node, CHILD] = child
-    values[child, LANGUAGE] = values[node, LANGUAGE] + score
-    values[child, LENT_TOO] = values[node, LENT_TOO] + (np.log(factor) if factor != 1.0 else 0.0)
-    values[child, FACTOR], values[child, AHEAD] = factor, settled
-    return child, used + 1
+    child = tree[used]
+    child.parent, child.token, child.child, child.sibling, child.slot = number, token, -1, node.child, -1
+    child.context, child.place, child.hot, child.ahead = context, place, hot, settled
+    child.language, child.factor = node.language + score, factor
+    child.lent = node.lent + (np.log(factor) if factor != 1.0 else 0.0)
+    node.child = used
+    return used, used + 1
 
 
 @compiled_part
-def select(row, kept, found, drop, beam, after, links, values, used, fusion, cache, scratch, candidates):  # type: ignore[no-untyped-def]
+def select(kept, found, drop, beam, after, tree, used, fusion, cache, scratch):  # type: ignore[no-untyped-def]
     """Keep the best prefixes: the next beam, in `after`; how many they are, nodes used, and the largest probability."""
-    limit, ties = entry(kept, found, after, candidates, drop, scratch.ranks)
+    limit, ties = lowest_kept(kept, found, after, drop, scratch)
     for slot in range(kept):
-        links[beam.nodes[slot], SLOT] = -1
+        tree[beam[slot].node].slot = -1
     size, most = 0, 0.0
     for slot in range(kept):
-        total = after.blank[slot] + after.label[slot]
+        total = after[slot].blank + after[slot].label
         if total > limit or (total == limit and ties > 0):
             ties -= total == limit
-            after.nodes[size], after.blank[size], after.label[size] = (
-                after.nodes[slot],
-                after.blank[slot],
-                after.label[slot],
-            )
+            new, old = after[size], after[slot]
+            new.node, new.blank, new.label = old.node, old.blank, old.label
             size += 1
             most = max(most, total)
     for place in range(found):
-        total = candidates.scores[place]
-        if total > limit or (total == limit and ties > 0):
-            ties -= total == limit
-            slot, token = candidates.slots[place], candidates.tokens[place]
-            node = beam.nodes[slot]
-            child, used = child_of(node, token, links, values, used, fusion, cache)
-            before = beam.blank[slot] + (beam.label[slot] if links[node, TOKEN] != token else 0.0)
-            after.nodes[size], after.blank[size] = child, 0.0
-            after.label[size] = before * scratch.probabilities[token] * values[child, FACTOR]
-            most = max(most, after.label[size])
+        candidate = scratch.candidates[place]
+        if candidate.score > limit or (candidate.score == limit and ties > 0):
+            ties -= candidate.score == limit
+            source, token, new = beam[candidate.slot], candidate.token, after[size]
+            new.node, used = child_of(source.node, token, tree, used, fusion, cache)
+            before = source.blank + (source.label if tree[source.node].token != token else 0.0)
+            new.blank, new.label = 0.0, before * scratch.probabilities[token] * tree[new.node].factor
+            most = max(most, new.label)
             size += 1
     return size, used, most
+
+
+@compiled_part
+def take_step(row, least, drop, kept, used, count, beam, after, tree, fusion, cache, scratch):  # type: ignore[no-untyped-def]
+    """Take one step: the next beam in `after`; how many are kept, nodes used, and what probabilities are divided by.
+
+    That is 0 where nothing is possible; the empty prefix is left then.
+    """
+    inside, stop = choose_tokens(row, least, fusion, scratch)
+    stay(row, kept, beam, after, tree, scratch)
+    floor = lowest_entry(kept, after, drop)
+    found = extend(kept, inside, stop, floor, beam, tree, fusion, cache, scratch, count)
+    kept, used, most = select(kept, found, drop, beam, after, tree, used, fusion, cache, scratch)
+    if most == 0.0:
+        kept = 1
+        after[0].node, after[0].blank, after[0].label = ROOT, 1.0, 0.0
+        return kept, used, most
+    for slot in range(kept):
+        after[slot].blank /= most
+        after[slot].label /= most
+    return kept, used, most
 
 
 @compiled
@@ -355,87 +389,75 @@ def search(log_probs, width, beam_threshold, token_threshold, fusion):  # type: 
         fusion: what is known of language.
 
     Returns:
-        The trie's links; nodes of the prefixes that are left; of each the acoustic score, the language score and
-        whether it may end here.
+        The trie of prefixes; nodes of those that are left; of each the acoustic score, the language score and whether
+        it may end here.
     """
-    size = log_probs.shape[1]
-    cache = new_cache(fusion)
-    links, values = new_tables(fusion, FIRST_NODES + width)
-    beam, after = new_beam(width), new_beam(width)
-    most_found = width * (size - 1)
-    candidates = Candidates(
-        np.empty(most_found), np.empty(most_found, np.int32), np.empty(most_found, np.int32)
-    )
-    scratch = Scratch(
-        np.empty(size),
-        np.empty(size, np.int32),
-        np.full(size, -1, np.int64),
-        np.empty(width, np.int32),
-        np.empty(width, np.int32),
-        np.empty(width + most_found),
-    )
+    cache, tree = new_cache(fusion), new_tree(fusion, FIRST_NODES + width)
+    beam, after = np.empty(width, ENTRY), np.empty(width, ENTRY)
+    scratch = new_scratch(log_probs.shape[1], width)
     one = np.int64(1)  # literals would have each function compiled once more, for them
     kept, used, count, scale, drop = one, one, one, 0.0, np.exp(-beam_threshold)
-    beam.nodes[0], beam.blank[0] = ROOT, 1.0
+    beam[0].node, beam[0].blank, beam[0].label = ROOT, 1.0, 0.0
     for step in range(len(log_probs)):
-        row = log_probs[step]
-        inside, stop = choose_tokens(row, token_threshold, fusion, scratch)
-        stay(row, kept, beam, after, links, values, scratch)
-        floor = lowest_entry(kept, after, drop)
-        found = extend(
-            kept, inside, stop, floor, beam, links, values, fusion, cache, scratch, candidates, count
-        )
+        if used + width > len(tree):
+            tree = grown(tree)
         count += kept
-        while used + found > len(links):
-            links, values = grown(links), grown(values)
-        kept, used, most = select(
-            row, kept, found, drop, beam, after, links, values, used, fusion, cache, scratch, candidates
+        kept, used, most = take_step(
+            log_probs[step],
+            token_threshold,
+            drop,
+            kept,
+            used,
+            count,
+            beam,
+            after,
+            tree,
+            fusion,
+            cache,
+            scratch,
         )
+        scale += np.log(most) if most > 0.0 else -np.inf
         beam, after = after, beam
-        if most == 0.0:  # nothing is possible at this step
-            scale, kept, beam.nodes[0], beam.blank[0], beam.label[0] = -np.inf, one, ROOT, 1.0, 0.0
+        if most == 0.0:
             break
-        scale += np.log(most)
-        for slot in range(kept):
-            beam.blank[slot] /= most
-            beam.label[slot] /= most
-    nodes, acoustic, language, possible = scores_of(kept, scale, beam, links, values, fusion, cache)
-    return links, nodes, acoustic, language, possible
-
-
-@compiled_part
-def scores_of(kept, scale, beam, links, values, fusion, cache):  # type: ignore[no-untyped-def]
-    """Acoustic and language scores of the prefixes that are left, and whether each may end here."""
-    acoustic, language, possible = np.empty(kept), np.empty(kept), np.empty(kept, np.bool_)
-    for slot in range(kept):
-        node = beam.nodes[slot]
-        total = beam.blank[slot] + beam.label[slot]
-        acoustic[slot] = (np.log(total) if total > 0.0 else -np.inf) + scale - values[node, LENT_TOO]
-        possible[slot], language[slot] = finish(
-            fusion, cache, links[node, CONTEXT], links[node, PLACE], links[node, HOT], values[node, LANGUAGE]
-        )
-    return beam.nodes[:kept], acoustic, language, possible
+    nodes, acoustic, language, possible = scores_of(kept, scale, beam, tree, fusion, cache)
+    return tree, nodes, acoustic, language, possible
 
 
 @compiled
-def labelling(links, node):  # type: ignore[no-untyped-def]
+def scores_of(kept, scale, beam, tree, fusion, cache):  # type: ignore[no-untyped-def]
+    """Acoustic and language scores of the prefixes that are left, and whether each may end here."""
+    nodes = np.empty(kept, np.int32)
+    acoustic, language, possible = np.empty(kept), np.empty(kept), np.empty(kept, np.bool_)
+    for slot in range(kept):
+        nodes[slot] = beam[slot].node
+        node, total = tree[beam[slot].node], beam[slot].blank + beam[slot].label
+        acoustic[slot] = (np.log(total) if total > 0.0 else -np.inf) + scale - node.lent
+        possible[slot], language[slot] = finish(
+            fusion, cache, node.context, node.place, node.hot, node.language
+        )
+    return nodes, acoustic, language, possible
+
+
+@compiled
+def labelling(tree, node):  # type: ignore[no-untyped-def]
     """The tokens of a prefix, in order."""
     length, above = 0, node
     while above != ROOT:
-        length, above = length + 1, links[above, PARENT]
+        length, above = length + 1, tree[above].parent
     tokens = np.empty(length, np.int64)
     while node != ROOT:
         length -= 1
-        tokens[length], node = links[node, TOKEN], links[node, PARENT]
+        tokens[length], node = tree[node].token, tree[node].parent
     return tokens
 
 
 @compiled
-def complete_part(links, node, fusion):  # type: ignore[no-untyped-def]
+def complete_part(tree, node, fusion):  # type: ignore[no-untyped-def]
     """The longest prefix of a prefix that may end a text: after a space, or a whole word."""
     cache = new_cache(fusion)
-    while not finish(fusion, cache, links[node, CONTEXT], links[node, PLACE], links[node, HOT], 0.0)[0]:
-        node = links[node, PARENT]
+    while not finish(fusion, cache, tree[node].context, tree[node].place, tree[node].hot, 0.0)[0]:
+        node = tree[node].parent
     return node
 
 

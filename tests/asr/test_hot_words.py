@@ -18,13 +18,17 @@ def walk(text: str, boosts: dict[str, float], alphabet: Alphabet) -> tuple[float
     automaton = build_automaton(boosts, alphabet)
     state, earned, so_far = automaton.start, 0.0, []
     for character in [*alphabet.spell(text), *([SPACE] if alphabet.has_space else [])]:
-        if not (character == SPACE and automaton.after_space[state]):
+        if not (character == SPACE and automaton.states["after_space"][state]):
             before = state
             state = automaton.following[state, automaton.column[character]]
-            earned += automaton.earned[state]
-            factor = math.exp(automaton.earned[state]) * automaton.lent[state] / automaton.lent[before]
-            assert factor <= automaton.most[before] * (1 + 1e-9)
-        so_far.append(earned + math.log(automaton.lent[state]))
+            earned += automaton.states["earned"][state]
+            factor = (
+                math.exp(automaton.states["earned"][state])
+                * automaton.states["lent"][state]
+                / automaton.states["lent"][before]
+            )
+            assert factor <= automaton.states["most"][before] * (1 + 1e-9)
+        so_far.append(earned + math.log(automaton.states["lent"][state]))
     return earned, so_far
 
 

@@ -260,7 +260,8 @@ def test_little_is_held_however_long_somebody_talks_or_is_silent() -> None:
     speaker.say(200)
     speaker.pause(1)
     speech = speaker.recording()
-    blocks = itertools.chain([np.zeros(500 * RATE, np.float32)], [speech] * 3)
+    silence = np.zeros(500 * RATE, np.float32)
+    blocks = [silence, speech, silence, speech, speech]
     held, windows = [], 0
     for window in cutter.cut(mark_speech(blocks, RATE)):
         held.append(len(cutter.held) / RATE)
@@ -393,3 +394,12 @@ def test_a_quiet_speaker_after_a_loud_one_is_heard() -> None:
     assert marks[:2000].mean() > 0.75
     assert marks[2200:4200].mean() > 0.75
     assert not marks[2010:2190].any()
+
+
+def test_what_goes_on_for_long_is_told_from_noise_by_the_silence_before_or_after() -> None:
+    time = np.arange(50 * 16000) / 16000
+    samples = np.sin(2 * np.pi * 200 * time) * ((time >= 10) & (time < 29.9))
+    marks = marks_of(0.1 * samples + 1e-4 * np.random.default_rng(0).standard_normal(len(samples)))
+    assert marks[1000:2990].all()
+    assert not marks[:996].any()
+    assert not marks[2995:].any()

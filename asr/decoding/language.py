@@ -183,14 +183,17 @@ def finish(fusion, cache, context, place, hot, score):  # type: ignore[no-untype
 
 @compiled_part
 def largest_factors(fusion, place, hot, ahead):  # type: ignore[no-untyped-def]
-    """The most that a token can change a prefix's probability by: one that grows its word, one that ends it."""
+    """The most that a token can change a prefix's probability by.
+
+    Returns:
+        That of a token that grows a word, of one that begins with a space, and of one that leads out of the trie.
+    """
     most = fusion.token_factor
     if fusion.has_hot_words:
         most *= fusion.hot.states[hot].most
-    if not fusion.tracks_words or place == 0:
-        return most, most
+    if not fusion.tracks_words:
+        return most, most, most
     if place == OUTSIDE:
-        ending = 0.0 if fusion.closed else fusion.unknown_ahead * np.exp(fusion.word_bonus)
-    else:
-        ending = fusion.trie[place].ending
-    return most, most * ending / ahead
+        return most, most * fusion.unknown_ahead * np.exp(fusion.word_bonus) / ahead, most
+    leaving = 0.0 if fusion.closed else most * fusion.unknown_ahead / ahead
+    return most, most if place == 0 else most * fusion.trie[place].ending / ahead, leaving

@@ -73,6 +73,8 @@ class Scratch(NamedTuple):
     """The tokens that may extend prefixes: those that grow a word, then those that begin with a space."""
     marks: np.ndarray
     """int64 `[tokens]`: the last prefix (by a count) whose extension by it is in the beam itself."""
+    letters: np.ndarray
+    """int64 `[characters]`: the last prefix (by the same count) whose word may go on by it."""
     candidates: np.ndarray
     """CANDIDATE."""
     ranks: np.ndarray
@@ -80,13 +82,14 @@ class Scratch(NamedTuple):
 
 
 @compiled
-def new_scratch(size, width):  # type: ignore[no-untyped-def]
+def new_scratch(size, width, fusion):  # type: ignore[no-untyped-def]
     """Room for `size` tokens and a beam of `width`."""
     most = width * (size - 1)
     return Scratch(
         np.empty(size),
         np.empty(size, np.int32),
         np.full(size, -1, np.int64),
+        np.full(len(fusion.hot.column), -1, np.int64),
         np.empty(most, CANDIDATE),
         np.empty(width + most),
     )
@@ -226,7 +229,9 @@ def extend(kept, inside, stop, floor, beam, tree, fusion, cache, scratch, count)
     for slot in range(kept):
         node, blank = tree[beam[slot].node], beam[slot].blank
         total = blank + beam[slot].label
-        growing, ending = (1.0, 1.0) if plain else largest_factors(fusion, node.place, node.hot, node.ahead)
+        growing, ending, leaving = 1.0, 1.0, 1.0
+        if not plain:
+            growing, ending, leaving = largest_factors(fusion, node.place, node.hot, node.ahead)
         marked = False
         rank, end, most = 0, inside, total * growing
         while True:
@@ -240,9 +245,16 @@ def extend(kept, inside, stop, floor, beam, tree, fusion, cache, scratch, count)
             if not marked:
                 marked = True
                 mark_longer(beam, slot, tree, scratch, count + slot)
+                if leaving < growing:
+                    mark_letters(fusion, node.place, scratch, count + slot)
             if scratch.marks[token] == count + slot:
                 continue
-            score = (blank if token == node.token else total) * scratch.probabilities[token]
+            emitted = scratch.probabilities[token]
+            if leaving < growing and rank <= inside:  # most letters lead out of the trie
+                letter = fusion.letters[fusion.first[token]].character
+                if scratch.letters[letter] != count + slot and total * leaving * emitted <= floor:
+                    continue
+            score = (blank if token == node.token else total) * emitted
             if not plain and score > 0.0:
                 score *= advance(fusion, cache, node.context, node.place, node.hot, node.ahead, token)[0]
             if score > floor:
@@ -259,6 +271,13 @@ def mark_longer(beam, slot, tree, scratch, mark):  # type: ignore[no-untyped-def
     while longer >= 0:
         scratch.marks[tree[beam[longer].node].token] = mark
         longer = beam[longer].sibling
+
+
+@compiled_part
+def mark_letters(fusion, place, scratch, mark):  # type: ignore[no-untyped-def]
+    """Mark the characters that a word may go on by without leaving the trie."""
+    for child in range(fusion.trie[place].first_child, fusion.trie[place + 1].first_child):
+        scratch.letters[fusion.trie[child].character] = mark
 
 
 @compiled_part
@@ -394,7 +413,7 @@ def search(log_probs, width, beam_threshold, token_threshold, fusion):  # type: 
     """
     cache, tree = new_cache(fusion), new_tree(fusion, FIRST_NODES + width)
     beam, after = np.empty(width, ENTRY), np.empty(width, ENTRY)
-    scratch = new_scratch(log_probs.shape[1], width)
+    scratch = new_scratch(log_probs.shape[1], width, fusion)
     one = np.int64(1)  # literals would have each function compiled once more, for them
     kept, used, count, scale, drop = one, one, one, 0.0, np.exp(-beam_threshold)
     beam[0].node, beam[0].blank, beam[0].label = ROOT, 1.0, 0.0

@@ -67,8 +67,11 @@ class TaggingTask(Task[TaggerModel]):
         for item, path in zip(batch.items, paths, strict=True):
             self._found[item] = self.vocabulary.decode_tags(path)
         if intents is not None:
-            right = intents.argmax(1) == batch.intents
-            self._intents.update(zip(batch.items, right.tolist(), strict=True))
+            right = (intents.argmax(1) == batch.intents).tolist()
+            asked = [self.dev[item].intent is not None for item in batch.items]
+            self._intents |= {
+                i: good for i, good, is_asked in zip(batch.items, right, asked, strict=True) if is_asked
+            }
 
     def on_validation_epoch_end(self) -> None:
         items = sorted(self._found)

@@ -200,6 +200,7 @@ def fit(
         enable_model_summary=False,
         log_every_n_steps=10,
     )
+    task.train()  # Lightning keeps a module's mode, and one that was loaded for use has its dropout off
     try:
         trainer.fit(task, train, dev, ckpt_path=last if last.exists() else None, weights_only=True)
     except SystemExit as stop:  # Lightning's answer to an interrupt; the command line has better words

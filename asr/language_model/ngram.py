@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numba import njit
 
+from asr.compiling import compiled
 from asr.language_model.trie import ROOT, Level, Trie, assemble, find_child, sort_levels
 from training.errors import UserError
 
@@ -29,7 +29,7 @@ class LanguageModelError(UserError):
     """A language model's file or training text is not what it should be; says where and why."""
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def lookup(first_child, word, log_prob, backoff, suffix, node, word_id):  # type: ignore[no-untyped-def]
     """The probability of a word after a context, and the context with the word in it.
 
@@ -49,7 +49,7 @@ def lookup(first_child, word, log_prob, backoff, suffix, node, word_id):  # type
     return total, found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _walk(first_child, word, log_prob, backoff, suffix, node, ids, scores):  # type: ignore[no-untyped-def]
     """Fill `scores` [n] with the log-probability of each of `ids` [n] after `node` and those before it."""
     for place in range(len(ids)):

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from asr.compiling import compiled
 
 ROOT = 0
 
@@ -52,7 +53,7 @@ class Trie(NamedTuple):
     """int32 [nodes]: the n-gram without its first word, or its longest suffix that has a node."""
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def find_child(first_child, word, node, word_id):  # type: ignore[no-untyped-def]
     """The node's child by a word, or -1. The root has every word, so its children need no search."""
     if node == ROOT:
@@ -138,7 +139,7 @@ def assemble(levels: Sequence[SortedLevel]) -> Trie:
     return trie
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _link(first_child, word, log_prob, backoff, suffix):  # type: ignore[no-untyped-def]
     """Fill `suffix`, and `log_prob` where it is NaN; a node's parent and suffix come before it."""
     for parent in range(1, len(word)):  # the unigrams' suffix is the root: 0 already

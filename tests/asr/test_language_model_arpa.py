@@ -114,6 +114,13 @@ def test_what_writers_vary_changes_nothing(change, tmp_path: Path) -> None:
     assert all(np.array_equal(mine, theirs) for mine, theirs in zip(varied.trie, plain.trie, strict=True))
 
 
+def test_a_log_probability_that_rounding_lifted_above_0_is_0(tmp_path: Path) -> None:
+    model = NGram.load(
+        write(tmp_path, KENLM.replace("-0.32905874", "4e-08").replace("-0.60206\ta", "4e-08\ta"))
+    )
+    assert model.scores(["a", "b"])[1] == 0 and model.scores(["a"], start=False)[0] == 0
+
+
 def test_minus_infinity_is_nearly_nothing(tmp_path: Path) -> None:
     model = NGram.load(write(tmp_path, KENLM.replace("-0.9030899\t<unk>", "-inf\t<unk>")))
     assert model.score(["x"], start=False, end=False) == pytest.approx(NEVER)

@@ -45,9 +45,11 @@ def test_bad_text_is_told_with_its_line(tmp_path: Path) -> None:
         path.write_bytes(b"fine\n" + line + b"\n")
         with pytest.raises(LanguageModelError, match=f"t, line 2: .*{said}"):
             list(read_sentences([path], "word"))
-    path.write_bytes(gzip.compress(b"fine\n" * 1000)[:-10])
-    with pytest.raises(LanguageModelError, match="cut off or damaged"):
-        list(read_sentences([path], "word"))
+    packed = gzip.compress(b"fine\n" * 1000)
+    for damaged in (packed[:-10], packed[:10] + b"\xff" + packed[11:]):
+        path.write_bytes(damaged)
+        with pytest.raises(LanguageModelError, match="cut off or damaged"):
+            list(read_sentences([path], "word"))
     with pytest.raises(LanguageModelError, match="nowhere: cannot read"):
         list(read_sentences([tmp_path / "nowhere"], "word"))
 

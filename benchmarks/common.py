@@ -1,12 +1,27 @@
-"""What the benchmarks share: recordings to work on."""
+"""What the benchmarks share: recordings to work on, and a clock."""
 
+import statistics
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 AN4 = Path("../shared/corpora/an4")
+REPEATS = 5
+
+
+def median_seconds(work: Callable[[], object]) -> float:
+    """Median time of `REPEATS` repeats after one to warm up."""
+    work()
+    times = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
 
 
 def recordings(count: int = 100) -> tuple[list[Path], str]:

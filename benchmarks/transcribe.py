@@ -10,11 +10,8 @@ from pathlib import Path
 if not __package__:  # run as a file, whose own folder would hide the package `training`
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import statistics
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 
 import torch
 from tabulate import tabulate
@@ -23,11 +20,10 @@ from asr import Transcriber
 from asr.audio import audio_info
 from asr.config import RecognizerConfig
 from asr.tokens import Tokens
-from benchmarks.common import recordings
+from benchmarks.common import REPEATS, median_seconds, recordings
 from training.machine import describe_machine
 
 RECIPE = "recipes/ctc/an4.yaml"
-REPEATS = 5
 
 
 def random_run() -> Path:
@@ -37,17 +33,6 @@ def random_run() -> Path:
     config = RecognizerConfig.read(RECIPE)
     Transcriber(config, Tokens.learn(["abcdefghijklmnopqrstuvwxyz "])).save(run)
     return run
-
-
-def median_seconds(work: Callable[[], object]) -> float:
-    """Median time of some repeats after one to warm up."""
-    work()
-    times = []
-    for _ in range(REPEATS):
-        started = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - started)
-    return statistics.median(times)
 
 
 def main() -> None:

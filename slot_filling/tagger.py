@@ -1,23 +1,27 @@
 """A trained tagger in use: load a run directory, tag sentences."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from slot_filling import schemes
 from slot_filling.config import TaggerConfig
 from slot_filling.examples import word_batch
 from slot_filling.heads import TaggedSpan
 from slot_filling.model import TaggerModel
 from slot_filling.sentences import Span
+from slot_filling.tagging import Slot, Tagging
 from slot_filling.tokenize import Token, tokenize
-from slot_filling.values import resolve
+from slot_filling.values import Kind, resolve
 from slot_filling.vocabulary import Vocabulary
 from training.checkpoint import CheckpointError, load_weights, save_weights, write_text
+from training.errors import UserError
 
 Text = str | Sequence[str]
 """A sentence as it is written, or already divided into words."""
@@ -30,40 +34,6 @@ BATCH_WORDS = 4096
 
 
 @dataclass(frozen=True)
-class Slot:
-    """A labelled piece of a text: `text[start:end]`."""
-
-    label: str
-    text: str
-    start: int
-    """First character in the text that was given; of a list of words, in the words joined by single spaces."""
-    end: int
-    confidence: float
-    """The probability that these words, and no more, are this slot."""
-    value: str | None = None
-    """What it stands for, where that is sure: dates, times, numbers and money in ISO forms."""
-
-
-@dataclass(frozen=True)
-class Tagging:
-    """What a tagger answers about one sentence."""
-
-    text: str
-    slots: tuple[Slot, ...]
-    intent: str | None
-    """What the sentence asks; None where the model knows no intents."""
-    intent_confidence: float | None
-    confidence: float
-    """The probability that all slots are right."""
-    alternatives: tuple["Tagging", ...] = ()
-    """Other readings, best first, where they were asked for."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same facts as plain values, for JSON."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
 class Answer:
     """What the model says of a sentence of words."""
 
@@ -72,7 +42,7 @@ class Answer:
     spans: list[list[tuple[Span, float]]]
     """Of each path its spans, each with the probability of just that span."""
     intents: Tensor | None
-    """`[intents]` probabilities."""
+    """`[intents]` probabilities; None where the model knows no intents, or there is no word."""
 
 
 class Tagger:
@@ -84,12 +54,19 @@ class Tagger:
         'Taipei'
     """
 
-    def __init__(self, config: TaggerConfig, vocabulary: Vocabulary, model: TaggerModel | None = None) -> None:
+    def __init__(
+        self, config: TaggerConfig, vocabulary: Vocabulary, model: TaggerModel | None = None
+    ) -> None:
         """Put a tagger together; the model is freshly initialized if none is given."""
         self.config = config
         self.vocabulary = vocabulary
         self.model = model or TaggerModel(config, vocabulary)
         self.device = torch.device("cpu")
+        self.today: date | None = None
+        """What "tomorrow" is relative to in values; without it, such slots have none."""
+        self.kinds: dict[str, Kind] = {}
+        """What slots hold, by label, where the label's own words do not say it (`values.kinds_of`)."""
+        self._continuations = _continuations(vocabulary)
 
     @classmethod
     def load(cls, directory: str | Path, device: str | torch.device = "cpu") -> "Tagger":
@@ -104,15 +81,24 @@ class Tagger:
         if not (directory / "config.yaml").is_file():
             raise CheckpointError(f"{directory}: no config.yaml in it, so it is not a run directory")
         config = TaggerConfig.read(directory / "config.yaml")
-        tagger = cls(config, Vocabulary.load(directory / "vocabulary.json"))
+        vocabulary = Vocabulary.load(directory / "vocabulary.json")
         weights = load_weights(directory / "model.safetensors")
         try:
+            tagger = cls(config, vocabulary)
             tagger.model.load_state_dict(weights)
-        except RuntimeError as error:
+        except UserError as error:
+            raise CheckpointError(
+                f"{directory}: config.yaml or vocabulary.json is damaged: {error}"
+            ) from error
+        except RuntimeError as error:  # other names or sizes; or sizes beyond all memory
             raise CheckpointError(
                 f"{directory}: model.safetensors does not fit config.yaml and vocabulary.json; "
                 f"they come from different runs. {error}"
             ) from error
+        if not all(bool(weight.isfinite().all()) for weight in weights.values()):
+            raise CheckpointError(
+                f"{directory}: model.safetensors is damaged: it holds weights that are no numbers"
+            )
         if tagger.model.encoder.stack.engine == "fast":
             tagger.model.encoder.stack.engine = "auto"  # where it is used there may be no compiler
         return tagger.to(device)
@@ -131,7 +117,14 @@ class Tagger:
         return self
 
     def tag(self, text: Text, *, alternatives: int = 0) -> Tagging:
-        """Tag one sentence: a text, or its words."""
+        """Tag one sentence: a text, or its words.
+
+        Without a word there are no slots, no intent, and a confidence of 1.
+
+        Args:
+            text: the sentence.
+            alternatives: how many other readings to give, at most.
+        """
         return next(iter(self.tag_many([text], alternatives=alternatives)))
 
     def tag_many(self, texts: Iterable[Text], *, alternatives: int = 0) -> Iterator[Tagging]:
@@ -139,14 +132,15 @@ class Tagger:
 
         Args:
             texts: sentences or lists of words; read as they are needed, a few hundred ahead.
-            alternatives: how many other readings of each to give, at most.
+            alternatives: as in `tag`.
         """
+        if isinstance(texts, str):
+            raise TypeError("tag_many takes many sentences, such as a list of them; for one there is tag")
         remaining = iter(texts)
         while group := list(islice(remaining, TOGETHER)):
             divided = [_divide(text) for text in group]
-            answers = self.answer_many(
-                [[token.text for token in tokens] for _, tokens in divided], 1 + alternatives
-            )
+            words = [[token.text for token in tokens] for _, tokens in divided]
+            answers = self.answer_many(words, 1 + alternatives)
             for (text, tokens), answer in zip(divided, answers, strict=True):
                 yield self._tagging(text, tokens, answer)
 
@@ -155,8 +149,7 @@ class Tagger:
         order = sorted(range(len(sentences)), key=lambda item: -len(sentences[item]))
         answers: dict[int, Answer] = {}
         while order:
-            longest = max(1, len(sentences[order[0]]))
-            count = max(1, BATCH_WORDS // longest)
+            count = max(1, BATCH_WORDS // max(1, len(sentences[order[0]])))
             batch, order = order[:count], order[count:]
             answers |= zip(batch, self._answer([sentences[item] for item in batch], k), strict=True)
         return [answers[item] for item in range(len(sentences))]
@@ -171,51 +164,50 @@ class Tagger:
             best = [[(score, path)] for score, path in zip(scores.tolist(), paths, strict=True)]
         else:
             best = head.k_best(emissions, lengths, k)
-        partition = head.log_partition(emissions, lengths).tolist()
-        spans = [[self.vocabulary.decode_spans(path) for _, path in paths] for paths in best]
-        sure = self._span_probabilities(emissions, lengths, best, spans)
-        answers = []
-        for item, paths in enumerate(best):
-            likely = [(min(1.0, _exp(score - partition[item])), path.tolist()) for score, path in paths]
-            rows = [list(zip(*pair, strict=True)) for pair in zip(spans[item], sure[item], strict=True)]
-            answers.append(Answer(likely, rows, None if intents is None else intents[item].softmax(0).cpu()))
-        return answers
-
-    def _span_probabilities(self, emissions, lengths, best, spans):  # type: ignore[no-untyped-def]
-        """Of each sentence and path the probability of each span."""
-        goes_on = self.vocabulary.continuations
+        found = [[(score, path.tolist()) for score, path in each] for each in best]
+        spans = [[self.vocabulary.decode_spans(path) for _, path in each] for each in found]
         asked = [
             [
-                TaggedSpan(span.start, path[span.start : span.end].tolist(), goes_on.get(span.label, ()))
-                for (_, path), found in zip(paths, per_path, strict=True)
-                for span in found
+                self._tagged(span, path)
+                for (_, path), some in zip(each, per_path, strict=True)
+                for span in some
             ]
-            for paths, per_path in zip(best, spans, strict=True)
+            for each, per_path in zip(found, spans, strict=True)
         ]
-        answered = self.model.head.span_probabilities(emissions, lengths, asked)
-        result = []
-        for per_path, values in zip(spans, answered, strict=True):
-            each = iter(values)
-            result.append([list(islice(each, len(found))) for found in per_path])
-        return result
+        sure = head.span_probabilities(emissions, lengths, asked)
+        totals = head.log_partition(emissions, lengths).tolist()
+        likely = [None] * len(sentences) if intents is None else intents.softmax(1).cpu()
+        answers = []
+        for item, each in enumerate(found):
+            confidences = iter(sure[item])
+            answers.append(
+                Answer(
+                    [(min(1.0, math.exp(score - totals[item])), path) for score, path in each],
+                    [[(span, next(confidences)) for span in some] for some in spans[item]],
+                    likely[item] if sentences[item] else None,
+                )
+            )
+        return answers
+
+    def _tagged(self, span: Span, path: list[int]) -> TaggedSpan:
+        return TaggedSpan(span.start, path[span.start : span.end], self._continuations[span.label])
 
     def _tagging(self, text: str, tokens: list[Token], answer: Answer) -> Tagging:
-        readings = []
-        intent, sure = None, None
+        intent = sure = None
         if answer.intents is not None:
             place = int(answer.intents.argmax())
             intent, sure = self.vocabulary.intents[place], float(answer.intents[place])
-        for (probability, _), spans in zip(answer.paths, answer.spans, strict=True):
-            slots = tuple(_slot(text, tokens, span, confidence) for span, confidence in spans)
-            readings.append((slots, probability))
-        best, *others = [
-            Tagging(text, slots, intent, sure, probability) for slots, probability in readings
+        readings = [
+            Tagging(text, tuple(self._slot(text, tokens, *each) for each in spans), intent, sure, probability)
+            for (probability, _), spans in zip(answer.paths, answer.spans, strict=True)
         ]
-        return Tagging(text, best.slots, intent, sure, best.confidence, tuple(others))
+        best, *others = readings
+        return replace(best, alternatives=tuple(others)) if others else best
 
-
-def _exp(value: float) -> float:
-    return float(torch.tensor(value, dtype=torch.float64).exp())
+    def _slot(self, text: str, tokens: list[Token], span: Span, confidence: float) -> Slot:
+        start, end = tokens[span.start].start, tokens[span.end - 1].end
+        value = resolve(span.label, text[start:end], self.today, self.kinds.get(span.label))
+        return Slot(span.label, text[start:end], start, end, confidence, value)
 
 
 def _divide(text: Text) -> tuple[str, list[Token]]:
@@ -229,6 +221,11 @@ def _divide(text: Text) -> tuple[str, list[Token]]:
     return " ".join(text), tokens
 
 
-def _slot(text: str, tokens: list[Token], span: Span, confidence: float) -> Slot:
-    start, end = tokens[span.start].start, tokens[span.end - 1].end
-    return Slot(span.label, text[start:end], start, end, confidence, resolve(span.label, text[start:end]))
+def _continuations(vocabulary: Vocabulary) -> Mapping[str, list[int]]:
+    """Of each label the numbers of the tags that go on with a span of it: after its last word there is none of them."""
+    found: dict[str, list[int]] = {label: [] for label in vocabulary.labels}
+    for number, tag in enumerate(vocabulary.tags):
+        prefix, label = schemes.split(tag)
+        if prefix in schemes.CONTINUES:
+            found[label].append(number)
+    return found

@@ -1,0 +1,80 @@
+"""How fast sentences are tagged: `python benchmarks/tagging.py [RUN]`.
+
+Without a run the travel recipe's model is used with random weights, which is as fast as a trained one. The sentences
+are the embedded corpus's written requests.
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # run as a file, whose own folder would hide the package `training`
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import subprocess
+import tempfile
+
+import torch
+from tabulate import tabulate
+
+from benchmarks.common import REPEATS, median_seconds
+from domains.travel_text import written
+from slot_filling.config import TaggerConfig
+from slot_filling.corpora import load_corpus
+from slot_filling.tagger import Tagger
+from slot_filling.vocabulary import Vocabulary
+from training.machine import describe_machine
+
+RECIPE = "recipes/slots/travel.yaml"
+MANY = 4000
+LONG_WORDS = 10_000
+
+
+def random_run() -> Path:
+    """A run directory of the travel recipe's model, untrained."""
+    run = Path(tempfile.mkdtemp(prefix="sluice-benchmark-"))
+    torch.manual_seed(0)
+    config = TaggerConfig.read(RECIPE)
+    vocabulary = Vocabulary.learn(
+        load_corpus(config.corpus)["train"], least_count=config.vocabulary.min_count
+    )
+    Tagger(config, vocabulary).save(run)
+    return run
+
+
+def main() -> None:
+    """Print the table."""
+    run = Path(sys.argv[1]) if len(sys.argv) > 1 else random_run()
+    texts = [passage.text for passage in written(MANY, part="dev")]
+    tagger = Tagger.load(run)
+    words = sum(len(text.split()) for text in texts)
+    shell = [sys.executable, "-m", "sluice.cli", "tag", str(run), texts[0]]
+    long = " ".join(texts).split()[:LONG_WORDS]
+    measured = [
+        ("one sentence, model loaded", 1, median_seconds(lambda: tagger.tag(texts[0]))),
+        ("100, one by one", 100, median_seconds(lambda: [tagger.tag(text) for text in texts[:100]])),
+        (f"{MANY} with tag_many", MANY, median_seconds(lambda: list(tagger.tag_many(texts)))),
+        (
+            f"{MANY}, 3 alternatives",
+            MANY,
+            median_seconds(lambda: list(tagger.tag_many(texts, alternatives=3))),
+        ),
+        (f"one sentence of {len(long)} words", 1, median_seconds(lambda: tagger.tag(long))),
+        (
+            "one sentence from the shell, loading included",
+            1,
+            median_seconds(lambda: subprocess.run(shell, check=True, capture_output=True)),
+        ),
+    ]
+    table = [(name, f"{seconds:.4f}", f"{count / seconds:.0f}") for name, count, seconds in measured]
+    parameters = sum(parameter.numel() for parameter in tagger.model.parameters())
+    print(
+        f"{describe_machine()}\n{parameters / 1e6:.2f} million parameters, {len(tagger.vocabulary.tags)} tags; "
+        f"requests of {words / len(texts):.1f} words; medians of {REPEATS}\n"
+    )
+    print(
+        tabulate(table, ("what", "seconds", "sentences a second"), tablefmt="github", disable_numparse=True)
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""What a tagger answers: slots with their places in the text, and the intent."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A labelled piece of a text: `text[start:end]`."""
+
+    label: str
+    text: str
+    start: int
+    """First character in the text that was given; of a list of words, in the words joined by single spaces."""
+    end: int
+    """The character after the last."""
+    confidence: float
+    """The probability that these words, and no more, are this slot."""
+    value: str | None = None
+    """What it stands for, where that is sure: dates, times, numbers and money in ISO forms."""
+
+
+@dataclass(frozen=True)
+class Tagging:
+    """What a tagger answers about one sentence."""
+
+    text: str
+    slots: tuple[Slot, ...]
+    intent: str | None
+    """What the sentence asks; None where the model knows no intents, or there is no word."""
+    intent_confidence: float | None
+    """The probability of the intent."""
+    confidence: float
+    """The probability that all slots are right; 1 where there is no word."""
+    alternatives: tuple["Tagging", ...] = ()
+    """Other readings, best first, where they were asked for: no two have the same slots."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same facts as plain values, for JSON."""
+        return asdict(self)

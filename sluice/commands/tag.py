@@ -1,0 +1,129 @@
+"""Find slots and intent in sentences: arguments, a file, or standard input with a sentence a line."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from sluice.commands.options import add_json, add_model, add_quiet
+from training.errors import UserError
+
+if TYPE_CHECKING:
+    from slot_filling.tagging import Tagging
+
+CHUNK_BYTES = 1 << 16
+
+
+class LineError(UserError):
+    """A sentence is no text."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_model(parser)
+    parser.add_argument(
+        "text", nargs="*", metavar="TEXT", help="a sentence; without any, standard input is read line by line"
+    )
+    parser.add_argument("--file", type=Path, metavar="FILE", help="a text file with a sentence a line")
+    parser.add_argument(
+        "--alternatives", type=int, default=0, metavar="N", help="other readings of each sentence, at most N"
+    )
+    parser.add_argument(
+        "--today",
+        type=date.fromisoformat,
+        metavar="YYYY-MM-DD",
+        help='gives values to dates such as "tomorrow"',
+    )
+    add_json(parser)
+    add_quiet(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print each sentence's slots as they are found; an empty line is a sentence without words, and has none."""
+    from slot_filling.tagger import Tagger
+    from training.machine import set_threads
+
+    if options.text and options.file:
+        raise UserError("give sentences or --file, not both")
+    if options.alternatives < 0:
+        raise UserError("--alternatives cannot be below 0")
+    set_threads(options.threads)
+    tagger = Tagger.load(options.model, options.device)
+    tagger.today = options.today
+    first = True
+    for group in _groups(options):
+        for tagging in tagger.tag_many(group, alternatives=options.alternatives):
+            if options.json:
+                print(json.dumps(tagging.to_dict(), ensure_ascii=False))
+            else:
+                print(("" if first else "\n") + describe(tagging))
+            first = False
+        sys.stdout.flush()
+    return 0
+
+
+def describe(tagging: "Tagging") -> str:
+    """A sentence, its intent and a table of its slots, then its other readings."""
+    from tabulate import tabulate
+
+    lines = [tagging.text]
+    if tagging.intent is not None:
+        lines.append(f"  intent: {tagging.intent} ({tagging.intent_confidence:.3f})")
+    for rank, reading in enumerate((tagging, *tagging.alternatives)):
+        if rank:
+            lines.append(f"  or ({reading.confidence:.3f}):")
+        rows = [
+            (slot.label, f"{slot.start}-{slot.end}", f"{slot.confidence:.3f}", slot.text, slot.value or "")
+            for slot in reading.slots
+        ]
+        table = tabulate(rows, tablefmt="plain", disable_numparse=True) if rows else "no slots"
+        lines += [f"  {line.rstrip()}" for line in table.splitlines()]
+    return "\n".join(lines)
+
+
+def _groups(options: argparse.Namespace) -> Iterator[list[str]]:
+    """Sentences, in groups as they arrive: all that is there is tagged together, nothing waits for more."""
+    if options.text:
+        for number, text in enumerate(options.text, 1):
+            if any("\ud800" <= letter <= "\udfff" for letter in text):  # bytes that were no UTF-8
+                raise LineError(f"sentence {number} is not UTF-8 text")
+        yield options.text
+    elif options.file:
+        try:
+            with options.file.open("rb") as file:
+                yield from read_lines(file, str(options.file))
+        except OSError as error:
+            raise LineError(f"{options.file}: cannot be read: {error.strerror or error}") from error
+    else:
+        if sys.stdin.isatty() and not options.quiet:
+            print("a sentence a line; end with Ctrl-D", file=sys.stderr)
+        yield from read_lines(sys.stdin.buffer, "standard input")
+
+
+def read_lines(stream: BinaryIO, name: str) -> Iterator[list[str]]:
+    """Lines of UTF-8 text without their ends, in groups as they arrive.
+
+    Raises:
+        LineError: a line is not UTF-8; the lines before it were given.
+    """
+    rest, count = b"", 0
+    while True:
+        chunk = stream.read1(CHUNK_BYTES)  # type: ignore[attr-defined]  # what is there, if only a line
+        *whole, rest = (rest + chunk).split(b"\n")
+        if not chunk and rest:
+            whole, rest = [rest], b""
+        lines = []
+        for line in whole:
+            count += 1
+            try:
+                lines.append(line.decode("utf-8-sig" if count == 1 else "utf-8").removesuffix("\r"))
+            except UnicodeDecodeError:
+                yield lines
+                raise LineError(f"{name}, line {count}: not UTF-8 text; convert the file to UTF-8") from None
+        if lines:
+            yield lines
+        if not chunk:
+            return

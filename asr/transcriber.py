@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from asr.acoustic_model import AcousticModel
-from asr.audio import AudioError, check_samples, read_audio, resample
+from asr.audio import AudioError, audio_info, check_samples, read_audio, resample
 from asr.confidence import word_confidences
 from asr.config import DecodingConfig, RecognizerConfig
 from asr.decoding.decoder import Decoder, make_decoder
@@ -22,7 +22,14 @@ from asr.text_alignment import Alignment, align_text
 from asr.tokens import Tokens
 from asr.transcript import Transcript
 from asr.word_times import speech_marks, spoken_words
-from training.checkpoint import CheckpointError, load_weights, save_weights, write_text
+from training.checkpoint import (
+    CheckpointError,
+    load_weights,
+    save_weights,
+    write_atomic,
+    write_bytes,
+    write_text,
+)
 
 Source = str | Path | np.ndarray | Tensor
 """A file, or samples: `[samples]` or `[samples, channels]` (as soundfile gives them), floats or integers."""
@@ -30,6 +37,9 @@ Source = str | Path | np.ndarray | Tensor
 BATCH_SECONDS = 120.0
 """Most padded seconds of audio that go through the model at once."""
 
+
+LONG_SECONDS = 45.0
+"""Longer recordings are cut at their pauses."""
 
 DECODING_FILE = "decoding.yaml"
 """Of a run directory: how it decodes, once it has been tuned."""
@@ -133,11 +143,21 @@ class Transcriber:
         return transcriber.to(device)
 
     def save(self, directory: str | Path, facts: dict[str, str] | None = None) -> None:
-        """Write everything that `load` needs: settings, alphabet, weights (each file atomically)."""
+        """Write everything that `load` needs: settings, alphabet, weights, decoding (each file atomically)."""
         directory = Path(directory)
         write_text(directory / "config.yaml", self.config.to_yaml())
         self.tokens.save(directory / "tokens.json")
         save_weights(directory / "model.safetensors", self.model.state_dict(), facts)
+        if self.decoding == DecodingConfig():
+            return
+        changes = {}
+        for name in ("language_model", "lexicon"):
+            file = getattr(self.decoding, name)
+            if file is not None:
+                data = (self.directory / file).read_bytes()
+                write_atomic(directory / file.name, lambda temporary, data=data: write_bytes(temporary, data))
+                changes[name] = Path(file.name)
+        write_text(directory / DECODING_FILE, self.decoding.model_copy(update=changes).to_yaml())
 
     def to(self, device: str | torch.device) -> "Transcriber":
         """Move the model to a device, ready for use (dropout off); returns itself."""
@@ -192,8 +212,12 @@ class Transcriber:
         on_error: Callable[[Source, AudioError], None] | None = None,
         hot_words: Mapping[str, float] | None = None,
         alternatives: int = 0,
+        quiet: bool = True,
     ) -> Iterator[Transcript]:
         """Transcribe many, batches of like length at a time, in the order given.
+
+        A recording of more than `LONG_SECONDS` is cut at its pauses and read bit by bit (`asr.long_form`); it
+        has no alternatives.
 
         Args:
             sources: files or samples; read as they are needed, a few batches ahead.
@@ -203,11 +227,43 @@ class Transcriber:
                 transcripts. Without it the first such source raises its AudioError.
             hot_words: as in `transcribe`.
             alternatives: as in `transcribe`.
+            quiet: show no progress within a long recording.
         """
         decoder = self.decoder_for(hot_words, alternatives)
-        emissions = self.emit_many(sources, sample_rate, batch_size=batch_size, on_error=on_error)
-        while group := list(islice(emissions, DECODED_TOGETHER)):
-            yield from self.decode(group, decoder, alternatives=alternatives)
+        for long, group in groupby(sources, lambda source: self._is_long(source, sample_rate)):
+            if long:
+                yield from self._transcribe_long(group, sample_rate, decoder, on_error, quiet)
+                continue
+            emissions = self.emit_many(group, sample_rate, batch_size=batch_size, on_error=on_error)
+            while together := list(islice(emissions, DECODED_TOGETHER)):
+                yield from self.decode(together, decoder, alternatives=alternatives)
+
+    def _is_long(self, source: Source, sample_rate: int | None) -> bool:
+        """Whether a recording is cut at its pauses; one that cannot be read is not."""
+        if not isinstance(source, str | Path):
+            return len(source) / (sample_rate or self.config.features.sample_rate) > LONG_SECONDS
+        try:
+            return audio_info(source).duration_seconds > LONG_SECONDS
+        except AudioError:
+            return False
+
+    def _transcribe_long(
+        self,
+        sources: Iterable[Source],
+        sample_rate: int | None,
+        decoder: Decoder,
+        on_error: Callable[[Source, AudioError], None] | None,
+        quiet: bool,
+    ) -> Iterator[Transcript]:
+        from asr.long_form import transcribe_long
+
+        for source in sources:
+            try:
+                yield transcribe_long(self, source, sample_rate, decoder=decoder, quiet=quiet)
+            except AudioError as error:
+                if on_error is None:
+                    raise
+                on_error(source, error)
 
     def align(self, source: Source, text: str, sample_rate: int | None = None) -> Alignment:
         """When each word and token of a known text is said.

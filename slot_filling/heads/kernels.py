@@ -20,24 +20,6 @@ _compiled = njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
 
 
 @_compiled
-def reachable_tags(start, transitions, steps):  # type: ignore[no-untyped-def]
-    """`[steps, K]` bool: the tags that some path of finite transitions reaches at each step."""
-    tags = len(start)
-    found = np.zeros((steps, tags), np.bool_)
-    for step in range(steps):
-        if step == 0:
-            found[0] = start > -np.inf
-            continue
-        for before in range(tags):
-            if found[step - 1, before]:
-                found[step] |= transitions[before] > -np.inf
-        if (found[step] == found[step - 1]).all():
-            found[step:] = found[step]
-            break
-    return found
-
-
-@_compiled
 def _add_products(total, weights, rows):  # type: ignore[no-untyped-def]
     """`total [K] += weights [K] @ rows [K, K]`."""
     size = len(total)
@@ -68,10 +50,9 @@ def scaled_forward(  # type: ignore[no-untyped-def]
     for sentence in range(first, last):
         length = lengths[sentence]
         for step in range(length):
-            if step == 0:
-                values[:] = start
-            else:
-                values[:] = 0.0
+            for tag in range(tags):
+                values[tag] = start[tag] if step == 0 else 0
+            if step:
                 _add_products(values, alphas[sentence, step - 1], transitions)
             emission, needed = emissions[sentence, step], reachable[step]
             total, lost = values[0] * 0, 0
@@ -107,10 +88,11 @@ def scaled_backward(emissions, transposed, end, lengths, first, last, alphas, sc
     betas = np.empty(tags, emissions.dtype)
     for sentence in range(first, last):
         for step in range(lengths[sentence] - 1, -1, -1):
-            if step == lengths[sentence] - 1:
-                betas[:] = end / scales[sentence, steps]
-            else:
-                betas[:] = 0.0
+            ends = step == lengths[sentence] - 1
+            factor = 1 / scales[sentence, steps] if ends else 0.0
+            for tag in range(tags):
+                betas[tag] = end[tag] * factor
+            if not ends:
                 _add_products(betas, onward[sentence, step + 1], transposed)
             emission, alpha = emissions[sentence, step], alphas[sentence, step]
             marginal, forth = marginals[sentence, step], onward[sentence, step]
@@ -152,12 +134,12 @@ def _best_prefixes(emissions, transitions, start, length, prefixes):  # type: ig
     """
     values = np.empty(len(start))
     for step in range(length):
-        if step == 0:
-            prefixes[0] = start
-            continue
-        values[:] = prefixes[step - 1] + emissions[step - 1]
-        prefixes[step] = -np.inf
-        _raise_to_best(prefixes[step], values, transitions)
+        for tag in range(len(start)):
+            if step:
+                values[tag] = prefixes[step - 1, tag] + emissions[step - 1, tag]
+            prefixes[step, tag] = -np.inf if step else start[tag]
+        if step:
+            _raise_to_best(prefixes[step], values, transitions)
 
 
 @_compiled

@@ -145,7 +145,7 @@ class ScaledPosterior(Posterior):
     def _run_forward(self) -> bool:
         transitions, start, end = self._weights
         chain, alphas = self.chain, self._alphas.numpy()
-        reachable = kernels.reachable_tags(chain.start.numpy(), chain.transitions.numpy(), alphas.shape[1])
+        reachable = _reachable_tags(chain.start.numpy(), chain.transitions.numpy(), alphas.shape[1])
         least = alphas.dtype.type(kernels.LEAST[alphas.dtype])
 
         def work(first: int, last: int) -> bool:
@@ -237,3 +237,15 @@ def _weights_of(scores: Tensor, dtype: torch.dtype) -> tuple[np.ndarray, float]:
     if most == -torch.inf:
         return torch.zeros_like(scores, dtype=dtype).numpy(), 0.0
     return (scores - most).to(dtype).exp().contiguous().numpy(), most
+
+
+def _reachable_tags(start: np.ndarray, transitions: np.ndarray, steps: int) -> np.ndarray:
+    """`[steps, tags]` bool: the tags that some path of finite transitions is at, at each step."""
+    found, moves = np.empty((steps, len(start)), bool), transitions > -np.inf
+    found[0] = start > -np.inf
+    for step in range(1, steps):
+        found[step] = moves[found[step - 1]].any(0)
+        if (found[step] == found[step - 1]).all():
+            found[step:] = found[step]
+            break
+    return found

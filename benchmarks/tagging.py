@@ -25,7 +25,7 @@ from slot_filling.vocabulary import Vocabulary
 from training.machine import describe_machine
 
 RECIPE = "recipes/slots/travel.yaml"
-MANY = 4000
+MANY = 2000
 LONG_WORDS = 10_000
 
 

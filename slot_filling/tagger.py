@@ -166,31 +166,36 @@ class Tagger:
             best = head.k_best(emissions, lengths, k)
         found = [[(score, path.tolist()) for score, path in each] for each in best]
         spans = [[self.vocabulary.decode_spans(path) for _, path in each] for each in found]
-        asked = [
-            [
-                self._tagged(span, path)
-                for (_, path), some in zip(each, per_path, strict=True)
-                for span in some
-            ]
-            for each, per_path in zip(found, spans, strict=True)
-        ]
-        sure = head.span_probabilities(emissions, lengths, asked)
+        sure = self._confidences(emissions, lengths, found, spans)
         totals = head.log_partition(emissions, lengths).tolist()
         likely = [None] * len(sentences) if intents is None else intents.softmax(1).cpu()
-        answers = []
-        for item, each in enumerate(found):
-            confidences = iter(sure[item])
-            answers.append(
-                Answer(
-                    [(min(1.0, math.exp(score - totals[item])), path) for score, path in each],
-                    [[(span, next(confidences)) for span in some] for some in spans[item]],
-                    likely[item] if sentences[item] else None,
-                )
+        return [
+            Answer(
+                [(min(1.0, math.exp(score - totals[item])), path) for score, path in found[item]],
+                [[(span, sure[item][span]) for span in some] for some in spans[item]],
+                likely[item] if sentences[item] else None,
             )
-        return answers
+            for item in range(len(sentences))
+        ]
 
-    def _tagged(self, span: Span, path: list[int]) -> TaggedSpan:
-        return TaggedSpan(span.start, path[span.start : span.end], self._continuations[span.label])
+    def _confidences(
+        self,
+        emissions: Tensor,
+        lengths: Tensor,
+        paths: list[list[tuple[float, list[int]]]],
+        spans: list[list[list[Span]]],
+    ) -> list[dict[Span, float]]:
+        """Of each sentence the probability of every span on any of its paths; most are on several."""
+        asked = [
+            {
+                span: TaggedSpan(span.start, path[span.start : span.end], self._continuations[span.label])
+                for (_, path), some in zip(per_sentence, found, strict=True)
+                for span in some
+            }
+            for per_sentence, found in zip(paths, spans, strict=True)
+        ]
+        sure = self.model.head.span_probabilities(emissions, lengths, [list(each.values()) for each in asked])
+        return [dict(zip(each, some, strict=True)) for each, some in zip(asked, sure, strict=True)]
 
     def _tagging(self, text: str, tokens: list[Token], answer: Answer) -> Tagging:
         intent = sure = None

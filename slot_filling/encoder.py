@@ -120,6 +120,10 @@ class Encoder(nn.Module):
 
     def forward(self, batch: WordBatch) -> Tensor:
         """Vectors `[batch, time, size]`, zero past each length."""
+        return self._drop(self.stack.outputs(self.embed(batch), batch.lengths))
+
+    def embed(self, batch: WordBatch) -> Tensor:
+        """What the recurrent layers are given of each word, `[batch, time, features]`."""
         parts = [self.words(self._hide_words(batch.words))]
         if self.characters is not None:
             parts.append(self.characters(batch.characters)[batch.forms])
@@ -127,9 +131,7 @@ class Encoder(nn.Module):
             parts += [self.shapes(batch.shapes), self.digits(batch.digits)]
         inside = _inside(batch.lengths, batch.words.shape[1])
         vectors = self._drop(torch.cat(parts, 2)) * inside[:, :, None]
-        if self.config.window > 1:
-            vectors = context_windows(vectors, self.config.window)
-        return self._drop(self.stack.outputs(vectors, batch.lengths))
+        return context_windows(vectors, self.config.window) if self.config.window > 1 else vectors
 
     def _hide_words(self, words: Tensor) -> Tensor:
         """In training some words are unknown, so that their spelling and their context have to serve."""

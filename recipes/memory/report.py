@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from recipes.memory.experiments import Result
+from recipes.experiments import Result
 from recipes.memory.settings import ClimbSettings, MemorySettings
 from training.plot import SERIES, Curve, line_chart
 from training.report import Bar, Block, Cell, Grid, Page, Paragraph, Part, Picture, Section, Table, percent

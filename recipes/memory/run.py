@@ -12,18 +12,18 @@ HERE = Path(__file__).resolve().parent
 if not __package__:  # run as a file
     sys.path[0] = str(HERE.parents[1])
 
-import argparse
 import json
 import shutil
 import time
 
 from tabulate import tabulate
 
-from recipes.memory.experiments import Results, experiments_of, run_experiments
+from recipes.command import guarded, option_parser
+from recipes.experiments import Results, run_experiments
+from recipes.memory.experiments import experiments_of
 from recipes.memory.report import highlights, page, plain, tables
 from recipes.memory.settings import MemorySettings
 from training.checkpoint import write_text
-from training.errors import UserError
 from training.machine import describe_machine
 
 QUICK = (
@@ -44,26 +44,14 @@ QUICK = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Read settings, run, print, write; the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting")
-    parser.add_argument("--quick", action="store_true", help="a trial in seconds, in runs/memory-quick")
-    parser.add_argument("--again", action="store_true", help="forget kept results first")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the run's directory is made")
-    given = parser.parse_args(arguments)
-    try:
+    given = option_parser(__doc__, "memory-quick").parse_args(arguments)
+
+    def work() -> None:
         quick = ("name=memory-quick", *QUICK) if given.quick else ()
         settings = MemorySettings.read(HERE / "memory.yaml", [*quick, *given.set])
         run(settings, given.runs / settings.name, given.again, given.quiet)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nInterrupted; the same command goes on with what is finished.", file=sys.stderr)
-        return 130
-    return 0
+
+    return guarded(work)
 
 
 def run(settings: MemorySettings, folder: Path, again: bool = False, quiet: bool = False) -> None:

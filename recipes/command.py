@@ -1,0 +1,34 @@
+"""What the recipes that are programs have in common on the command line."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from training.errors import UserError
+
+
+def option_parser(description: str | None, quick_name: str) -> argparse.ArgumentParser:
+    """The options of a recipe that does experiments; `quick_name` is the run directory of a trial."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting")
+    parser.add_argument("--quick", action="store_true", help=f"a trial in seconds, in runs/{quick_name}")
+    parser.add_argument("--again", action="store_true", help="forget kept results first")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the run's directory is made")
+    return parser
+
+
+def guarded(work: Callable[[], None]) -> int:
+    """Do it and give the exit code; errors of the person's and interrupts are told without a traceback."""
+    try:
+        work()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted; the same command goes on with what is finished.", file=sys.stderr)
+        return 130
+    return 0

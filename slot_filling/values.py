@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal, get_args
 
 from slot_filling import moments
@@ -93,6 +93,7 @@ def resolve(label: str, text: str, today: date | None = None, kind: Kind | None 
     return next((value for each in kinds if (value := readers[each](written)) is not None), None)
 
 
+@cache
 def kinds_of(label: str) -> tuple[Kind, ...]:
     """The kinds of value that a label's words speak of, in the order to try.
 
@@ -105,6 +106,7 @@ def kinds_of(label: str) -> tuple[Kind, ...]:
     )
 
 
+@cache
 def _words(label: str) -> list[str]:
     """The words of a label: "timeRange" and "time_range" have the same."""
     return re.findall("[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", label).casefold())

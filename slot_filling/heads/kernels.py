@@ -1,14 +1,14 @@
-"""The chain's recursions on a CPU, compiled: one sentence after the other, without Python's lock.
+"""The chain's recursions on a CPU, compiled: one sentence after the other, on one thread, without Python's lock.
 
-Shapes: `emissions [B, T, K]`, `transitions [K, K]` (from, to), `start [K]`, `end [K]`, `lengths [B]`. Each function
-works on the sentences `first <= b < last` alone, so that threads share a batch, and reads nothing past a length.
-
-
-Four predecessors go into a row at once: it is then loaded and stored a quarter as often, which is what such loops
-spend their time on.
+Shapes: `emissions [B, T, K]`, `transitions [K, K]` (from, to), `start [K]`, `end [K]`, `lengths [B]`; nothing past a
+length is read. Four predecessors go into a row at once: it is then loaded and stored a quarter as often, which is
+what such loops spend their time on. Two threads gained nothing beside torch's own, which wait busily for its next
+operation.
 """
 
 import heapq
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -16,7 +16,14 @@ from numba import njit
 LEAST = {np.dtype(np.float32): 1e-30, np.dtype(np.float64): 1e-290}
 """The least scaled forward value that counts as kept: what underflows beside it is lost in its rounding anyway."""
 
-_compiled = njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+
+def _compiled(function: Callable[..., Any]) -> Any:
+    """Compile when first called, and keep it on disk where numba finds a folder for that (RuntimeError else)."""
+    options: Any = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc"}}
+    try:
+        return njit(function, cache=True, **options)
+    except RuntimeError:
+        return njit(function, **options)
 
 
 @_compiled
@@ -37,7 +44,7 @@ def _add_products(total, weights, rows):  # type: ignore[no-untyped-def]
 
 @_compiled
 def scaled_forward(  # type: ignore[no-untyped-def]
-    emissions, transitions, start, end, lengths, reachable, least, first, last, alphas, scales
+    emissions, transitions, start, end, lengths, reachable, least, alphas, scales
 ):
     """Forward recursion over weights (not their logs), scaled to sum to one at each step (Rabiner 1989, V.A).
 
@@ -47,7 +54,7 @@ def scaled_forward(  # type: ignore[no-untyped-def]
     """
     steps, tags = emissions.shape[1:]
     values = np.empty(tags, emissions.dtype)
-    for sentence in range(first, last):
+    for sentence in range(len(lengths)):
         length = lengths[sentence]
         for step in range(length):
             for tag in range(tags):
@@ -77,7 +84,7 @@ def scaled_forward(  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def scaled_backward(emissions, transposed, end, lengths, first, last, alphas, scales, marginals, onward):  # type: ignore[no-untyped-def]
+def scaled_backward(emissions, transposed, end, lengths, alphas, scales, marginals, onward):  # type: ignore[no-untyped-def]
     """Backward recursion on the scales of the forward one.
 
     Fills `marginals [B, T, K]` and `onward [B, T, K]`, with which the probability of tag i at step t - 1 and tag j
@@ -86,7 +93,7 @@ def scaled_backward(emissions, transposed, end, lengths, first, last, alphas, sc
     """
     steps, tags = emissions.shape[1:]
     betas = np.empty(tags, emissions.dtype)
-    for sentence in range(first, last):
+    for sentence in range(len(lengths)):
         for step in range(lengths[sentence] - 1, -1, -1):
             ends = step == lengths[sentence] - 1
             factor = 1 / scales[sentence, steps] if ends else 0.0
@@ -116,9 +123,8 @@ def _raise_to_best(best, values, rows):  # type: ignore[no-untyped-def]
             via_a, via_b, via_c, via_d = a + row_a[j], b + row_b[j], c + row_c[j], d + row_d[j]
             left = via_a if via_a > via_b else via_b
             right = via_c if via_c > via_d else via_d
-            right = (
-                right if right > best[j] else best[j]
-            )  # here: as the last choice it would be a masked store
+            # The old best comes in here: as the last choice it would be a masked store, twice as slow.
+            right = right if right > best[j] else best[j]
             best[j] = left if left > right else right
     for i in range(whole, size):
         a, row_a = values[i], rows[i]
@@ -143,14 +149,14 @@ def _best_prefixes(emissions, transitions, start, length, prefixes):  # type: ig
 
 
 @_compiled
-def best_paths(emissions, transitions, start, end, lengths, first, last, paths, scores):  # type: ignore[no-untyped-def]
+def best_paths(emissions, transitions, start, end, lengths, paths, scores):  # type: ignore[no-untyped-def]
     """Fill `paths [B, T]` and `scores [B]` (Viterbi 1967); of equal predecessors the lowest is taken.
 
     Only scores are kept on the way: on the way back one maximum a step finds the predecessor again.
     """
     steps, tags = emissions.shape[1:]
     prefixes = np.empty((steps, tags))
-    for sentence in range(first, last):
+    for sentence in range(len(lengths)):
         length, emission = lengths[sentence], emissions[sentence]
         _best_prefixes(emission, transitions, start, length, prefixes)
         for step in range(length - 1, -1, -1):

@@ -14,7 +14,6 @@ from torch import Tensor
 from slot_filling.heads import kernels
 from slot_filling.heads.chain import Chain, Counts
 from slot_filling.heads.semirings import Entropy, Log, prefixes, total
-from slot_filling.heads.threads import share
 
 
 class Posterior(ABC):
@@ -147,23 +146,9 @@ class ScaledPosterior(Posterior):
         chain, alphas = self.chain, self._alphas.numpy()
         reachable = _reachable_tags(chain.start.numpy(), chain.transitions.numpy(), alphas.shape[1])
         least = alphas.dtype.type(kernels.LEAST[alphas.dtype])
-
-        def work(first: int, last: int) -> bool:
-            return kernels.scaled_forward(
-                self._emissions,
-                transitions,
-                start,
-                end,
-                self._lengths,
-                reachable,
-                least,
-                first,
-                last,
-                alphas,
-                self._scales,
-            )
-
-        return all(share(work, self._lengths, chain.tags))
+        return kernels.scaled_forward(
+            self._emissions, transitions, start, end, self._lengths, reachable, least, alphas, self._scales
+        )
 
     @cached_property
     def log_partition(self) -> Tensor:
@@ -182,22 +167,9 @@ class ScaledPosterior(Posterior):
         transposed = np.ascontiguousarray(transitions.T)
         found = torch.zeros_like(self._alphas), torch.zeros_like(self._alphas)
         alphas, marginals, onward = (tensor.numpy() for tensor in (self._alphas, *found))
-
-        def work(first: int, last: int) -> None:
-            kernels.scaled_backward(
-                self._emissions,
-                transposed,
-                end,
-                self._lengths,
-                first,
-                last,
-                alphas,
-                self._scales,
-                marginals,
-                onward,
-            )
-
-        share(work, self._lengths, self.chain.tags)
+        kernels.scaled_backward(
+            self._emissions, transposed, end, self._lengths, alphas, self._scales, marginals, onward
+        )
         return found
 
     @property

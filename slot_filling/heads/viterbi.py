@@ -7,7 +7,6 @@ from torch import Tensor
 from slot_filling.heads import kernels
 from slot_filling.heads.chain import Chain
 from slot_filling.heads.semirings import Best, prefixes
-from slot_filling.heads.threads import share
 
 
 def best_paths(chain: Chain) -> tuple[Tensor, Tensor]:
@@ -25,13 +24,7 @@ def best_paths(chain: Chain) -> tuple[Tensor, Tensor]:
     lengths = chain.lengths.numpy()
     emissions, transitions = chain.emissions.numpy(), chain.transitions.numpy()
     start, end = chain.start.numpy(), chain.end.numpy()
-
-    def work(first: int, last: int) -> None:
-        kernels.best_paths(
-            emissions, transitions, start, end, lengths, first, last, paths.numpy(), scores.numpy()
-        )
-
-    share(work, lengths, chain.tags)
+    kernels.best_paths(emissions, transitions, start, end, lengths, paths.numpy(), scores.numpy())
     return paths, scores
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from slot_filling.heads import HEADS, Head, kernels, make_head, threads
+from slot_filling.heads import HEADS, Head, make_head
 from slot_filling.heads.chain import Chain
 from slot_filling.heads.posterior import LogPosterior, Posterior, ScaledPosterior, posterior_of
 from slot_filling.heads.viterbi import best_paths, k_best_by_semiring, k_best_paths
@@ -233,26 +233,6 @@ def test_nothing_to_tag(name: str, batch: int, time: int) -> None:
     ] * batch
     assert head.entropy(emissions, lengths).tolist() == [0.0] * batch
     assert head.marginals(emissions, lengths).sum() == 0
-
-
-def test_threads_share_a_batch_and_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    chain = random_chain(7, 12, 9)
-    alone, weights = posterior_of(chain), torch.ones(7, dtype=torch.float64)
-    expected = (alone.log_partition, *alone.expected_counts(weights), *best_paths(chain))
-    monkeypatch.setattr(threads, "WORTH_A_THREAD", 1)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    calls: list[tuple[int, int]] = []
-    kernel = kernels.best_paths
-
-    def watched(*given: object) -> None:
-        calls.append(given[5:7])  # type: ignore[arg-type]
-        kernel(*given)
-
-    monkeypatch.setattr(kernels, "best_paths", watched)
-    shared = posterior_of(chain)
-    found = (shared.log_partition, *shared.expected_counts(weights), *best_paths(chain))
-    assert all(torch.equal(left, right) for left, right in zip(found, expected, strict=True))
-    assert len(calls) == 3 and sorted(calls)[0][0] == 0 and sorted(calls)[-1][1] == 7
 
 
 def test_the_heads_train() -> None:

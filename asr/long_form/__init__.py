@@ -1,7 +1,7 @@
 """Recordings of any length: cut at pauses, transcribed in bounded memory, joined with the recording's times.
 
 `pauses` finds where somebody speaks, `windows` cuts there, `seams` joins what had to be cut within speech, and
-`transcribe` takes all of it from a file to a transcript.
+`transcribe` takes all of it from a file to a transcript. `learn` measures how training's recordings are cut.
 """
 
 from asr.long_form.learn import learn_cutting

@@ -18,7 +18,6 @@ from asr.decoding.lexicon import Lexicon
 from asr.evaluation import ErrorCount, character_errors, emit_rows, word_errors
 from asr.language_model import NGram
 from asr.language_model.kneser_ney import train
-from asr.language_model.ngram import Unit
 from asr.language_model.text import divide
 from asr.transcriber import COMPARED, DECODING_FILE, Emission, Transcriber
 from asr.tuning.trials import Emissions, Tuning, tune
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 MODEL_FILE, LEXICON_FILE, TUNING_FILE = "language_model.safetensors", "lexicon.txt", "tuning.json"
+WORD_ORDER, CHARACTER_ORDER = 4, 6
 BATCH = 32
 
 
@@ -85,16 +85,20 @@ def read_candidate(path: Path, lexicon: Path | None = None) -> Candidate:
 
 
 def of_transcripts(texts: Sequence[str], lexicon: Path | None = None) -> list[Candidate]:
-    """A word 3-gram and a character 6-gram of the training transcripts."""
-    words = Lexicon.read(lexicon) if lexicon else None
-    orders: dict[Unit, int] = {"word": 3, "character": 6}
+    """What can be had from the training transcripts alone: n-grams of words and of characters.
+
+    The n-gram of words is tried with an open vocabulary, and with one closed to the words of training (or those of
+    `lexicon`).
+    """
+    words = train((divide(text, "word") for text in texts), WORD_ORDER, quiet=True)
+    characters = train(
+        (divide(text, "character") for text in texts), CHARACTER_ORDER, unit="character", quiet=True
+    )
+    known = Lexicon.read(lexicon) if lexicon else Lexicon(sorted({w for text in texts for w in text.split()}))
     return [
-        Candidate(
-            f"{unit} {order}-gram of training",
-            train((divide(text, unit) for text in texts), order, unit=unit, quiet=True),
-            words,
-        )
-        for unit, order in orders.items()
+        Candidate(f"{WORD_ORDER}-gram of words", words),
+        Candidate(f"{WORD_ORDER}-gram of words, lexicon", words, known),
+        Candidate(f"{CHARACTER_ORDER}-gram of characters", characters),
     ]
 
 

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FILE",
         help="language model to try (`sluice lm train`, or any ARPA file); may be given more than once. Without it: "
-        "a word 3-gram and a character 6-gram of the run's training transcripts",
+        "n-grams of words and of characters of the run's training transcripts",
     )
     parser.add_argument("--lexicon", type=Path, help="word list: the output keeps to it")
     parser.add_argument("--beam", type=int, default=64, help="prefixes kept after each step (default: 64)")

@@ -34,8 +34,9 @@ def test_tuning_is_kept_with_the_run(tuned: Path) -> None:
     figures = json.loads((tuned / "tuning.json").read_text())
     assert set(figures["candidates"]) == {
         "no language model",
-        "word 3-gram of training",
-        "character 6-gram of training",
+        "4-gram of words",
+        "4-gram of words, lexicon",
+        "6-gram of characters",
     }
     best = figures["candidates"][figures["chosen"]]["words"]["errors"]
     assert best == min(each["words"]["errors"] for each in figures["candidates"].values())

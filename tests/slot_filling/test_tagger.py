@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import date
 from itertools import count, islice, product
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ from slot_filling.tagging import Tagging
 from slot_filling.vocabulary import Vocabulary
 from training.errors import UserError
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "name": "tiny",
     "corpus": {"kind": "travel"},
     "encoder": {"word_size": 16, "character_size": 8, "character_filters": 8, "hidden_size": 16},
@@ -205,7 +206,7 @@ def test_intent_is_what_the_model_says() -> None:
     tagging = TAGGER.tag("fly to Boston")
     other = TAGGER.tag("stay in 台北")
     assert {tagging.intent, other.intent} <= {"fly", "stay"}
-    assert 0.5 <= tagging.intent_confidence <= 1
+    assert tagging.intent_confidence is not None and 0.5 <= tagging.intent_confidence <= 1
     assert random_tagger(intent=False).tag("fly to Boston").intent is None
 
 

@@ -8,7 +8,7 @@ FROM   ?=
 SET    ?=
 BIN     = $(VENV)/bin
 
-.PHONY: help setup recipe-ctc recipe-memory test test-fast lint bench clean
+.PHONY: help setup recipe-ctc recipe-slots recipe-memory test test-fast lint bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -16,6 +16,7 @@ help: ## list the targets
 	@echo
 	@echo "make recipe-ctc CORPUS=an4 DATA=../shared/corpora/an4     a real corpus (travel, an4, fsdd, ljspeech, librispeech, manifest)"
 	@echo "make recipe-ctc CORPUS=manifest DATA=mine.csv NAME=mine   one's own recordings"
+	@echo "make recipe-slots CORPUS=conll DATA=mine.conll NAME=mine  one's own labelled sentences (travel, atis, snips, conll, jsonl)"
 
 setup: $(VENV)/.installed ## make .venv and install everything, tests and recipes included
 
@@ -24,12 +25,17 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "No venv: on Debian, apt install python3-venv; Python 3.11 or newer is needed"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --upgrade-strategy only-if-needed --constraint constraints.txt \
-		--editable '.[train,espeak,formats,subwords,test,lint]'
+		--editable '.[train,espeak,formats,subwords,values,test,lint]'
 	@touch $@
 
 recipe-ctc: setup ## train and evaluate a recognizer (CORPUS=, DATA=, NAME=, FROM=, SET=)
 	@echo "== Training on $(CORPUS); killed, the same command goes on where it was"
 	@$(BIN)/sluice train recipes/ctc/$(CORPUS).yaml $(if $(DATA),--data $(DATA)) $(if $(NAME),--name $(NAME)) \
+		$(if $(FROM),--from $(FROM)) $(foreach setting,$(SET),--set $(setting))
+
+recipe-slots: setup ## train and evaluate a slot tagger (CORPUS=, DATA=, NAME=, FROM=, SET=)
+	@echo "== Training a tagger on $(CORPUS); killed, the same command goes on where it was"
+	@$(BIN)/sluice train recipes/slots/$(CORPUS).yaml $(if $(DATA),--data $(DATA)) $(if $(NAME),--name $(NAME)) \
 		$(if $(FROM),--from $(FROM)) $(foreach setting,$(SET),--set $(setting))
 
 recipe-memory: setup ## show how long each recurrent cell remembers, and why (SET=)

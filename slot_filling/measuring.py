@@ -112,3 +112,20 @@ def measure(tagger: "Tagger", sentences: Sequence[Sentence], *, quiet: bool = Fa
             best = None if answer.intents is None else int(answer.intents.argmax())
             intents.append(None if best is None else tagger.vocabulary.intents[best])
     return Measurement(sentences, tags, spans, intents, confidences)
+
+
+def format_metrics(metrics: dict[str, Any]) -> str:
+    """A table for a person, of metrics as `Measurement.to_dict` gives them for each part."""
+    from tabulate import tabulate
+
+    lines = []
+    for part, figures in metrics.items():
+        if not isinstance(figures, dict) or "f1" not in figures:
+            continue  # facts about the run as a whole
+        spans = f"{figures['right']} of {figures['gold']}, {figures['found']} found"
+        intents = f"{figures['intent_accuracy']:.2%}" if "intent_accuracy" in figures else ""
+        whole = f"{figures['whole_sentences']:.2%} of {figures['sentences']}"
+        error = f"{figures['calibration_error']:.3f}"
+        lines.append((part, f"{figures['f1']:.2%}", spans, intents, whole, error))
+    header = ("part", "slot F1", "slots right", "intents", "sentences right", "calibration error")
+    return tabulate(lines, header, disable_numparse=True, stralign="right")

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from sluice.commands import align, evaluate, features, lm, manifest, train, transcribe, tune
+from sluice.commands import align, evaluate, features, lm, manifest, tag, train, transcribe, tune
 from training.errors import UserError
 
 COMMANDS = {
@@ -16,10 +16,11 @@ COMMANDS = {
     "align": align,
     "lm": lm,
     "tune": tune,
+    "tag": tag,
     "features": features,
     "manifest": manifest,
 }
-OUR_LOGGERS = ("sluice", "asr", "training", "cells", "domains")
+OUR_LOGGERS = ("sluice", "asr", "slot_filling", "training", "cells", "domains")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="sluice", description="Train and use small, offline speech recognizers."
+        prog="sluice",
+        description="Train and use small, offline recognizers of speech and taggers of what is said.",
     )
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():

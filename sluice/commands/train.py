@@ -1,7 +1,8 @@
-"""Train a recognizer from a recipe, or go on with one that was interrupted."""
+"""Train a recognizer or a tagger from a recipe, or go on with one that was interrupted."""
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from sluice.commands.options import add_cache, add_quiet
 
@@ -23,22 +24,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train, evaluate, report; prints the error rates and where everything is."""
-    from asr.config import RecognizerConfig
-    from asr.evaluation import format_metrics
-    from asr.experiment import train
+    """Train, evaluate, report; prints the figures and where everything is."""
+    from training.kind import task_of
 
     overrides = list(options.set)
     overrides += [f"corpus.data={options.data}"] if options.data else []
     overrides += [f"name={options.name}"] if options.name else []
+    train = _train_tagger if task_of(options.recipe) == "slots" else _train_recognizer
+    return train(options, overrides)
+
+
+def _train_recognizer(options: argparse.Namespace, overrides: list[str]) -> int:
+    from asr.config import RecognizerConfig
+    from asr.evaluation import format_metrics
+    from asr.experiment import train
+
     config = RecognizerConfig.read(options.recipe, overrides)
     metrics = train(config, options.runs, options.cache, start=options.start, quiet=options.quiet)
     if metrics:  # further ranks of a distributed training have none to show
-        run_directory = options.runs / config.name
-        print(format_metrics(metrics))
-        print(
-            f"{metrics['minutes']:.1f} minutes, seed {metrics['seed']}, {metrics['machine']}\n"
-            f"report: {run_directory / 'report.html'}\n"
-            f"try it: sluice transcribe {run_directory} FILE…"
-        )
+        _tell(format_metrics(metrics), metrics, options.runs / config.name, "transcribe", "FILE…")
     return 0
+
+
+def _train_tagger(options: argparse.Namespace, overrides: list[str]) -> int:
+    from slot_filling.config import TaggerConfig
+    from slot_filling.experiment import train
+    from slot_filling.measuring import format_metrics
+
+    config = TaggerConfig.read(options.recipe, overrides)
+    metrics = train(config, options.runs, start=options.start, quiet=options.quiet)
+    _tell(format_metrics(metrics), metrics, options.runs / config.name, "tag", "'A SENTENCE'")
+    return 0
+
+
+def _tell(table: str, metrics: dict[str, Any], run: Path, use: str, what: str) -> None:
+    print(table)
+    print(
+        f"{metrics['minutes']:.1f} minutes, seed {metrics['seed']}, {metrics['machine']}\n"
+        f"report: {run / 'report.html'}\n"
+        f"try it: sluice {use} {run} {what}"
+    )

@@ -5,7 +5,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tabulate import tabulate
+
 from training.errors import UserError
+from training.report import Bar, Table
 
 
 def option_parser(description: str | None, quick_name: str) -> argparse.ArgumentParser:
@@ -32,3 +35,9 @@ def guarded(work: Callable[[], None]) -> int:
         print("\nInterrupted; the same command goes on with what is finished.", file=sys.stderr)
         return 130
     return 0
+
+
+def print_table(table: Table) -> None:
+    """A report's table for a terminal, or a README."""
+    rows = [[cell.text if isinstance(cell, Bar) else cell for cell in row] for row in table.rows]
+    print(f"{table.caption}\n\n{tabulate(rows, table.header, tablefmt='github', disable_numparse=True)}\n")

@@ -57,19 +57,27 @@ class Examples(Dataset[Example]):
     ) -> None:
         """Take over sentences; `noise` is for training alone."""
         self.sentences, self.vocabulary, self.noise, self.seed = sentences, vocabulary, noise, seed
+        self._known: dict[int, Example] = {}
 
     def __len__(self) -> int:
         return len(self.sentences)
 
     def __getitem__(self, place: EpochItem) -> Example:
         epoch, item = place
+        example = self._known.get(item)
+        if example is None:
+            example = self._known[item] = self._encode(item)
+        if not self.noise:
+            return example
         sentence = self.sentences[item]
-        words: Sequence[str] = sentence.words
-        if self.noise:
-            words = self.noise.damage(words, np.random.default_rng([self.seed, epoch, item]))
-        tags = self.vocabulary.encode_tags(sentence.tags or ())
-        intent = self.vocabulary.encode_intent(sentence.intent)
-        return Example(item, self.vocabulary.encode(words), tags, intent)
+        words = self.noise.damage(sentence.words, np.random.default_rng([self.seed, epoch, item]))
+        return example if words == sentence.words else replace(example, encoded=self.vocabulary.encode(words))
+
+    def _encode(self, item: int) -> Example:
+        """The sentence as it is."""
+        sentence, vocabulary = self.sentences[item], self.vocabulary
+        tags, intent = vocabulary.encode_tags(sentence.tags or ()), vocabulary.encode_intent(sentence.intent)
+        return Example(item, vocabulary.encode(sentence.words), tags, intent)
 
 
 def collate(examples: Sequence[Example]) -> Batch:
@@ -84,23 +92,21 @@ def collate(examples: Sequence[Example]) -> Batch:
 
 def word_batch(encoded: Sequence[Encoded]) -> WordBatch:
     """Encoded sentences side by side; each different spelling stands once, since a batch repeats many words."""
-    spellings: dict[bytes, int] = {b"": 0}
-    rows: list[np.ndarray] = [np.zeros(1, np.int64)]
-    forms = []
-    for sentence in encoded:
-        numbers = []
-        for characters in sentence.characters:
-            spelling = characters[characters != 0]
-            key = spelling.tobytes()
-            if key not in spellings:
-                spellings[key] = len(rows)
-                rows.append(spelling)
-            numbers.append(spellings[key])
-        forms.append(torch.tensor(numbers, dtype=torch.int64))
+    lengths = [len(sentence.words) for sentence in encoded]
+    longest = max((1, *(sentence.characters.shape[1] for sentence in encoded)))
+    spelled = np.zeros(
+        (1 + sum(lengths), longest), np.int64
+    )  # the first row spells nothing, and is sorted first
+    row = 1
+    for sentence, length in zip(encoded, lengths, strict=True):
+        spelled[row : row + length, : sentence.characters.shape[1]] = sentence.characters
+        row += length
+    spellings, forms = np.unique(spelled, axis=0, return_inverse=True)
+    numbers = torch.from_numpy(forms.reshape(-1)[1:]).split(lengths)
     side = [
         pad_sequence([torch.from_numpy(getattr(sentence, name)) for sentence in encoded], batch_first=True)
         for name in ("words", "shapes", "digits")
     ]
-    characters = pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True)
-    lengths = torch.tensor([len(sentence.words) for sentence in encoded])
-    return WordBatch(*side, pad_sequence(forms, batch_first=True), characters, lengths)
+    return WordBatch(
+        *side, pad_sequence(numbers, batch_first=True), torch.from_numpy(spellings), torch.tensor(lengths)
+    )

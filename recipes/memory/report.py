@@ -2,8 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from recipes.experiments import Result
 from recipes.memory.settings import ClimbSettings, MemorySettings
@@ -360,11 +359,6 @@ def tables(results: Results, settings: MemorySettings) -> list[Table]:
         clipping_table(results),
         generation_table(results, settings),
     ]
-
-
-def plain(cells: Iterable[Cell]) -> list[Any]:
-    """A table's row for a terminal."""
-    return [cell.text if isinstance(cell, Bar) else cell for cell in cells]
 
 
 def _number(value: float | None, otherwise: float = math.nan) -> float:

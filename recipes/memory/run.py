@@ -16,12 +16,10 @@ import json
 import shutil
 import time
 
-from tabulate import tabulate
-
-from recipes.command import guarded, option_parser
+from recipes.command import guarded, option_parser, print_table
 from recipes.experiments import Results, run_experiments
 from recipes.memory.experiments import experiments_of
-from recipes.memory.report import highlights, page, plain, tables
+from recipes.memory.report import highlights, page, tables
 from recipes.memory.settings import MemorySettings
 from training.checkpoint import write_text
 from training.machine import describe_machine
@@ -62,8 +60,7 @@ def run(settings: MemorySettings, folder: Path, again: bool = False, quiet: bool
     experiments = experiments_of(settings)
     found = run_experiments(experiments, Results(folder / "results"), settings.processes, quiet)
     for table in tables(found, settings):
-        rows = [plain(row) for row in table.rows]
-        print(f"{table.caption}\n{tabulate(rows, table.header, tablefmt='github', disable_numparse=True)}\n")
+        print_table(table)
     for what, figure in highlights(found, settings):
         print(f"{what}: {figure}")
     machine = describe_machine()

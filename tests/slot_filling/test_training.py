@@ -111,10 +111,14 @@ def test_damage_is_decided_by_seed_epoch_and_sentence() -> None:
 
 
 def test_batches_spell_each_word_once() -> None:
-    together = batch([SENTENCES[0], SENTENCES[4]])
-    assert together.words.forms.tolist() == [[1, 2, 3, 4, 5], [4, 5, 0, 0, 0]]
-    assert together.words.characters.shape == (6, len("November"))
-    assert together.words.lengths.tolist() == [5, 2]
+    together, known = batch([SENTENCES[0], SENTENCES[4]]).words, vocabulary()
+    assert together.characters.shape == (6, len("November")) and not together.characters[0].any()
+    assert together.lengths.tolist() == [5, 2] and together.forms[1, 2:].tolist() == [0, 0, 0]
+    for item, number in ((0, 0), (0, 2), (0, 4), (1, 0), (1, 1)):
+        word = [SENTENCES[0], SENTENCES[4]][item].words[number]
+        spelled = together.characters[together.forms[item, number]]
+        assert spelled[: len(word)].tolist() == known.encode([word]).characters[0].tolist()
+        assert not spelled[len(word) :].any()
 
 
 def test_a_tagger_that_was_loaded_for_use_trains_with_dropout(tmp_path: Path) -> None:

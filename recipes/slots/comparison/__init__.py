@@ -1,0 +1,1 @@
+"""Taggers that differ in one thing, each trained with several seeds."""

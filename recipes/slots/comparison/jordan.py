@@ -1,0 +1,33 @@
+"""A tagger whose memory is its answer."""
+
+import torch
+from torch import Tensor, nn
+
+from slot_filling.config import TaggerConfig
+from slot_filling.encoder import WordBatch
+from slot_filling.model import TaggerModel
+from slot_filling.vocabulary import Vocabulary
+
+
+class JordanTagger(TaggerModel):
+    """The Jordan cell's output, which it hears again at the next word, is the score of every tag.
+
+    With `cell_options: {output: softmax}` these are the tags' probabilities, as in Mesnil et al. 2013; the
+    structured loss gets their logs. Linear outputs are the scores before that, which tell more: they are a
+    linear image of all hidden units. Nothing stands between the cell and the answer, so no dropout either.
+    """
+
+    def __init__(self, config: TaggerConfig, vocabulary: Vocabulary) -> None:
+        """Make a network whose cell has as many outputs as there are tags."""
+        options = {**config.encoder.cell_options, "output_size": len(vocabulary.tags)}
+        encoder = config.encoder.model_copy(update={"cell_options": options})
+        super().__init__(config.model_copy(update={"encoder": encoder}), vocabulary)
+        self.output = nn.Identity()
+        self.answers_probabilities = options.get("output") == "softmax"
+
+    def forward(self, batch: WordBatch) -> tuple[Tensor, None]:
+        """Scores of tags `[batch, time, tags]`; there are no intents."""
+        outputs = self.encoder.stack.outputs(self.encoder.embed(batch), batch.lengths)
+        if self.answers_probabilities:
+            outputs = outputs.clamp(min=torch.finfo(outputs.dtype).tiny).log()
+        return outputs, None

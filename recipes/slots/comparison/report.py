@@ -1,0 +1,139 @@
+"""The page of a comparison: a table of means over seeds, one plot, and how each tagger learned."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from recipes.slots.comparison.settings import ComparisonSettings
+from training.plot import SERIES, Curve, draw_svg, line_chart
+from training.report import Cell, Grid, Page, Paragraph, Picture, Section, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Results = Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
+"""By row and column, one result for each seed."""
+
+NAMES = {
+    "f1": "F1",
+    "intent_accuracy": "intents",
+    "whole_sentences": "whole sentences",
+    "calibration_error": "calibration error",
+    "errors_in_surer_half": "errors in the surer half",
+}
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and standard deviation over seeds, in percent."""
+    mean = f"{100 * statistics.mean(values):.2f}"
+    return f"{mean} ± {100 * statistics.stdev(values):.2f}" if len(values) > 1 else mean
+
+
+def table(results: Results, settings: ComparisonSettings) -> Table:
+    """Every figure of every row and column."""
+    lines: list[list[Cell]] = []
+    for row in settings.rows:
+        line: list[Cell] = [row]
+        for column in settings.columns:
+            trained = results[row, column]
+            line.append(f"{trained[0]['parameters']:,}")
+            line += [spread([result[figure] for result in trained]) for figure in settings.figures]
+            line.append(f"{statistics.mean(result['seconds'] for result in trained):.0f}")
+        lines.append(line)
+    header = [
+        f"{name}, {column}" if column else name
+        for column in settings.columns
+        for name in ("parameters", *(NAMES[figure] for figure in settings.figures), "seconds")
+    ]
+    seeds = len(settings.seeds)
+    over = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
+    return Table(
+        f"{settings.title}: figures of dev in percent, {over}",
+        ["", *header],
+        lines,
+        right=range(1, 1 + len(header)),
+    )
+
+
+def picture(results: Results, settings: ComparisonSettings) -> Picture:
+    """The first figure's distance from 1, each seed a dot and the mean a line."""
+    figure = settings.figures[0]
+    title = f"100% - {NAMES[figure]} of dev, percent"
+    count = len(settings.columns)
+
+    def draw(canvas: "Figure") -> None:
+        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+        axes = canvas.subplots()
+        for number, (column, colour) in enumerate(zip(settings.columns, SERIES, strict=False)):
+            for place, row in enumerate(settings.rows):
+                errors = [100 * (1 - result[figure]) for result in results[row, column]]
+                height = place + 0.24 * (number - (count - 1) / 2)
+                label = (column or None) if not place else None
+                axes.scatter(
+                    errors, [height] * len(errors), 22, color=colour, alpha=0.55, linewidth=0, label=label
+                )
+                mean = statistics.mean(errors)
+                axes.plot([mean, mean], [height - 0.12, height + 0.12], color=colour, linewidth=2.2)
+        axes.set_xscale("log")  # so that one tagger that fails does not push the others together
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_yticks(range(len(settings.rows)), list(settings.rows))
+        axes.set_ylim(len(settings.rows) - 0.5, -0.5)
+        axes.grid(True, axis="x")
+        axes.set_title(title, loc="left", fontsize=10)
+        if count > 1:
+            axes.legend(loc="best")
+
+    means = "; ".join(
+        f"{row}{', ' + column if column else ''}: {spread([result[figure] for result in trained])}"
+        for (row, column), trained in results.items()
+    )
+    caption = "Each dot is a seed, each line their mean; the axis is logarithmic, left is better."
+    return Picture(
+        draw_svg(draw, 8.5, 1.1 + 0.42 * len(settings.rows)), f"{NAMES[figure]} of dev: {means}.", caption
+    )
+
+
+def learning(results: Results, settings: ComparisonSettings) -> Grid:
+    """Dev F1 by epoch, the mean over seeds: whether each has learned all it will."""
+    charts = []
+    for row in settings.rows:
+        curves = [_curve(column or row, results[row, column]) for column in settings.columns]
+        svg = line_chart(row, curves, x_label="epoch", percent=True, limits=(0.5, 1.0), width=3.6, height=2.3)
+        ends = ", ".join(f"{curve.label} {curve.y[-1]:.1%}" for curve in curves)
+        charts.append(Picture(svg, f"Dev F1 of {row} by epoch; at last: {ends}."))
+    return Grid(charts)
+
+
+def _curve(label: str, trained: Sequence[Mapping[str, Any]]) -> Curve:
+    epochs = min(len(result["curve"]) for result in trained)
+    means = [statistics.mean(result["curve"][epoch] for result in trained) for epoch in range(epochs)]
+    return Curve(label, range(1, epochs + 1), means)
+
+
+def page(results: Results, settings: ComparisonSettings, machine: str) -> Page:
+    """The whole report."""
+    training = settings.config(
+        next(iter(settings.rows)), next(iter(settings.columns)), settings.seeds[0]
+    ).training
+    words = (
+        f"All taggers are trained in the same way for {training.max_epochs} epochs and measured with the averaged "
+        "weights of the last; no epoch is chosen by its dev figures. Differences within the deviations are chance."
+    )
+    one = next(iter(results.values()))[0]
+    facts = [
+        ("corpus", str(settings.tagger.get("corpus", {}).get("kind", ""))),
+        ("dev", f"{one['sentences']:,} sentences, {one['gold']:,} slots"),
+        ("seeds", ", ".join(map(str, settings.seeds))),
+        ("machine", machine),
+    ]
+    sections = [
+        Section("Comparison", [Paragraph(words), table(results, settings), picture(results, settings)]),
+        Section(
+            "Learning curves",
+            [Paragraph("Dev F1 by epoch, the mean over seeds."), learning(results, settings)],
+        ),
+    ]
+    return Page(title=settings.title, facts=facts, sections=sections)

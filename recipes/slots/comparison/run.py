@@ -1,0 +1,69 @@
+"""Compare taggers: `python recipes/slots/comparison/run.py cells|heads --data FOLDER [--quick] [--set NAME=VALUE]`.
+
+Trains the taggers of `cells/cells.yaml` or `heads/heads.yaml`, prints their table and writes
+`runs/slots-cells/report.html` (or slots-heads). What is finished is kept in `results` beside it: the same command
+after an interrupt goes on, and after a change of settings does anew only what they touch.
+"""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+if not __package__:  # run as a file
+    sys.path[0] = str(HERE.parents[2])
+
+import json
+import shutil
+import time
+
+from recipes.command import guarded, option_parser, print_table
+from recipes.experiments import Results, run_experiments
+from recipes.slots.comparison.report import page, table
+from recipes.slots.comparison.settings import ComparisonSettings
+from recipes.slots.comparison.training import by_cell, experiments_of
+from training.checkpoint import write_text
+from training.machine import describe_machine
+
+QUICK = (
+    "name=slots-quick",
+    "seeds=[17]",
+    "tagger.corpus={kind: travel, sentences: 200}",
+    "tagger.training.max_epochs=2",
+)
+"""Settings that show within a minute that all works, and nothing else."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read settings, run, print, write; the exit code."""
+    parser = option_parser(__doc__, "slots-quick")
+    parser.add_argument("what", choices=["cells", "heads"])
+    parser.add_argument("--data", type=Path, help="the corpus's folder")
+    given = parser.parse_args(arguments)
+
+    def work() -> None:
+        data = (f"tagger.corpus.data={given.data}",) if given.data else ()
+        changes = [*data, *(QUICK if given.quick else ()), *given.set]
+        settings = ComparisonSettings.read(HERE.parent / given.what / f"{given.what}.yaml", changes)
+        run(settings, given.runs / settings.name, given.again, given.quiet)
+
+    return guarded(work)
+
+
+def run(settings: ComparisonSettings, folder: Path, again: bool = False, quiet: bool = False) -> None:
+    """Do the trainings and leave `results/`, `results.json` and `report.html` in a folder."""
+    begun = time.monotonic()
+    experiments = experiments_of(settings)
+    if again:
+        shutil.rmtree(folder / "results", ignore_errors=True)
+    found = run_experiments(experiments, Results(folder / "results"), settings.processes, quiet)["training"]
+    results = by_cell(found, settings)
+    print_table(table(results, settings))
+    machine = describe_machine()
+    facts = {"machine": machine, "settings": settings.model_dump(mode="json"), "results": found}
+    write_text(folder / "results.json", json.dumps(facts))
+    write_text(folder / "report.html", page(results, settings, machine).render())
+    print(f"{machine}\n{time.monotonic() - begun:.0f} seconds; {folder / 'report.html'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

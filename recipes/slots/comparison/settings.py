@@ -1,0 +1,42 @@
+"""What is compared: `cells/cells.yaml` and `heads/heads.yaml` are read into this."""
+
+from copy import deepcopy
+from typing import Any, Literal
+
+from pydantic import Field
+
+from slot_filling.config import TaggerConfig
+from training.config import Settings, apply_override
+
+Changes = list[str]
+"""Of a tagger's settings, written as for `--set`."""
+
+Figure = Literal["f1", "intent_accuracy", "whole_sentences", "calibration_error", "errors_in_surer_half"]
+
+
+class ComparisonSettings(Settings):
+    """Taggers for every row and column of a table, each trained once for every seed."""
+
+    name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="the run's directory in runs/")
+    title: str
+    seeds: list[int] = Field([17, 18, 19], min_length=1)
+    processes: int = Field(0, ge=0, description="trainings at the same time, one thread each; 0: one a core")
+    rows: dict[str, Changes] = Field(min_length=1, description="what is compared, by name")
+    columns: dict[str, Changes] = Field(
+        {"": []}, min_length=1, description="under which circumstances, by name"
+    )
+    figures: list[Figure] = Field(
+        ["f1"], min_length=1, description="of dev, for the table; the first is drawn"
+    )
+    tagger: dict[str, Any] = Field(description="what all have in common: a recipe without its name")
+
+    def config(self, row: str, column: str, seed: int) -> TaggerConfig:
+        """The tagger of a row, a column and a seed.
+
+        Raises:
+            ConfigError: its settings are wrong; names row, column and setting.
+        """
+        tree = {**deepcopy(self.tagger), "name": "training"}
+        for change in [*self.rows[row], *self.columns[column], f"training.seed={seed}"]:
+            apply_override(tree, change)
+        return TaggerConfig.check(tree, f"{row}, {column}" if column else row)

@@ -118,9 +118,12 @@ class BeamSearch:
         if np.isnan(log_probs).any():
             raise ValueError("log_probs has NaN within the lengths given")
         settings = self.settings
-        least = math.log(settings.token_threshold) if settings.token_threshold else -math.inf
         tree, nodes, acoustic, language, possible = search.search(
-            log_probs, settings.beam, settings.beam_threshold, least, fusion
+            np.exp(log_probs, dtype=np.float64),
+            settings.beam,
+            math.exp(-settings.beam_threshold),
+            settings.token_threshold,
+            fusion,
         )
         if possible.any():
             nodes, acoustic, language = nodes[possible], acoustic[possible], language[possible]

@@ -58,6 +58,9 @@ class Fusion(NamedTuple):
     first: np.ndarray
     letters: np.ndarray
     """LETTER: those of token n are `letters[first[n]:first[n + 1]]`."""
+    single: bool
+    """Each token is one character of its own, and `token_of` says which token a character is."""
+    token_of: np.ndarray
     tracks_words: bool
     """Words are followed through the trie, for a word model, a lexicon or the bonus."""
     closed: bool
@@ -102,9 +105,15 @@ def fuse(
     by_characters = unit == "character"
     word_bonus = 0.0 if by_characters else settings.word_bonus
     longest = int(np.diff(alphabet.first).max())
+    single = longest == 1 and len(alphabet.tokens) == 1 + len(set(alphabet.characters.tolist()))
+    token_of = np.zeros(len(alphabet), np.int32)
+    if single:
+        token_of[alphabet.characters] = np.arange(1, len(alphabet.tokens))
     return Fusion(
         first=_flat(alphabet.first, np.int32),
         letters=_flat(_letters(alphabet, language_model if by_characters else None)),
+        single=single,
+        token_of=_flat(token_of),
         tracks_words=lexicon is not None or unit == "word" or word_bonus != 0,
         closed=lexicon is not None,
         scores_words=unit == "word",

@@ -3,10 +3,11 @@
 A prefix's probability is kept apart for paths that end in a blank and paths that end in its last token: only the
 former can emit that token once more. All paths of a prefix are summed, however they come.
 
-Probabilities are float64 and not logarithms: each step divides them by the largest and adds its logarithm to a sum.
-Logarithms of them are what log space would have, to the last bits, without an exp and a log for every addition.
-The difference is at the lower end: a prefix less likely than the best of its step by a factor of 1e-300 (690 nats)
-becomes impossible. With a beam threshold, which is some 20 nats, it has been dropped long before.
+Probabilities are float64 and not logarithms: they are divided by the largest whenever that has become small, and its
+logarithm is added to a sum. Logarithms of them are what log space would have, to the last bits, without an exp and a
+log for every addition. The difference is at the lower end: a prefix that is less likely than the best of its step by
+a factor of 1e-200 (460 nats) becomes impossible. With a beam threshold, which is some 20 nats, it has been dropped
+long before.
 
 Prefixes are nodes of a trie in one growing table.
 """
@@ -60,36 +61,36 @@ CANDIDATE = np.dtype([("score", np.float64), ("slot", np.int32), ("token", np.in
 ROOT = 0
 FIRST_NODES = 4096
 """Rows of the tables at first."""
-TINY = 1e-300
-"""What is less likely than the best of its step by this factor is dropped."""
+TINY, SMALL, LARGE = 1e-280, 1e-80, 1e80
+"""Below the first, prefixes are dropped; outside the other two, the largest probability divides all."""
 
 
 class Scratch(NamedTuple):
     """Arrays that are used anew in each step."""
 
-    probabilities: np.ndarray
-    """float64 `[tokens]`; -1 where not computed yet."""
+    emitted: np.ndarray
+    """float64 `[tokens]`: probabilities of the tokens that may extend prefixes; 0 of others."""
     order: np.ndarray
-    """The tokens that may extend prefixes: those that grow a word, then those that begin with a space."""
+    """Those tokens: the ones that grow a word, then those that begin with a space; likeliest first."""
     marks: np.ndarray
-    """int64 `[tokens]`: the last prefix (by a count) whose extension by it is in the beam itself."""
-    letters: np.ndarray
-    """int64 `[characters]`: the last prefix (by the same count) whose word may go on by it."""
+    """int64 `[tokens]`: the last prefix (by a count) that needs not be extended by it."""
+    tried: np.ndarray
+    """The tokens to extend a prefix by."""
     candidates: np.ndarray
     """CANDIDATE."""
     ranks: np.ndarray
-    """float64: what `kth_largest` puts in order."""
+    """float64: probabilities of the beam's prefixes, then of the candidates; `kth_largest` shuffles them."""
 
 
 @compiled
-def new_scratch(size, width, fusion):  # type: ignore[no-untyped-def]
+def new_scratch(size, width):  # type: ignore[no-untyped-def]
     """Room for `size` tokens and a beam of `width`."""
     most = width * (size - 1)
     return Scratch(
         np.empty(size),
         np.empty(size, np.int32),
         np.full(size, -1, np.int64),
-        np.full(len(fusion.hot.column), -1, np.int64),
+        np.empty(size, np.int32),
         np.empty(most, CANDIDATE),
         np.empty(width + most),
     )
@@ -116,7 +117,7 @@ def grown(tree):  # type: ignore[no-untyped-def]
 
 
 @compiled_part
-def sort_tokens(order, start, stop, probabilities):  # type: ignore[no-untyped-def]
+def sort_tokens(order, start, stop, emitted):  # type: ignore[no-untyped-def]
     """Sort `order[start:stop]` by falling probability (Shell 1959)."""
     gap = 1
     while gap < (stop - start) // 3:
@@ -124,7 +125,7 @@ def sort_tokens(order, start, stop, probabilities):  # type: ignore[no-untyped-d
     while gap > 0:
         for place in range(start + gap, stop):
             token, hole = order[place], place
-            while hole >= start + gap and probabilities[order[hole - gap]] < probabilities[token]:
+            while hole >= start + gap and emitted[order[hole - gap]] < emitted[token]:
                 order[hole] = order[hole - gap]
                 hole -= gap
             order[hole] = token
@@ -136,51 +137,42 @@ def choose_tokens(row, least, fusion, scratch):  # type: ignore[no-untyped-def]
     """Choose the tokens that may extend prefixes at a step, likeliest first.
 
     Args:
-        row: `[tokens]` log-probabilities of the step.
+        row: `[tokens]` probabilities of the step.
         least: tokens below this do not extend a prefix; the likeliest always does.
         fusion: tells tokens that grow a word from those that begin with a space.
-        scratch: `probabilities` and `order` are filled.
+        scratch: `emitted` and `order` are filled.
 
     Returns:
         How many of `order` grow a word, and how many there are in all.
     """
-    likeliest = np.argmax(row)
-    first = np.int64(0)
-    inside, spaces = first, len(row)
+    highest = 0.0
     for token in range(len(row)):
-        if row[token] >= least or token == likeliest:
-            scratch.probabilities[token] = np.exp(np.float64(row[token]))
-            if token == BLANK:
-                continue
-            start = fusion.first[token]
-            if fusion.tracks_words and fusion.letters[start].character == SPACE:
-                spaces -= 1
-                scratch.order[spaces] = token
-            else:
-                scratch.order[inside] = token
-                inside += 1
+        highest = max(highest, row[token])
+    least = min(least, highest)
+    inside, spaces = np.int64(0), len(row)
+    for token in range(len(row)):
+        scratch.emitted[token] = 0.0
+        if row[token] < least or token == BLANK:
+            continue
+        scratch.emitted[token] = row[token]
+        if fusion.tracks_words and fusion.letters[fusion.first[token]].character == SPACE:
+            spaces -= 1
+            scratch.order[spaces] = token
         else:
-            scratch.probabilities[token] = -1.0
+            scratch.order[inside] = token
+            inside += 1
     stop = inside
     for place in range(spaces, len(row)):
         scratch.order[stop] = scratch.order[place]
         stop += 1
-    sort_tokens(scratch.order, first, inside, scratch.probabilities)
-    sort_tokens(scratch.order, inside, stop, scratch.probabilities)
+    sort_tokens(scratch.order, np.int64(0), inside, scratch.emitted)
+    sort_tokens(scratch.order, inside, stop, scratch.emitted)
     return inside, stop
 
 
 @compiled_part
-def probability(row, token, scratch):  # type: ignore[no-untyped-def]
-    """A token's probability at this step, computed when first asked for."""
-    if scratch.probabilities[token] < 0.0:
-        scratch.probabilities[token] = np.exp(np.float64(row[token]))
-    return scratch.probabilities[token]
-
-
-@compiled_part
-def stay(row, kept, beam, after, tree, scratch):  # type: ignore[no-untyped-def]
-    """Probabilities of the beam's own prefixes after a step, put in `after` by slot.
+def stay(row, kept, beam, after, tree, ranks):  # type: ignore[no-untyped-def]
+    """Probabilities of the beam's own prefixes after a step, put in `after` by slot; the lowest and highest.
 
     A prefix stays by a blank, by its last token again, and as an extension of the prefix one token shorter where
     that is in the beam too.
@@ -188,80 +180,86 @@ def stay(row, kept, beam, after, tree, scratch):  # type: ignore[no-untyped-def]
     for slot in range(kept):
         tree[beam[slot].node].slot = slot
         beam[slot].child = -1
-    blank = probability(row, BLANK, scratch)
+    lowest, highest = np.inf, 0.0
     for slot in range(kept):
         entry, node, new = beam[slot], tree[beam[slot].node], after[slot]
         new.node, new.label = entry.node, 0.0
-        new.blank = (entry.blank + entry.label) * blank
-        if entry.node == ROOT:
-            continue
-        emitted = probability(row, node.token, scratch)
-        new.label = entry.label * emitted
-        source = tree[node.parent].slot
-        if source >= 0:
-            before = beam[source].blank
-            if tree[node.parent].token != node.token:
-                before += beam[source].label
-            new.label += before * emitted * node.factor
-            entry.sibling = beam[source].child
-            beam[source].child = slot
-
-
-@compiled_part
-def lowest_entry(kept, after, drop):  # type: ignore[no-untyped-def]
-    """A probability that candidates must exceed to enter the beam, as far as can be said before they are known."""
-    least, most = np.inf, 0.0
-    for slot in range(kept):
-        total = after[slot].blank + after[slot].label
-        least, most = min(least, total), max(most, total)
-    return max(least if kept == len(after) else 0.0, most * drop)
+        new.blank = (entry.blank + entry.label) * row[BLANK]
+        if entry.node != ROOT:
+            before, source = entry.label, tree[node.parent].slot
+            if source >= 0:
+                passed = beam[source].blank
+                if tree[node.parent].token != node.token:
+                    passed += beam[source].label
+                before += passed * node.factor
+                entry.sibling = beam[source].child
+                beam[source].child = slot
+            new.label = before * row[node.token]
+        ranks[slot] = new.blank + new.label
+        lowest, highest = min(lowest, ranks[slot]), max(highest, ranks[slot])
+    return lowest, highest
 
 
 @compiled_part
 def extend(kept, inside, stop, floor, beam, tree, fusion, cache, scratch, count):  # type: ignore[no-untyped-def]
-    """Extend every prefix by every chosen token, but where the longer prefix is in the beam; how many may enter it.
+    """Extend every prefix by every token that may bring it into the beam; how many candidates there are.
 
-    Tokens come likeliest first, so that once one is too unlikely, whatever the language says, so are all after it.
-    The n-gram is only asked about those that are not.
+    They must be likelier than `floor`. The n-gram is only asked about tokens that may be so.
     """
     plain = not (fusion.tracks_words or fusion.scores_characters or fusion.has_hot_words)
     found = 0
     for slot in range(kept):
         node, blank = tree[beam[slot].node], beam[slot].blank
-        total = blank + beam[slot].label
-        growing, ending, leaving = 1.0, 1.0, 1.0
-        if not plain:
-            growing, ending, leaving = largest_factors(fusion, node.place, node.hot, node.ahead)
-        marked = False
-        rank, end, most = 0, inside, total * growing
-        while True:
-            if rank == end or most * scratch.probabilities[scratch.order[rank]] <= floor:
-                if end == stop:
-                    break
-                rank, end, most = inside, stop, total * ending  # on to the tokens that begin with a space
-                continue
-            token = scratch.order[rank]
-            rank += 1
-            if not marked:
-                marked = True
-                mark_longer(beam, slot, tree, scratch, count + slot)
-                if leaving < growing:
-                    mark_letters(fusion, node.place, scratch, count + slot)
-            if scratch.marks[token] == count + slot:
-                continue
-            emitted = scratch.probabilities[token]
-            if leaving < growing and rank <= inside:  # most letters lead out of the trie
-                letter = fusion.letters[fusion.first[token]].character
-                if scratch.letters[letter] != count + slot and total * leaving * emitted <= floor:
-                    continue
-            score = (blank if token == node.token else total) * emitted
+        total, mark = blank + beam[slot].label, count + slot
+        mark_longer(beam, slot, tree, scratch, mark)
+        size = tokens_to_try(total, floor, inside, stop, node, plain, fusion, scratch, mark)
+        for rank in range(size):
+            token = scratch.tried[rank]
+            score = (blank if token == node.token else total) * scratch.emitted[token]
             if not plain and score > 0.0:
                 score *= advance(fusion, cache, node.context, node.place, node.hot, node.ahead, token)[0]
             if score > floor:
                 candidate = scratch.candidates[found]
                 candidate.score, candidate.slot, candidate.token = score, slot, token
+                scratch.ranks[kept + found] = score
                 found += 1
     return found
+
+
+@compiled_part
+def tokens_to_try(total, floor, inside, stop, node, plain, fusion, scratch, mark):  # type: ignore[no-untyped-def]
+    """Put in `tried` the tokens by which a prefix of probability `total` may get over `floor`; how many they are.
+
+    Of a list with the likeliest first, the rest needs no look once one is too unlikely, whatever language says.
+    """
+    if plain:
+        return likely_tokens(0, stop, total, floor, scratch, mark, 0)
+    growing, ending, leaving = largest_factors(fusion, node.place, node.hot, node.ahead)
+    size = 0
+    if leaving < growing and fusion.single:  # few letters go on in the trie: look at these alone
+        for place in range(fusion.trie[node.place].first_child, fusion.trie[node.place + 1].first_child):
+            token = fusion.token_of[fusion.trie[place].character]
+            if total * growing * scratch.emitted[token] > floor and scratch.marks[token] != mark:
+                scratch.tried[size] = token
+                size += 1
+            scratch.marks[token] = mark
+        growing = leaving
+    if growing > 0.0:
+        size = likely_tokens(0, inside, total * growing, floor, scratch, mark, size)
+    return likely_tokens(inside, stop, total * ending, floor, scratch, mark, size)
+
+
+@compiled_part
+def likely_tokens(start, stop, most, floor, scratch, mark, size):  # type: ignore[no-untyped-def]
+    """Add to `tried [size]` those of `order[start:stop]` that are not marked and, times `most`, over the floor."""
+    for rank in range(start, stop):
+        token = scratch.order[rank]
+        if most * scratch.emitted[token] <= floor:
+            break
+        if scratch.marks[token] != mark:
+            scratch.tried[size] = token
+            size += 1
+    return size
 
 
 @compiled_part
@@ -271,13 +269,6 @@ def mark_longer(beam, slot, tree, scratch, mark):  # type: ignore[no-untyped-def
     while longer >= 0:
         scratch.marks[tree[beam[longer].node].token] = mark
         longer = beam[longer].sibling
-
-
-@compiled_part
-def mark_letters(fusion, place, scratch, mark):  # type: ignore[no-untyped-def]
-    """Mark the characters that a word may go on by without leaving the trie."""
-    for child in range(fusion.trie[place].first_child, fusion.trie[place + 1].first_child):
-        scratch.letters[fusion.trie[child].character] = mark
 
 
 @compiled_part
@@ -306,22 +297,17 @@ def kth_largest(numbers, size, k):  # type: ignore[no-untyped-def]
 
 
 @compiled_part
-def lowest_kept(kept, found, after, drop, scratch):  # type: ignore[no-untyped-def]
-    """What it takes to be kept: at least this probability, and how many of just that may be."""
-    size, most, ranks = kept + found, 0.0, scratch.ranks
-    for place in range(size):
-        if place < kept:
-            ranks[place] = after[place].blank + after[place].label
-        else:
-            ranks[place] = scratch.candidates[place - kept].score
-        most = max(most, ranks[place])
-    limit, room = max(most * drop, TINY), len(after)
-    if size > room:
-        limit = max(limit, kth_largest(ranks, size, room - 1))
+def lowest_kept(size, room, limit, ranks):  # type: ignore[no-untyped-def]
+    """What it takes to be kept of `ranks[:size]`, `limit` at least: a probability, and how many may have just that."""
+    if size <= room:
+        return limit, size
+    lowest = kth_largest(ranks, size, room - 1)
+    if lowest < limit:
+        return limit, size
     above = 0
-    for place in range(size):
-        above += ranks[place] > limit
-    return limit, room - above
+    for place in range(room):  # those in front are not below it
+        above += ranks[place] > lowest
+    return lowest, room - above
 
 
 @compiled_part
@@ -348,9 +334,9 @@ def child_of(number, token, tree, used, fusion, cache):  # type: ignore[no-untyp
 
 
 @compiled_part
-def select(kept, found, drop, beam, after, tree, used, fusion, cache, scratch):  # type: ignore[no-untyped-def]
+def select(kept, found, limit, beam, after, tree, used, fusion, cache, scratch):  # type: ignore[no-untyped-def]
     """Keep the best prefixes: the next beam, in `after`; how many they are, nodes used, and the largest probability."""
-    limit, ties = lowest_kept(kept, found, after, drop, scratch)
+    limit, ties = lowest_kept(kept + found, len(after), limit, scratch.ranks)
     for slot in range(kept):
         tree[beam[slot].node].slot = -1
     size, most = 0, 0.0
@@ -369,7 +355,7 @@ def select(kept, found, drop, beam, after, tree, used, fusion, cache, scratch): 
             source, token, new = beam[candidate.slot], candidate.token, after[size]
             new.node, used = child_of(source.node, token, tree, used, fusion, cache)
             before = source.blank + (source.label if tree[source.node].token != token else 0.0)
-            new.blank, new.label = 0.0, before * scratch.probabilities[token] * tree[new.node].factor
+            new.blank, new.label = 0.0, before * scratch.emitted[token] * tree[new.node].factor
             most = max(most, new.label)
             size += 1
     return size, used, most
@@ -382,14 +368,19 @@ def take_step(row, least, drop, kept, used, count, beam, after, tree, fusion, ca
     That is 0 where nothing is possible; the empty prefix is left then.
     """
     inside, stop = choose_tokens(row, least, fusion, scratch)
-    stay(row, kept, beam, after, tree, scratch)
-    floor = lowest_entry(kept, after, drop)
+    lowest, highest = stay(row, kept, beam, after, tree, scratch.ranks)
+    # What candidates must exceed, as far as can be said before they are known.
+    floor = max(lowest if kept == len(after) else 0.0, highest * drop)
     found = extend(kept, inside, stop, floor, beam, tree, fusion, cache, scratch, count)
-    kept, used, most = select(kept, found, drop, beam, after, tree, used, fusion, cache, scratch)
+    for place in range(found):
+        highest = max(highest, scratch.candidates[place].score)
+    limit = max(highest * drop, TINY)
+    kept, used, most = select(kept, found, limit, beam, after, tree, used, fusion, cache, scratch)
     if most == 0.0:
-        kept = 1
         after[0].node, after[0].blank, after[0].label = ROOT, 1.0, 0.0
-        return kept, used, most
+        return 1, used, 0.0
+    if SMALL < most < LARGE:
+        return kept, used, 1.0
     for slot in range(kept):
         after[slot].blank /= most
         after[slot].label /= most
@@ -397,14 +388,14 @@ def take_step(row, least, drop, kept, used, count, beam, after, tree, fusion, ca
 
 
 @compiled
-def search(log_probs, width, beam_threshold, token_threshold, fusion):  # type: ignore[no-untyped-def]
+def search(probabilities, width, drop, least, fusion):  # type: ignore[no-untyped-def]
     """Decode one utterance.
 
     Args:
-        log_probs: `[steps, tokens]` float32 natural logs; no NaN.
+        probabilities: `[steps, tokens]` float64; no NaN.
         width: prefixes kept after each step.
-        beam_threshold: prefixes this far (natural log) behind the best are dropped.
-        token_threshold: natural log; tokens below do not extend a prefix, but the likeliest always does.
+        drop: prefixes less likely than the best by this factor are dropped.
+        least: tokens below this probability do not extend a prefix, but the likeliest always does.
         fusion: what is known of language.
 
     Returns:
@@ -413,17 +404,17 @@ def search(log_probs, width, beam_threshold, token_threshold, fusion):  # type: 
     """
     cache, tree = new_cache(fusion), new_tree(fusion, FIRST_NODES + width)
     beam, after = np.empty(width, ENTRY), np.empty(width, ENTRY)
-    scratch = new_scratch(log_probs.shape[1], width, fusion)
+    scratch = new_scratch(probabilities.shape[1], width)
     one = np.int64(1)  # literals would have each function compiled once more, for them
-    kept, used, count, scale, drop = one, one, one, 0.0, np.exp(-beam_threshold)
+    kept, used, count, scale = one, one, one, 0.0
     beam[0].node, beam[0].blank, beam[0].label = ROOT, 1.0, 0.0
-    for step in range(len(log_probs)):
+    for step in range(len(probabilities)):
         if used + width > len(tree):
             tree = grown(tree)
-        count += kept
+        count += width
         kept, used, most = take_step(
-            log_probs[step],
-            token_threshold,
+            probabilities[step],
+            least,
             drop,
             kept,
             used,
@@ -435,7 +426,8 @@ def search(log_probs, width, beam_threshold, token_threshold, fusion):  # type: 
             cache,
             scratch,
         )
-        scale += np.log(most) if most > 0.0 else -np.inf
+        if most != 1.0:
+            scale += np.log(most) if most > 0.0 else -np.inf
         beam, after = after, beam
         if most == 0.0:
             break

@@ -1,6 +1,7 @@
 """Prefix beam search without language, against the sum over all paths."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -145,6 +146,49 @@ def test_a_narrow_beam_is_never_better_and_mostly_as_good() -> None:
         assert max(each.score for each in found[:3]) <= found[3].score + 1e-6
         agreed += [each.tokens == found[3].tokens for each in found]
     assert 5 < agreed[0] < 45 <= agreed[2]
+
+
+def plain_search(
+    log_probs: np.ndarray,
+    settings: DecodingConfig,
+    possible: Callable[[tuple[int, ...]], bool] = lambda prefix: True,
+) -> dict[tuple[int, ...], float]:
+    """Prefix beam search as one would write it with dictionaries; only of prefixes that are possible."""
+    beam: dict[tuple[int, ...], tuple[float, float]] = {(): (1.0, 0.0)}
+    for row in np.exp(log_probs.astype(np.float64)):
+        stays, grown = {}, {}
+        for prefix, (blank, label) in beam.items():
+            stays[prefix] = [(blank + label) * row[BLANK], label * row[prefix[-1]] if prefix else 0.0]
+        for prefix, (blank, label) in beam.items():
+            for token in range(1, len(row)):
+                longer = (*prefix, token)
+                arriving = (blank if prefix and prefix[-1] == token else blank + label) * row[token]
+                if longer in beam:
+                    stays[longer][1] += arriving
+                elif (row[token] >= settings.token_threshold or row[token] == row.max()) and possible(longer):
+                    grown[longer] = [0.0, arriving]
+        everything = {**stays, **grown}
+        best = sorted(everything, key=lambda prefix: -sum(everything[prefix]))[: settings.beam]
+        least = sum(everything[best[0]]) * math.exp(-settings.beam_threshold)
+        beam = {prefix: tuple(everything[prefix]) for prefix in best if sum(everything[prefix]) >= least}
+    return {prefix: math.log(sum(parts)) for prefix, parts in beam.items() if sum(parts) > 0}
+
+
+@pytest.mark.parametrize("beam", [1, 3, 40])
+def test_a_narrow_beam_keeps_just_what_it_should(beam: int) -> None:
+    """The prefixes that are left, and their probabilities; beams shrink and grow by the threshold."""
+    generator = np.random.default_rng(beam)
+    settings = DecodingConfig(beam=beam, beam_threshold=6.0, token_threshold=0.001)
+    search = BeamSearch(alphabet("abcd"), settings)
+    for _ in range(60):
+        steps = [
+            random_log_probs(generator, 1, 5, sharpness)
+            for sharpness in generator.choice([0.5, 3.0, 9.0], 40)
+        ]
+        log_probs = torch.cat(steps, 1)
+        expected = plain_search(log_probs[0].numpy(), settings)
+        found = {each.tokens: each.score for each in decode_one(search, log_probs, n_best=99)}
+        assert found == pytest.approx(expected, abs=1e-6)
 
 
 def test_thresholds_drop_prefixes_and_tokens() -> None:

@@ -13,7 +13,7 @@ from asr.decoding.fusion import FusionError
 from asr.language_model import NGram
 from asr.tokens import BLANK_SYMBOL, Tokens
 from tests.asr.enumeration import all_labellings, distinct, hot_score, ranked, text_of, word_score
-from tests.asr.test_beam import WIDE, alphabet, decode_one, random_log_probs
+from tests.asr.test_beam import WIDE, alphabet, decode_one, plain_search, random_log_probs
 
 SPACED = alphabet("ab ")
 WORDS = ("a", "ab", "b", "ba", "bb")
@@ -88,6 +88,35 @@ def test_a_lexicon_alone() -> None:
                 text_of(labelling, SPACED).split(), None, closed=True, lexicon=lexicon.words
             ),
         )
+
+
+def test_a_narrow_beam_with_a_lexicon_keeps_just_what_it_should() -> None:
+    generator, lexicon = np.random.default_rng(0), Lexicon(["a", "ab", "abba", "bb", "bab", "baa"])
+    settings = DecodingConfig(beam=30, beam_threshold=6.0, token_threshold=0.001)
+    search = BeamSearch(SPACED, settings, lexicon=lexicon)
+
+    def possible(prefix: tuple[int, ...]) -> bool:
+        *whole, last = "".join(SPACED.symbols[token] for token in prefix).split(" ")
+        return all(not word or word in lexicon.words for word in whole) and any(
+            word.startswith(last) for word in lexicon.words
+        )
+
+    for _ in range(60):
+        steps = [
+            random_log_probs(generator, 1, 4, sharpness)
+            for sharpness in generator.choice([0.5, 3.0, 9.0], 40)
+        ]
+        log_probs = torch.cat(steps, 1)
+        expected: dict[str, float] = {}
+        for prefix, score in plain_search(log_probs[0].numpy(), settings, possible).items():
+            if possible((*prefix, 3)):
+                text = text_of(prefix, SPACED)
+                expected[text] = max(score, expected.get(text, -math.inf))
+        if expected:
+            found = {
+                text_of(each.tokens, SPACED): each.score for each in decode_one(search, log_probs, n_best=99)
+            }
+            assert found == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("letters", ["ab ", "好棒嗎"])

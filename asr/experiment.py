@@ -4,20 +4,25 @@ import json
 import logging
 import os
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from asr.audio import AudioError
 from asr.config import RecognizerConfig
 from asr.corpora import load_corpus
 from asr.ctc import required_steps
 from asr.evaluation import Evaluation, evaluate
-from asr.examples import Example, Examples, collate
+from asr.examples import Example, Examples, collate, read_row
+from asr.long_form import Cutting, learn_cutting
 from asr.tokens import Tokens
-from asr.transcriber import Transcriber
+from asr.transcriber import CUTTING_FILE, Transcriber
 from cells import make_cell
 from cells.engines import choose_engine
 from training.batching import LengthBatches
@@ -33,6 +38,9 @@ if TYPE_CHECKING:
     from asr.training import CTCTask
 
 log = logging.getLogger("sluice")
+
+CUT_LIKE = 200
+"""Training utterances that show how long recordings are to be cut."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +181,7 @@ def finish(experiment: Experiment, minutes: float, *, quiet: bool = False) -> di
     """Evaluate the best model on dev and, once, on test; write transcripts, metrics and the report."""
     from asr.report import write_report
 
+    write_text(experiment.run / CUTTING_FILE, _cutting(experiment).to_yaml())
     best = Transcriber.load(experiment.run)
     evaluations: dict[str, Evaluation] = {}
     for split in ("dev", "test"):
@@ -189,6 +198,19 @@ def finish(experiment: Experiment, minutes: float, *, quiet: bool = False) -> di
     write_report(experiment.run, experiment.rows, evaluations, best, metrics)
     write_text(experiment.run / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     return metrics
+
+
+def _cutting(experiment: Experiment) -> Cutting:
+    """How to cut long recordings into pieces like some of the training utterances."""
+    rate, rows = experiment.config.features.sample_rate, experiment.rows["train"]
+    some = range(0, len(rows), -(-len(rows) // CUT_LIKE))
+
+    def samples() -> Iterator[np.ndarray]:
+        for item in some:
+            with suppress(AudioError):  # training has named it
+                yield read_row(rows[item], rate)
+
+    return learn_cutting(samples(), rate)
 
 
 def check_engine(config: RecognizerConfig) -> None:

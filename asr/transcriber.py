@@ -18,6 +18,7 @@ from asr.config import DecodingConfig, RecognizerConfig
 from asr.decoding.decoder import Decoder, make_decoder
 from asr.decoding.hypothesis import Hypothesis
 from asr.features import Features
+from asr.long_form import Cutting, transcribe_long
 from asr.text_alignment import Alignment, align_text
 from asr.tokens import Tokens
 from asr.transcript import Transcript
@@ -38,8 +39,8 @@ BATCH_SECONDS = 120.0
 """Most padded seconds of audio that go through the model at once."""
 
 
-LONG_SECONDS = 45.0
-"""Longer recordings are cut at their pauses."""
+CUTTING_FILE = "long_form.yaml"
+"""Of a run directory: how recordings are cut that are longer than those of training."""
 
 DECODING_FILE = "decoding.yaml"
 """Of a run directory: how it decodes, once it has been tuned."""
@@ -97,6 +98,7 @@ class Transcriber:
         self.device = torch.device("cpu")
         self.decoding = decoding or DecodingConfig()
         self.directory = directory or Path()
+        self.cutting = Cutting()
 
     @classmethod
     def load(
@@ -129,6 +131,8 @@ class Transcriber:
             decoding=decoding,
             directory=directory,
         )
+        if (directory / CUTTING_FILE).is_file():
+            transcriber.cutting = Cutting.read(directory / CUTTING_FILE)
         weights = load_weights(directory / "model.safetensors")
         try:
             transcriber.model.load_state_dict(weights)
@@ -148,6 +152,7 @@ class Transcriber:
         write_text(directory / "config.yaml", self.config.to_yaml())
         self.tokens.save(directory / "tokens.json")
         save_weights(directory / "model.safetensors", self.model.state_dict(), facts)
+        write_text(directory / CUTTING_FILE, self.cutting.to_yaml())
         if self.decoding == DecodingConfig():
             return
         changes = {}
@@ -216,8 +221,8 @@ class Transcriber:
     ) -> Iterator[Transcript]:
         """Transcribe many, batches of like length at a time, in the order given.
 
-        A recording of more than `LONG_SECONDS` is cut at its pauses and read bit by bit (`asr.long_form`); it
-        has no alternatives.
+        A recording that is longer than those of training is cut at its pauses and read bit by bit
+        (`asr.long_form`); it has no alternatives.
 
         Args:
             sources: files or samples; read as they are needed, a few batches ahead.
@@ -240,10 +245,12 @@ class Transcriber:
 
     def _is_long(self, source: Source, sample_rate: int | None) -> bool:
         """Whether a recording is cut at its pauses; one that cannot be read is not."""
+        longest = self.cutting.window_seconds
         if not isinstance(source, str | Path):
-            return len(source) / (sample_rate or self.config.features.sample_rate) > LONG_SECONDS
+            samples = max(source.shape, default=0)
+            return samples / (sample_rate or self.config.features.sample_rate) > longest
         try:
-            return audio_info(source).duration_seconds > LONG_SECONDS
+            return audio_info(source).duration_seconds > longest
         except AudioError:
             return False
 
@@ -255,11 +262,11 @@ class Transcriber:
         on_error: Callable[[Source, AudioError], None] | None,
         quiet: bool,
     ) -> Iterator[Transcript]:
-        from asr.long_form import transcribe_long
-
         for source in sources:
             try:
-                yield transcribe_long(self, source, sample_rate, decoder=decoder, quiet=quiet)
+                yield transcribe_long(
+                    self, source, sample_rate, decoder=decoder, cutting=self.cutting, quiet=quiet
+                )
             except AudioError as error:
                 if on_error is None:
                     raise

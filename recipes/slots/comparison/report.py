@@ -33,22 +33,28 @@ def table(results: Results, settings: ComparisonSettings) -> Table:
     """Every figure of every row and column."""
     lines: list[list[Cell]] = []
     for row in settings.rows:
-        line: list[Cell] = [row]
-        for column in settings.columns:
-            trained = results[row, column]
-            line.append(f"{trained[0]['parameters']:,}")
-            line += [spread([result[figure] for result in trained]) for figure in settings.figures]
-            line.append(f"{statistics.mean(result['seconds'] for result in trained):.0f}")
-        lines.append(line)
-    header = [
-        f"{name}, {column}" if column else name
-        for column in settings.columns
-        for name in ("parameters", *(NAMES[figure] for figure in settings.figures), "seconds")
-    ]
+        trained = [results[row, column] for column in settings.columns]
+        lines.append(
+            [
+                row,
+                *(
+                    spread([result[figure] for result in each])
+                    for each in trained
+                    for figure in settings.figures
+                ),
+                " / ".join(f"{each[0]['parameters']:,}" for each in trained),
+                " / ".join(
+                    f"{statistics.mean(result['seconds'] for result in each):.0f}" for each in trained
+                ),
+            ]
+        )
+    names = [NAMES[figure] for figure in settings.figures]
+    header = [f"{name}, {column}" if column else name for column in settings.columns for name in names]
+    header += ["parameters", "seconds"]
     seeds = len(settings.seeds)
     over = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
     return Table(
-        f"{settings.title}: figures of dev in percent, {over}",
+        f"{settings.title}: figures of dev in percent, {over}; seconds of one training",
         ["", *header],
         lines,
         right=range(1, 1 + len(header)),
@@ -101,7 +107,7 @@ def learning(results: Results, settings: ComparisonSettings) -> Grid:
     charts = []
     for row in settings.rows:
         curves = [_curve(column or row, results[row, column]) for column in settings.columns]
-        svg = line_chart(row, curves, x_label="epoch", percent=True, limits=(0.5, 1.0), width=3.6, height=2.3)
+        svg = line_chart(row, curves, x_label="epoch", percent=True, limits=(0.6, 1.0), width=3.6, height=2.3)
         ends = ", ".join(f"{curve.label} {curve.y[-1]:.1%}" for curve in curves)
         charts.append(Picture(svg, f"Dev F1 of {row} by epoch; at last: {ends}."))
     return Grid(charts)

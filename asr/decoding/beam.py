@@ -119,7 +119,10 @@ class BeamSearch:
             raise ValueError("log_probs has NaN within the lengths given")
         settings = self.settings
         tree, nodes, acoustic, language, possible = search.search(
-            np.exp(log_probs, dtype=np.float64),
+            torch.from_numpy(log_probs)
+            .double()
+            .exp_()
+            .numpy(),  # numpy's is slower where there is no AVX-512
             settings.beam,
             math.exp(-settings.beam_threshold),
             settings.token_threshold,

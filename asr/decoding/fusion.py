@@ -58,6 +58,8 @@ class Fusion(NamedTuple):
     first: np.ndarray
     letters: np.ndarray
     """LETTER: those of token n are `letters[first[n]:first[n + 1]]`."""
+    plain: bool
+    """Nothing changes any score."""
     single: bool
     """Each token is one character of its own, and `token_of` says which token a character is."""
     token_of: np.ndarray
@@ -112,6 +114,7 @@ def fuse(
     return Fusion(
         first=_flat(alphabet.first, np.int32),
         letters=_flat(_letters(alphabet, language_model if by_characters else None)),
+        plain=lexicon is None and unit is None and word_bonus == 0,
         single=single,
         token_of=_flat(token_of),
         tracks_words=lexicon is not None or unit == "word" or word_bonus != 0,
@@ -151,7 +154,11 @@ def with_hot_words(
                 f"hot words: {', '.join(map(repr, lacking[:20]))} cannot be heard, as {lexicon.source} has no such "
                 "word; add it there, or decode without a lexicon"
             )
-    return fusion._replace(has_hot_words=bool(hot_words.boosts), hot=_automaton(hot_words.boosts, alphabet))
+    return fusion._replace(
+        plain=not (hot_words.boosts or fusion.tracks_words or fusion.scores_characters),
+        has_hot_words=bool(hot_words.boosts),
+        hot=_automaton(hot_words.boosts, alphabet),
+    )
 
 
 def _flat(array: np.ndarray, kind: type | None = None) -> np.ndarray:

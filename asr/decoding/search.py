@@ -206,17 +206,16 @@ def extend(kept, inside, stop, floor, beam, tree, fusion, cache, scratch, count)
 
     They must be likelier than `floor`. The n-gram is only asked about tokens that may be so.
     """
-    plain = not (fusion.tracks_words or fusion.scores_characters or fusion.has_hot_words)
     found = 0
     for slot in range(kept):
         node, blank = tree[beam[slot].node], beam[slot].blank
         total, mark = blank + beam[slot].label, count + slot
         mark_longer(beam, slot, tree, scratch, mark)
-        size = tokens_to_try(total, floor, inside, stop, node, plain, fusion, scratch, mark)
+        size = tokens_to_try(total, floor, inside, stop, node, fusion, scratch, mark)
         for rank in range(size):
             token = scratch.tried[rank]
             score = (blank if token == node.token else total) * scratch.emitted[token]
-            if not plain and score > 0.0:
+            if not fusion.plain and score > 0.0:
                 score *= advance(fusion, cache, node.context, node.place, node.hot, node.ahead, token)[0]
             if score > floor:
                 candidate = scratch.candidates[found]
@@ -227,12 +226,12 @@ def extend(kept, inside, stop, floor, beam, tree, fusion, cache, scratch, count)
 
 
 @compiled_part
-def tokens_to_try(total, floor, inside, stop, node, plain, fusion, scratch, mark):  # type: ignore[no-untyped-def]
+def tokens_to_try(total, floor, inside, stop, node, fusion, scratch, mark):  # type: ignore[no-untyped-def]
     """Put in `tried` the tokens by which a prefix of probability `total` may get over `floor`; how many they are.
 
     Of a list with the likeliest first, the rest needs no look once one is too unlikely, whatever language says.
     """
-    if plain:
+    if fusion.plain:
         return likely_tokens(0, stop, total, floor, scratch, mark, 0)
     growing, ending, leaving = largest_factors(fusion, node.place, node.hot, node.ahead)
     size = 0
@@ -319,12 +318,14 @@ def child_of(number, token, tree, used, fusion, cache):  # type: ignore[no-untyp
         found = tree[found].sibling
     if found >= 0:
         return found, used
-    factor, context, place, hot, ahead, score = advance(
-        fusion, cache, node.context, node.place, node.hot, node.ahead, token
-    )
-    settled = settle(fusion, cache, context, node.place, place, ahead)
-    factor *= settled / ahead
     child = tree[used]
+    factor, context, place, hot, settled, score = 1.0, node.context, node.place, node.hot, 1.0, 0.0
+    if not fusion.plain:
+        factor, context, place, hot, ahead, score = advance(
+            fusion, cache, node.context, node.place, node.hot, node.ahead, token
+        )
+        settled = settle(fusion, cache, context, node.place, place, ahead)
+        factor *= settled / ahead
     child.parent, child.token, child.child, child.sibling, child.slot = number, token, -1, node.child, -1
     child.context, child.place, child.hot, child.ahead = context, place, hot, settled
     child.language, child.factor = node.language + score, factor

@@ -22,7 +22,7 @@ class JordanTagger(TaggerModel):
         options = {**config.encoder.cell_options, "output_size": len(vocabulary.tags)}
         encoder = config.encoder.model_copy(update={"cell_options": options})
         super().__init__(config.model_copy(update={"encoder": encoder}), vocabulary)
-        self.output = nn.Identity()
+        self.output = nn.Identity()  # type: ignore[assignment]
         self.answers_probabilities = options.get("output") == "softmax"
 
     def forward(self, batch: WordBatch) -> tuple[Tensor, None]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -160,7 +160,7 @@ class Transcriber:
             file = getattr(self.decoding, name)
             if file is not None:
                 data = (self.directory / file).read_bytes()
-                write_atomic(directory / file.name, lambda temporary, data=data: write_bytes(temporary, data))
+                write_atomic(directory / file.name, partial(write_bytes, data=data))
                 changes[name] = Path(file.name)
         write_text(directory / DECODING_FILE, self.decoding.model_copy(update=changes).to_yaml())
 

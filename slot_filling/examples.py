@@ -94,19 +94,23 @@ def word_batch(encoded: Sequence[Encoded]) -> WordBatch:
     """Encoded sentences side by side; each different spelling stands once, since a batch repeats many words."""
     lengths = [len(sentence.words) for sentence in encoded]
     longest = max((1, *(sentence.characters.shape[1] for sentence in encoded)))
-    spelled = np.zeros(
-        (1 + sum(lengths), longest), np.int64
-    )  # the first row spells nothing, and is sorted first
+    # The first row spells nothing, and is sorted first.
+    spelled = np.zeros((1 + sum(lengths), longest), np.int64)
     row = 1
     for sentence, length in zip(encoded, lengths, strict=True):
         spelled[row : row + length, : sentence.characters.shape[1]] = sentence.characters
         row += length
     spellings, forms = np.unique(spelled, axis=0, return_inverse=True)
     numbers = torch.from_numpy(forms.reshape(-1)[1:]).split(lengths)
-    side = [
-        pad_sequence([torch.from_numpy(getattr(sentence, name)) for sentence in encoded], batch_first=True)
-        for name in ("words", "shapes", "digits")
-    ]
+
+    def side_by_side(name: str) -> Tensor:
+        return pad_sequence([torch.from_numpy(getattr(each, name)) for each in encoded], batch_first=True)
+
     return WordBatch(
-        *side, pad_sequence(numbers, batch_first=True), torch.from_numpy(spellings), torch.tensor(lengths)
+        words=side_by_side("words"),
+        shapes=side_by_side("shapes"),
+        digits=side_by_side("digits"),
+        forms=pad_sequence(numbers, batch_first=True),
+        characters=torch.from_numpy(spellings),
+        lengths=torch.tensor(lengths),
     )

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from slot_filling.config import TaggerConfig
 from slot_filling.corpora import load_corpus
-from slot_filling.examples import Batch, Examples, collate
+from slot_filling.examples import Example, Examples, collate
 from slot_filling.measuring import Measurement, measure
 from slot_filling.noise import Noise
 from slot_filling.sentences import Sentence
@@ -40,7 +40,7 @@ class Experiment:
     tagger: Tagger
     """The tagger to be trained, freshly initialized or from another run."""
 
-    def loader(self, part: str, *, train: bool) -> "DataLoader[Batch]":
+    def loader(self, part: str, *, train: bool) -> "DataLoader[Example]":
         """Batches of a part; those of training are damaged as the settings say."""
         training, noise = self.config.training, self.config.noise
         sentences = self.parts[part]

@@ -11,6 +11,7 @@ from sluice.commands.options import add_json, add_model, add_quiet
 from training.errors import UserError
 
 if TYPE_CHECKING:
+    from asr.formats import Format
     from asr.transcript import Transcript
 
 HOT_WORD_BOOST = 3.0
@@ -99,10 +100,14 @@ def _hot_words(given: list[str]) -> dict[str, float]:
     return found
 
 
+def _format(options: argparse.Namespace) -> "Format":
+    return options.format or ("json" if options.json else "text")
+
+
 def _print(transcripts: "Iterable[Transcript]", options: argparse.Namespace, *, alone: bool) -> None:
     from asr.formats import format_transcript
 
-    kind = options.format or ("json" if options.json else "text")
+    kind = _format(options)
     for transcript in transcripts:
         if kind == "json":
             print(json.dumps(transcript.to_dict(), ensure_ascii=False), flush=True)
@@ -117,7 +122,7 @@ def _write(transcripts: "Iterable[Transcript]", options: argparse.Namespace, pat
     from asr.formats import FORMATS, format_transcript
     from training.checkpoint import write_text
 
-    kind = options.format or ("json" if options.json else "text")
+    kind = _format(options)
     names = [path.stem for path in paths]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:

@@ -15,7 +15,7 @@ from asr.language_model import lookup
 
 OUTSIDE = -1
 """The place of a word that is not in the trie."""
-CACHE_SIZE = 1 << 12
+CACHE_SIZE = 1 << 10
 SMALLEST = 1e-300
 """Look-aheads stay above it: they are divided by."""
 

@@ -59,7 +59,7 @@ CANDIDATE = np.dtype([("score", np.float64), ("slot", np.int32), ("token", np.in
 """A prefix that may enter the beam: one of the beam, at a slot, and one more token."""
 
 ROOT = 0
-FIRST_NODES = 4096
+FIRST_NODES = 1024
 """Rows of the tables at first."""
 TINY, SMALL, LARGE = 1e-280, 1e-80, 1e80
 """Below the first, prefixes are dropped; outside the other two, the largest probability divides all."""
@@ -76,6 +76,8 @@ class Scratch(NamedTuple):
     """int64 `[tokens]`: the last prefix (by a count) that needs not be extended by it."""
     tried: np.ndarray
     """The tokens to extend a prefix by."""
+    factors: np.ndarray
+    """float64: what language makes of each of those, as a factor; -1 where `advance` must be asked."""
     candidates: np.ndarray
     """CANDIDATE."""
     ranks: np.ndarray
@@ -91,6 +93,7 @@ def new_scratch(size, width):  # type: ignore[no-untyped-def]
         np.empty(size, np.int32),
         np.full(size, -1, np.int64),
         np.empty(size, np.int32),
+        np.empty(size),
         np.empty(most, CANDIDATE),
         np.empty(width + most),
     )
@@ -214,9 +217,10 @@ def extend(kept, inside, stop, floor, beam, tree, fusion, cache, scratch, count)
         size = tokens_to_try(total, floor, inside, stop, node, fusion, scratch, mark)
         for rank in range(size):
             token = scratch.tried[rank]
-            score = (blank if token == node.token else total) * scratch.emitted[token]
-            if not fusion.plain and score > 0.0:
-                score *= advance(fusion, cache, node.context, node.place, node.hot, node.ahead, token)[0]
+            factor = scratch.factors[rank]
+            if factor < 0.0:
+                factor = advance(fusion, cache, node.context, node.place, node.hot, node.ahead, token)[0]
+            score = (blank if token == node.token else total) * scratch.emitted[token] * factor
             if score > floor:
                 candidate = scratch.candidates[found]
                 candidate.score, candidate.slot, candidate.token = score, slot, token
@@ -229,34 +233,41 @@ def extend(kept, inside, stop, floor, beam, tree, fusion, cache, scratch, count)
 def tokens_to_try(total, floor, inside, stop, node, fusion, scratch, mark):  # type: ignore[no-untyped-def]
     """Put in `tried` the tokens by which a prefix of probability `total` may get over `floor`; how many they are.
 
-    Of a list with the likeliest first, the rest needs no look once one is too unlikely, whatever language says.
+    Where letters do nothing but grow a word, their factors are known here; else only the most that they can be.
     """
     if fusion.plain:
-        return likely_tokens(0, stop, total, floor, scratch, mark, 0)
+        return likely_tokens(0, stop, total, 1.0, True, floor, scratch, mark, 0)
     growing, ending, leaving = largest_factors(fusion, node.place, node.hot, node.ahead)
-    size = 0
+    size, known = 0, fusion.single and not (fusion.has_hot_words or fusion.scores_characters)
     if leaving < growing and fusion.single:  # few letters go on in the trie: look at these alone
+        settled = node.place > 0 and fusion.trie[node.place].only >= 0
         for place in range(fusion.trie[node.place].first_child, fusion.trie[node.place + 1].first_child):
             token = fusion.token_of[fusion.trie[place].character]
-            if total * growing * scratch.emitted[token] > floor and scratch.marks[token] != mark:
+            factor = growing if settled else growing * fusion.trie[place].ahead / node.ahead
+            if total * factor * scratch.emitted[token] > floor and scratch.marks[token] != mark:
                 scratch.tried[size] = token
+                scratch.factors[size] = factor if known else -1.0
                 size += 1
             scratch.marks[token] = mark
         growing = leaving
     if growing > 0.0:
-        size = likely_tokens(0, inside, total * growing, floor, scratch, mark, size)
-    return likely_tokens(inside, stop, total * ending, floor, scratch, mark, size)
+        size = likely_tokens(0, inside, total, growing, known, floor, scratch, mark, size)
+    return likely_tokens(inside, stop, total, ending, node.place == 0 and known, floor, scratch, mark, size)
 
 
 @compiled_part
-def likely_tokens(start, stop, most, floor, scratch, mark, size):  # type: ignore[no-untyped-def]
-    """Add to `tried [size]` those of `order[start:stop]` that are not marked and, times `most`, over the floor."""
+def likely_tokens(start, stop, total, factor, known, floor, scratch, mark, size):  # type: ignore[no-untyped-def]
+    """Add to `tried [size]` those of `order[start:stop]` that are not marked and get over the floor.
+
+    The likeliest come first: once one is too unlikely with this factor, the rest needs no look.
+    """
     for rank in range(start, stop):
         token = scratch.order[rank]
-        if most * scratch.emitted[token] <= floor:
+        if total * factor * scratch.emitted[token] <= floor:
             break
         if scratch.marks[token] != mark:
             scratch.tried[size] = token
+            scratch.factors[size] = factor if known else -1.0
             size += 1
     return size
 

@@ -1,0 +1,294 @@
+"""How fast posteriors are decoded: `python benchmarks/decoding.py [RUN] [--peers PYTHON]`.
+
+The same log-probabilities go through ours, flashlight-text (whose engine is torchaudio's decoder too), pyctcdecode
+and fast-ctc-decode, one thread each, taking turns; figures are medians of CPU time. The emissions are those of the
+dev split of RUN, whose corpus is in `cache/`; without RUN, made-up ones of travel requests. The language model is a
+word trigram of the training texts, with the same weight for all; flashlight-text and "ours, lexicon" keep to the
+words of these texts, pyctcdecode and "ours" may write others.
+
+There are two rounds: with nothing pruned but the beam, and with the thresholds people use: tokens below a posterior
+of 1e-5 extend nothing (flashlight-text takes a number of tokens instead: as many as are above it in 99 of 100 steps)
+and prefixes 20 (natural log) behind the best are dropped, by those that can.
+
+The peers may live in another environment, for pyctcdecode needs an older NumPy:
+
+    python -m venv peers && peers/bin/pip install 'numpy<2' flashlight-text kenlm pyctcdecode fast-ctc-decode
+    python benchmarks/decoding.py RUN --peers peers/bin/python
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if not __package__:  # run as a file, whose own folder would hide the package `training`
+    sys.path[0] = str(ROOT)
+
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from tabulate import tabulate
+from torch.nn.utils.rnn import pad_sequence
+
+from asr import Transcriber
+from asr.config import DecodingConfig
+from asr.corpora import load_corpus
+from asr.decoding import BeamSearch, Decoder, GreedySearch, Lexicon
+from asr.evaluation import word_errors
+from asr.examples import read_row
+from asr.language_model import NGram, kneser_ney
+from asr.tokens import BLANK_SYMBOL, Tokens
+from domains.travel import generate
+from training.machine import describe_machine
+from training.progress import track
+
+OURS, CLOSED = "ours", "ours, lexicon"
+PEERS = ("flashlight-text", "pyctcdecode", "fast-ctc-decode")
+LONG_SECONDS = 20.0
+"""What takes longer is measured once."""
+NO_THRESHOLDS = {"token_threshold": 0.0, "beam_threshold": math.inf}
+THRESHOLDS = {"token_threshold": 1e-5, "beam_threshold": 20.0}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What everyone decodes."""
+
+    what: str
+    emissions: list[torch.Tensor]
+    """`[steps, tokens]` of each utterance."""
+    references: list[str]
+    tokens: Tokens
+    words: list[str]
+    """Of the training texts."""
+    model: NGram
+    weight: float
+    bonus: float
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table, but for the decoder."""
+
+    beam: int
+    language: bool
+    thresholds: bool
+
+    @property
+    def values(self) -> dict[str, float]:
+        """What is pruned."""
+        return THRESHOLDS if self.thresholds else NO_THRESHOLDS
+
+
+SETTINGS = [
+    Setting(beam, language, thresholds)
+    for thresholds in (False, True)
+    for language in (False, True)
+    for beam in (16, 100)
+]
+
+
+def from_run(run: Path, count: int) -> tuple[str, list[torch.Tensor], list[str], list[str], Tokens]:
+    """Emissions of a run's dev split, their references, the training texts and the alphabet."""
+    transcriber = Transcriber.load(run)
+    rows = load_corpus(transcriber.config.corpus, Path("cache"))
+    dev, rate = rows["dev"], transcriber.config.features.sample_rate
+    chosen = range(0, len(dev), max(1, len(dev) // count))[:count]
+    emissions = []
+    for item in track(chosen, "computing emissions"):
+        log_probs, lengths = transcriber.emissions([read_row(dev[item], rate)])
+        emissions.append(log_probs[0, : lengths[0]])
+    references = [dev[item]["text"] for item in chosen]
+    return f"dev of {run}", emissions, references, list(rows["train"]["text"]), transcriber.tokens
+
+
+def made_up(count: int) -> tuple[str, list[torch.Tensor], list[str], list[str], Tokens]:
+    """Emissions of sentences as if spoken: each letter some steps, blanks between, and noise."""
+    train = [sentence.text.lower() for sentence in generate(2000)]
+    references = [sentence.text.lower() for sentence in generate(count, part="dev")]
+    tokens = Tokens([BLANK_SYMBOL, *sorted({letter for text in [*train, *references] for letter in text})])
+    generator = np.random.default_rng(17)
+    emissions = []
+    for text in references:
+        path = [step for letter in tokens.encode(text) for step in [0] * generator.integers(1, 8) + [letter]]
+        scores = generator.normal(0, 2, (len(path), len(tokens)))
+        scores[np.arange(len(path)), path] += generator.normal(7, 2, len(path))
+        emissions.append(torch.tensor(scores, dtype=torch.float32).log_softmax(1))
+    return "made-up emissions of travel requests", emissions, references, train, tokens
+
+
+def prepare(arguments: argparse.Namespace) -> Task:
+    """Everything that is measured with."""
+    source = from_run(arguments.run, arguments.utterances) if arguments.run else made_up(arguments.utterances)
+    what, emissions, references, train, tokens = source
+    sentences = [text.split() for text in train]
+    words = sorted({word for sentence in sentences for word in sentence})
+    model = kneser_ney.train(sentences, 3, quiet=True)
+    return Task(what, emissions, references, tokens, words, model, arguments.weight, arguments.bonus)
+
+
+class Peers:
+    """Other decoders, in a process of their own."""
+
+    def __init__(self, python: str, task: Task, folder: Path) -> None:
+        """Write what they need and start them."""
+        arrays = {f"{number:05}": emission.numpy() for number, emission in enumerate(task.emissions)}
+        np.savez(folder / "emissions.npz", **arrays)
+        facts = {
+            "symbols": task.tokens.symbols,
+            "words": task.words,
+            "weight": task.weight,
+            "bonus": task.bonus,
+        }
+        (folder / "task.json").write_text(json.dumps(facts), encoding="utf-8")
+        task.model.save(folder / "words.arpa")
+        above = torch.cat(
+            [(emission >= math.log(THRESHOLDS["token_threshold"])).sum(1) for emission in task.emissions]
+        )
+        self.likely_tokens = math.ceil(above.float().quantile(0.99))
+        self.size = len(task.tokens)
+        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        self.process = subprocess.Popen(
+            [python, str(ROOT / "benchmarks/peers/decoders.py"), str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **one_thread},
+        )
+
+    def ask(self, name: str, setting: Setting) -> dict[str, Any]:
+        """Seconds and texts of one decoder, or why it has none."""
+        assert self.process.stdin and self.process.stdout
+        asked = {
+            "decoder": name,
+            "beam": setting.beam,
+            "language": setting.language,
+            "tokens": self.likely_tokens if setting.thresholds else self.size,
+            **setting.values,
+        }
+        print(json.dumps(asked), file=self.process.stdin, flush=True)
+        line = self.process.stdout.readline()
+        return json.loads(line) if line else {"missing": "its process ended"}
+
+
+def decoder(name: str, task: Task, setting: Setting) -> Decoder:
+    """One of ours."""
+    if name == "greedy":
+        return GreedySearch()
+    settings = DecodingConfig(
+        method="beam", beam=setting.beam, weight=task.weight, word_bonus=task.bonus, **setting.values
+    )
+    lexicon = Lexicon(task.words) if name == CLOSED else None
+    return BeamSearch(task.tokens, settings, task.model if setting.language else None, lexicon)
+
+
+def ours(name: str, task: Task, setting: Setting) -> Callable[[], dict[str, Any]]:
+    """Seconds and texts of one of ours, when called."""
+    search, lengths = (
+        decoder(name, task, setting),
+        torch.tensor([len(emission) for emission in task.emissions]),
+    )
+    padded = pad_sequence(task.emissions, batch_first=True)
+
+    def run() -> dict[str, Any]:
+        begun = time.process_time()
+        found = search.decode(padded, lengths)
+        seconds = time.process_time() - begun
+        texts = [" ".join(task.tokens.decode(hypotheses[0].tokens).split()) for hypotheses in found]
+        return {"seconds": seconds, "texts": texts}
+
+    run()
+    return run
+
+
+def measure(task: Task, peers: Peers, setting: Setting, rounds: int) -> Iterator[tuple[str, float, float]]:
+    """Utterances a second and error rate of everyone who can do this; they take turns."""
+    names = ["greedy", OURS] if not setting.language else [OURS, CLOSED]
+    runs: dict[str, Callable[[], dict[str, Any]]] = {name: ours(name, task, setting) for name in names}
+    runs |= {name: lambda name=name: peers.ask(name, setting) for name in PEERS}
+    answers: dict[str, list[dict[str, Any]]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            if not answers[name] or answers[name][0].get("seconds", math.inf) < LONG_SECONDS:
+                answers[name].append(run())
+    for name, given in answers.items():
+        if "missing" in given[0]:
+            if not setting.language or "NotImplemented" not in given[0]["missing"]:
+                print(f"{name} is left out: {given[0]['missing']}", file=sys.stderr)
+            continue
+        seconds = statistics.median(each["seconds"] for each in given)
+        texts = [" ".join(text.split()) for text in given[0]["texts"]]
+        yield name, len(task.emissions) / seconds, word_errors(task.references, texts).rate
+
+
+def rows(task: Task, peers: Peers, setting: Setting, rounds: int) -> Iterator[tuple[str, ...]]:
+    """The table's rows of one setting; a ratio is how many times as fast ours is, with a lexicon as the other has."""
+    figures = {name: (speed, error) for name, speed, error in measure(task, peers, setting, rounds)}
+    for name, (speed, error) in figures.items():
+        against = CLOSED if name == "flashlight-text" and setting.language else OURS
+        ratio = f"{figures[against][0] / speed:.1f}" if name in PEERS else ""
+        yield (
+            "1e-5, 20" if setting.thresholds else "none",
+            "trigram" if setting.language else "none",
+            str(setting.beam) if name != "greedy" else "",
+            name,
+            f"{speed:.0f}" if speed >= 20 else f"{speed:.1f}",
+            ratio,
+            f"{error:.2%}",
+        )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", nargs="?", type=Path, help="run directory; made-up emissions if none")
+    parser.add_argument("--peers", default=sys.executable, help="Python that has the other decoders")
+    parser.add_argument("--utterances", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--weight", type=float, default=0.6, help="of the language model (natural log)")
+    parser.add_argument("--bonus", type=float, default=0.0, help="of a word")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    task = prepare(arguments)
+    steps = sum(map(len, task.emissions)) / len(task.emissions)
+    with tempfile.TemporaryDirectory(prefix="sluice-benchmark-") as folder:
+        peers = Peers(arguments.peers, task, Path(folder))
+        table = [
+            row
+            for setting in track(SETTINGS, "measuring")
+            for row in rows(task, peers, setting, arguments.rounds)
+        ]
+        peers.process.kill()
+    print(
+        f"{describe_machine()}\n{len(task.emissions)} utterances, {task.what}: {steps:.0f} steps on average, ",
+        end="",
+    )
+    print(
+        f"{len(task.tokens)} tokens; weight {task.weight}, bonus {task.bonus}; medians of {arguments.rounds}\n"
+    )
+    header = (
+        "thresholds",
+        "language",
+        "beam",
+        "decoder",
+        "utterances a CPU second",
+        "ours is faster by",
+        "WER",
+    )
+    print(tabulate(table, header, tablefmt="github", disable_numparse=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What benchmarks compare with, run by a Python that has it."""

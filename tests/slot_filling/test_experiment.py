@@ -31,6 +31,7 @@ SMALL = (
     "training.learning_rate=1e-2",
     "training.average_decay=0.9",
     "training.max_epochs=6",
+    "training.batch_size=8",
 )
 
 

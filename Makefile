@@ -8,7 +8,7 @@ FROM   ?=
 SET    ?=
 BIN     = $(VENV)/bin
 
-.PHONY: help setup recipe-ctc recipe-slots recipe-memory test test-fast lint bench clean
+.PHONY: help setup recipe-ctc recipe-slots recipe-slots-cells recipe-slots-heads recipe-memory test test-fast lint bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -38,6 +38,14 @@ recipe-slots: setup ## train and evaluate a slot tagger (CORPUS=, DATA=, NAME=, 
 	@$(BIN)/sluice train recipes/slots/$(CORPUS).yaml $(if $(DATA),--data $(DATA)) $(if $(NAME),--name $(NAME)) \
 		$(if $(FROM),--from $(FROM)) $(foreach setting,$(SET),--set $(setting))
 
+recipe-slots-cells: setup ## compare recurrent cells as slot taggers on ATIS (DATA=, SET=)
+	@$(BIN)/python recipes/slots/comparison/run.py cells $(if $(DATA),--data $(DATA)) \
+		$(foreach setting,$(SET),--set $(setting))
+
+recipe-slots-heads: setup ## compare the five heads on ATIS (DATA=, SET=)
+	@$(BIN)/python recipes/slots/comparison/run.py heads $(if $(DATA),--data $(DATA)) \
+		$(foreach setting,$(SET),--set $(setting))
+
 recipe-memory: setup ## show how long each recurrent cell remembers, and why (SET=)
 	@echo "== Training small networks of every cell; what is finished is kept"
 	@$(BIN)/python recipes/memory/run.py $(foreach setting,$(SET),--set $(setting))
@@ -52,8 +60,13 @@ test-fast: setup ## run the tests that train nothing
 lint: setup ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-bench: setup ## print the tables of benchmarks/ (AN4 where it is at hand)
-	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+RUN ?=
+RUN_BENCHES = transcribe word_times long_form decoding
+
+bench: setup ## print the tables of benchmarks/ (AN4 where it is at hand; RUN= a recognizer for those that need one)
+	@for name in cells training heads $(if $(RUN),$(RUN_BENCHES)); do echo "== benchmarks/$$name.py"; \
+		case " $(RUN_BENCHES) " in *" $$name "*) run=$(RUN);; *) run=;; esac; \
+		$(BIN)/python benchmarks/$$name.py $$run || exit 1; done
 
 clean: ## remove .venv and prepared corpora; runs stay
 	rm -rf $(VENV) cache

@@ -18,6 +18,7 @@ from asr.decoding.lexicon import Lexicon
 from asr.tokens import Tokens
 
 if TYPE_CHECKING:
+    from asr.decoding.search import Workspace
     from asr.language_model import NGram
 
 Labelling = tuple[tuple[int, ...], float, float]
@@ -103,17 +104,38 @@ class BeamSearch:
             fusion = with_hot_words(fusion, hot_words, self._alphabet, self.lexicon)
         emissions = log_probs.detach().float().cpu().contiguous()
         rows = [row[:length] for row, length in zip(emissions.numpy(), lengths.tolist(), strict=True)]
-        threads = min(torch.get_num_threads(), len(rows))
-        if threads <= 1:
-            found = [self._search(row, fusion, n_best) for row in rows]
+        threads = max(1, min(torch.get_num_threads(), len(rows)))
+        if threads == 1:
+            found = self._search_all(rows, fusion, n_best)
         else:
+            found = [[] for _ in rows]
             with ThreadPoolExecutor(threads) as pool:
-                found = list(pool.map(lambda row: self._search(row, fusion, n_best), rows))
+                shares = [range(first, len(rows), threads) for first in range(threads)]
+                texts = pool.map(
+                    lambda share: self._search_all([rows[k] for k in share], fusion, n_best), shares
+                )
+                for share, labellings in zip(shares, texts, strict=True):
+                    for item, labelling in zip(share, labellings, strict=True):
+                        found[item] = labelling
         return _with_times(found, emissions, lengths)
 
-    def _search(self, log_probs: np.ndarray, fusion: Fusion, n_best: int) -> list[Labelling]:
-        """The best labellings of one utterance `[steps, tokens]`."""
+    def _search_all(self, rows: list[np.ndarray], fusion: Fusion, n_best: int) -> list[list[Labelling]]:
+        """The best labellings of utterances `[steps, tokens]`, one after the other in the same memory."""
         from asr.decoding import search  # brings numba, which those who decode greedily need not load
+
+        workspace = search.new_workspace(fusion, len(self.tokens), self.settings.beam)
+        found = []
+        for row in rows:
+            labellings, tree = self._search(row, fusion, workspace, n_best)
+            workspace = workspace._replace(tree=tree)  # it may have grown
+            found.append(labellings)
+        return found
+
+    def _search(
+        self, log_probs: np.ndarray, fusion: Fusion, workspace: "Workspace", n_best: int
+    ) -> tuple[list[Labelling], np.ndarray]:
+        """The best labellings of one utterance `[steps, tokens]`, and the memory of its prefixes."""
+        from asr.decoding import search
 
         if np.isnan(log_probs).any():
             raise ValueError("log_probs has NaN within the lengths given")
@@ -123,10 +145,10 @@ class BeamSearch:
             .double()
             .exp_()
             .numpy(),  # numpy's is slower where there is no AVX-512
-            settings.beam,
             math.exp(-settings.beam_threshold),
             settings.token_threshold,
             fusion,
+            workspace,
         )
         if possible.any():
             nodes, acoustic, language = nodes[possible], acoustic[possible], language[possible]
@@ -138,7 +160,7 @@ class BeamSearch:
             language = np.array([search.language_score(text, fusion) for text in texts])
         order = np.argsort(-(acoustic + language), kind="stable")
         ranked = ((search.labelling(tree, nodes[k]), acoustic[k], language[k]) for k in order)
-        return list(self._distinct(ranked, n_best))
+        return list(self._distinct(ranked, n_best)), tree
 
     def _distinct(
         self, ranked: Iterator[tuple[np.ndarray, float, float]], n_best: int

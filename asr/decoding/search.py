@@ -84,6 +84,20 @@ class Scratch(NamedTuple):
     """float64: probabilities of the beam's prefixes, then of the candidates; `kth_largest` shuffles them."""
 
 
+class Workspace(NamedTuple):
+    """Everything that a search writes to."""
+
+    tree: np.ndarray
+    """NODE: the prefixes."""
+    beam: np.ndarray
+    """ENTRY."""
+    after: np.ndarray
+    """ENTRY: the beam of the next step."""
+    cache: np.ndarray
+    """SCORE, see asr/decoding/language.py."""
+    scratch: Scratch
+
+
 @compiled
 def new_scratch(size, width):  # type: ignore[no-untyped-def]
     """Room for `size` tokens and a beam of `width`."""
@@ -99,15 +113,13 @@ def new_scratch(size, width):  # type: ignore[no-untyped-def]
     )
 
 
-@compiled
-def new_tree(fusion, rows):  # type: ignore[no-untyped-def]
-    """The trie of prefixes with the empty one in it."""
-    tree = np.empty(rows, NODE)
+@compiled_part
+def plant(tree, fusion):  # type: ignore[no-untyped-def]
+    """Begin the trie of prefixes with the empty one."""
     root = tree[ROOT]
     root.parent = root.token = root.child = root.sibling = root.slot = -1
     root.context, root.place, root.hot = fusion.model.start, 0, fusion.hot.start
     root.language, root.lent, root.factor, root.ahead = 0.0, 0.0, 1.0, 1.0
-    return tree
 
 
 @compiled
@@ -400,23 +412,39 @@ def take_step(row, least, drop, kept, used, count, beam, after, tree, fusion, ca
 
 
 @compiled
-def search(probabilities, width, drop, least, fusion):  # type: ignore[no-untyped-def]
+def new_workspace(fusion, size, width):  # type: ignore[no-untyped-def]
+    """What a search works in, for `size` tokens and a beam of `width`; one search after another may, by one fusion.
+
+    New memory costs a third of a short utterance's time, and the scores of one are of use to the next.
+    """
+    return Workspace(
+        np.empty(FIRST_NODES + width, NODE),
+        np.empty(width, ENTRY),
+        np.empty(width, ENTRY),
+        new_cache(fusion),
+        new_scratch(size, width),
+    )
+
+
+@compiled
+def search(probabilities, drop, least, fusion, workspace):  # type: ignore[no-untyped-def]
     """Decode one utterance.
 
     Args:
         probabilities: `[steps, tokens]` float64; no NaN.
-        width: prefixes kept after each step.
         drop: prefixes less likely than the best by this factor are dropped.
         least: tokens below this probability do not extend a prefix, but the likeliest always does.
         fusion: what is known of language.
+        workspace: made for this fusion, the tokens, and the prefixes to keep after each step.
 
     Returns:
-        The trie of prefixes; nodes of those that are left; of each the acoustic score, the language score and whether
-        it may end here.
+        The trie of prefixes, which has the workspace's place or is larger; nodes of those that are left; of each the
+        acoustic score, the language score and whether it may end here.
     """
-    cache, tree = new_cache(fusion), new_tree(fusion, FIRST_NODES + width)
-    beam, after = np.empty(width, ENTRY), np.empty(width, ENTRY)
-    scratch = new_scratch(probabilities.shape[1], width)
+    tree, beam, after, cache, scratch = workspace
+    width = len(beam)
+    plant(tree, fusion)
+    scratch.marks[:] = -1
     one = np.int64(1)  # literals would have each function compiled once more, for them
     kept, used, count, scale = one, one, one, 0.0
     beam[0].node, beam[0].blank, beam[0].label = ROOT, 1.0, 0.0
@@ -424,19 +452,9 @@ def search(probabilities, width, drop, least, fusion):  # type: ignore[no-untype
         if used + width > len(tree):
             tree = grown(tree)
         count += width
+        row = probabilities[step]
         kept, used, most = take_step(
-            probabilities[step],
-            least,
-            drop,
-            kept,
-            used,
-            count,
-            beam,
-            after,
-            tree,
-            fusion,
-            cache,
-            scratch,
+            row, least, drop, kept, used, count, beam, after, tree, fusion, cache, scratch
         )
         if most != 1.0:
             scale += np.log(most) if most > 0.0 else -np.inf

@@ -127,10 +127,30 @@ def made_up(count: int) -> tuple[str, list[torch.Tensor], list[str], list[str], 
     return "made-up emissions of travel requests", emissions, references, train, tokens
 
 
+def joined(
+    emissions: list[torch.Tensor], references: list[str], tokens: Tokens, steps: int
+) -> tuple[list[torch.Tensor], list[str]]:
+    """Utterances one after another, a step of a sure space between them, until they have so many steps."""
+    space = torch.full((1, len(tokens)), -20.0)
+    space[0, tokens.encode(" ")[0]] = 0.0
+    longer: list[torch.Tensor] = []
+    texts: list[str] = []
+    for emission, text in zip(emissions, references, strict=True):
+        if longer and len(longer[-1]) < steps:
+            longer[-1] = torch.cat([longer[-1], space, emission])
+            texts[-1] += f" {text}"
+        else:
+            longer.append(emission)
+            texts.append(text)
+    return longer, texts
+
+
 def prepare(arguments: argparse.Namespace) -> Task:
     """Everything that is measured with."""
     source = from_run(arguments.run, arguments.utterances) if arguments.run else made_up(arguments.utterances)
     what, emissions, references, train, tokens = source
+    if arguments.steps:
+        emissions, references = joined(emissions, references, tokens, arguments.steps)
     sentences = [text.split() for text in train]
     words = sorted({word for sentence in sentences for word in sentence})
     model = kneser_ney.train(sentences, 3, quiet=True)
@@ -256,6 +276,9 @@ def main() -> None:
     parser.add_argument("run", nargs="?", type=Path, help="run directory; made-up emissions if none")
     parser.add_argument("--peers", default=sys.executable, help="Python that has the other decoders")
     parser.add_argument("--utterances", type=int, default=60)
+    parser.add_argument(
+        "--steps", type=int, default=0, help="join utterances until they are so long: as they are, if 0"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--weight", type=float, default=0.6, help="of the language model (natural log)")
     parser.add_argument("--bonus", type=float, default=0.0, help="of a word")

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asr.compiling import compiled
 from asr.ctc import BLANK, required_steps
+from training.compiling import compiled
 from training.errors import UserError
 
 

@@ -8,10 +8,10 @@ word ends and its own probability takes the place.
 
 import numpy as np
 
-from asr.compiling import compiled, compiled_part
 from asr.decoding.alphabet import SPACE
 from asr.decoding.fusion import END, UNKNOWN
 from asr.language_model import lookup
+from training.compiling import compiled, compiled_part
 
 OUTSIDE = -1
 """The place of a word that is not in the trie."""

@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asr.compiling import compiled, compiled_part
 from asr.ctc import BLANK
 from asr.decoding.alphabet import SPACE
 from asr.decoding.language import advance, finish, largest_factors, new_cache, settle
+from training.compiling import compiled, compiled_part
 
 NODE = np.dtype(
     [

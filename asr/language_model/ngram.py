@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from asr.compiling import compiled
 from asr.language_model.trie import ROOT, Level, Trie, assemble, find_child, sort_levels
+from training.compiling import compiled
 from training.errors import UserError
 
 Unit = Literal["word", "character"]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asr.compiling import compiled
+from training.compiling import compiled
 
 ROOT = 0
 

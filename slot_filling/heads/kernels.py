@@ -7,26 +7,16 @@ operation.
 """
 
 import heapq
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numba import njit
+
+from training.compiling import compiled_sums
 
 LEAST = {np.dtype(np.float32): 1e-30, np.dtype(np.float64): 1e-290}
 """The least scaled forward value that counts as kept: what underflows beside it is lost in its rounding anyway."""
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    """Compile when first called, and keep it on disk where numba finds a folder for that (RuntimeError else)."""
-    options: Any = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc"}}
-    try:
-        return njit(function, cache=True, **options)
-    except RuntimeError:
-        return njit(function, **options)
-
-
-@_compiled
+@compiled_sums
 def _add_products(total, weights, rows):  # type: ignore[no-untyped-def]
     """`total [K] += weights [K] @ rows [K, K]`."""
     size = len(total)
@@ -42,7 +32,7 @@ def _add_products(total, weights, rows):  # type: ignore[no-untyped-def]
             total[j] += a * row_a[j]
 
 
-@_compiled
+@compiled_sums
 def scaled_forward(  # type: ignore[no-untyped-def]
     emissions, transitions, start, end, lengths, reachable, least, alphas, scales
 ):
@@ -83,7 +73,7 @@ def scaled_forward(  # type: ignore[no-untyped-def]
     return True
 
 
-@_compiled
+@compiled_sums
 def scaled_backward(emissions, transposed, end, lengths, alphas, scales, marginals, onward):  # type: ignore[no-untyped-def]
     """Backward recursion on the scales of the forward one.
 
@@ -111,7 +101,7 @@ def scaled_backward(emissions, transposed, end, lengths, alphas, scales, margina
                 forth[tag] = emission[tag] * (beta * factor)
 
 
-@_compiled
+@compiled_sums
 def _raise_to_best(best, values, rows):  # type: ignore[no-untyped-def]
     """`best [K] = max(best, max over i of values [i] + rows [i])`."""
     size = len(best)
@@ -133,7 +123,7 @@ def _raise_to_best(best, values, rows):  # type: ignore[no-untyped-def]
             best[j] = via_a if via_a > best[j] else best[j]
 
 
-@_compiled
+@compiled_sums
 def _best_prefixes(emissions, transitions, start, length, prefixes):  # type: ignore[no-untyped-def]
     """Fill `prefixes [T, K]`: the best score of the words before a step and of the move to each tag, without the
     step's own emission. One sentence: `emissions [T, K]`.
@@ -148,7 +138,7 @@ def _best_prefixes(emissions, transitions, start, length, prefixes):  # type: ig
             _raise_to_best(prefixes[step], values, transitions)
 
 
-@_compiled
+@compiled_sums
 def best_paths(emissions, transitions, start, end, lengths, paths, scores):  # type: ignore[no-untyped-def]
     """Fill `paths [B, T]` and `scores [B]` (Viterbi 1967); of equal predecessors the lowest is taken.
 
@@ -171,7 +161,7 @@ def best_paths(emissions, transitions, start, end, lengths, paths, scores):  # t
                 scores[sentence] = most
 
 
-@_compiled
+@compiled_sums
 def k_best_paths(emissions, transitions, start, end, count):  # type: ignore[no-untyped-def]
     """The best `count` paths `[n, T]` of one sentence `emissions [T, K]`, T > 0, best first, and their scores `[n]`.
 

@@ -19,10 +19,19 @@ def compiled(function: Function) -> Function:
 
     Where no folder for a cache can be written (numba raises RuntimeError then) it is compiled in each process.
     """
+    return _kept(function, {})
+
+
+def compiled_sums(function: Function) -> Function:
+    """Compile as `compiled` does, but sums may be added up in any order, which makes vectors of them."""
+    return _kept(function, {"fastmath": {"contract", "reassoc"}})
+
+
+def _kept(function: Function, options: dict[str, Any]) -> Function:
     try:
-        return _compile(function, nogil=True, error_model="numpy", cache=True)
+        return _compile(function, nogil=True, error_model="numpy", cache=True, **options)
     except RuntimeError:
-        return _compile(function, nogil=True, error_model="numpy")
+        return _compile(function, nogil=True, error_model="numpy", **options)
 
 
 def compiled_part(function: Function) -> Function:

@@ -105,9 +105,8 @@ def test_killed_twice_ends_with_the_same_weights(root: Path, whole: Path) -> Non
 
 
 def test_interrupted_from_the_keyboard_says_how_to_go_on(root: Path, whole: Path) -> None:
-    process = subprocess.Popen(
-        command(root, "interrupted"), env=environment(), stderr=subprocess.PIPE, text=True
-    )
+    endless = [*command(root, "interrupted"), "--set", "training.max_epochs=500"]  # else it may end first
+    process = subprocess.Popen(endless, env=environment(), stderr=subprocess.PIPE, text=True)
     wait_for_epoch(process, root / "runs" / "interrupted", 1)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=240)

@@ -14,7 +14,17 @@ ALLOWED = {
     "slot_filling": {"slot_filling", "cells", "training", "domains"},
     "sluice": {"sluice", "asr", "slot_filling", "cells", "training", "domains"},
 }
-SLOW = {"torchaudio", "librosa", "lightning", "matplotlib", "av", "espeakng_loader", "jiwer", "jellyfish", "rapidfuzz"}
+SLOW = {
+    "torchaudio",
+    "librosa",
+    "lightning",
+    "matplotlib",
+    "av",
+    "espeakng_loader",
+    "jiwer",
+    "jellyfish",
+    "rapidfuzz",
+}
 SLOW_AT_TOP = {"training/fit.py", "training/epoch_progress.py", "training/task.py"}  # only imported to train
 FILES = [path for room in ALLOWED for path in sorted((ROOT / room).rglob("*.py"))]
 

@@ -127,7 +127,9 @@ def test_a_long_recording_among_short_ones(tone_run: ToneRun, tmp_path: Path, ca
     texts = [("cab", "bed", "abba")[number % 3] for number in range(40)]
     generator = np.random.default_rng(3)
     pauses = generator.normal(0, 0.002, (len(texts), int(0.8 * RATE))).astype(np.float32)
-    pieces = [part for text, pause in zip(texts, pauses, strict=True) for part in (say(text, generator), pause)]
+    pieces = [
+        part for text, pause in zip(texts, pauses, strict=True) for part in (say(text, generator), pause)
+    ]
     soundfile.write(tmp_path / "2-long.wav", np.concatenate(pieces), RATE)
     for name in ("1.wav", "3.wav"):
         soundfile.write(tmp_path / name, say("de"), RATE)

@@ -161,7 +161,8 @@ def _estimate(levels: Sequence[Counts], thresholds: Sequence[int]) -> list[Sorte
         keep = (level.raw > threshold) | (size == 1)
         discounts = _discounts(level.adjusted, size)
         own = np.where(keep, level.adjusted - discounts[np.minimum(level.adjusted, 3)], 0.0)
-        total = np.bincount(level.parent, level.adjusted, minlength=len(below))
+        # Of no n-grams at all, in a text shorter than the order, bincount makes whole numbers.
+        total = np.bincount(level.parent, level.adjusted, minlength=len(below)).astype(float)
         left = total - np.bincount(level.parent, own, minlength=len(below))
         backoff = np.divide(left, total, out=np.ones_like(left), where=total > 0)
         below = own / total[level.parent] + backoff[level.parent] * below[level.suffix]

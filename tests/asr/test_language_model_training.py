@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from asr.language_model import LanguageModelError, NGram, lookup
@@ -111,6 +111,7 @@ texts = st.lists(st.lists(st.sampled_from("abcde"), max_size=7), min_size=1, max
 
 
 @settings(max_examples=60, deadline=None)
+@example([["a"]], 4, [], "word")  # no n-gram is as long as the order
 @given(
     texts, st.integers(1, 4), st.lists(st.integers(0, 2), max_size=3), st.sampled_from(["word", "character"])
 )

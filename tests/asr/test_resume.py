@@ -106,7 +106,13 @@ def test_killed_twice_ends_with_the_same_weights(root: Path, whole: Path) -> Non
 
 def test_interrupted_from_the_keyboard_says_how_to_go_on(root: Path, whole: Path) -> None:
     endless = [*command(root, "interrupted"), "--set", "training.max_epochs=500"]  # else it may end first
-    process = subprocess.Popen(endless, env=environment(), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        endless,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # shells ignore it in the background
+    )
     wait_for_epoch(process, root / "runs" / "interrupted", 1)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=240)

@@ -1,7 +1,7 @@
 """The decoder that settings ask for."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from torch import Tensor
 
@@ -9,9 +9,6 @@ from asr.config import DecodingConfig
 from asr.decoding.greedy import greedy_decode
 from asr.decoding.hypothesis import Hypothesis
 from asr.tokens import Tokens
-
-if TYPE_CHECKING:
-    from asr.language_model import NGram
 
 
 class Decoder(Protocol):
@@ -46,17 +43,11 @@ def make_decoder(settings: DecodingConfig, tokens: Tokens, directory: Path = Pat
         return GreedySearch()
     from asr.decoding.beam import BeamSearch
     from asr.decoding.lexicon import Lexicon
+    from asr.language_model import NGram
 
     language_model, lexicon = None, None
     if settings.language_model:
-        language_model = read_language_model(directory / settings.language_model)
+        language_model = NGram.load(directory / settings.language_model)
     if settings.lexicon:
         lexicon = Lexicon.read(directory / settings.lexicon)
     return BeamSearch(tokens, settings, language_model, lexicon)
-
-
-def read_language_model(path: Path) -> "NGram":
-    """An n-gram of ours, or of ARPA."""
-    from asr.language_model import NGram
-
-    return NGram.load(path)

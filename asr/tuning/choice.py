@@ -19,7 +19,7 @@ from asr.evaluation import ErrorCount, character_errors, emit_rows, word_errors
 from asr.language_model import NGram
 from asr.language_model.kneser_ney import train
 from asr.language_model.text import divide
-from asr.transcriber import COMPARED, DECODING_FILE, Emission, Transcriber
+from asr.transcriber import COMPARED, DECODED_TOGETHER, DECODING_FILE, Transcriber
 from asr.tuning.trials import Emissions, Tuning, tune
 from training.checkpoint import write_text
 from training.errors import UserError
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 MODEL_FILE, LEXICON_FILE, TUNING_FILE = "language_model.safetensors", "lexicon.txt", "tuning.json"
 WORD_ORDER, CHARACTER_ORDER = 4, 6
-BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def tune_run(
         UserError: no audio of the split can be read, or a model does not fit the alphabet.
     """
     emissions = _emissions(transcriber, rows, quiet=quiet)
-    greedy = [text for texts in _greedy(transcriber, emissions) for text in texts]
+    greedy = emissions.decode(GreedySearch(), transcriber.tokens)
     references = emissions.references
     settings = DecodingConfig(method="beam", beam=beam)
     tunings = []
@@ -146,7 +145,7 @@ def _emissions(transcriber: Transcriber, rows: "Dataset", *, quiet: bool) -> Emi
     unreadable: dict[int, str] = {}
     emitted = emit_rows(transcriber, rows, unreadable, quiet=quiet)
     log_probs, lengths = [], []
-    while group := list(islice(emitted, BATCH)):
+    while group := list(islice(emitted, DECODED_TOGETHER)):
         log_probs.append(pad_sequence([each.log_probs for each in group], batch_first=True))
         lengths.append(torch.tensor([len(each.log_probs) for each in group]))
     read = [item for item in range(len(rows)) if item not in unreadable]
@@ -156,22 +155,6 @@ def _emissions(transcriber: Transcriber, rows: "Dataset", *, quiet: bool) -> Emi
         )
     texts, speakers = rows["text"], rows["speaker"]
     return Emissions(log_probs, lengths, [texts[item] for item in read], [speakers[item] for item in read])
-
-
-def _greedy(transcriber: Transcriber, emissions: Emissions) -> list[list[str]]:
-    return [
-        [
-            transcript.text
-            for transcript in transcriber.decode(
-                [
-                    Emission(row[:length], 0.0)
-                    for row, length in zip(log_probs, lengths.tolist(), strict=True)
-                ],
-                GreedySearch(),
-            )
-        ]
-        for log_probs, lengths in zip(emissions.log_probs, emissions.lengths, strict=True)
-    ]
 
 
 def save_tuning(transcriber: Transcriber, choice: Choice) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 from torch import Tensor
 
 from asr.config import DecodingConfig
-from asr.decoding import BeamSearch
+from asr.decoding import BeamSearch, Decoder
 from asr.evaluation import ErrorCount, character_errors, word_errors
+from asr.tokens import Tokens
 from training.progress import track
 
 WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
@@ -29,12 +30,12 @@ class Emissions:
     references: list[str]
     speakers: list[str]
 
-    def decode(self, search: BeamSearch) -> list[str]:
+    def decode(self, decoder: Decoder, tokens: Tokens) -> list[str]:
         """The best text of every utterance."""
         hypotheses: list[str] = []
         for log_probs, lengths in zip(self.log_probs, self.lengths, strict=True):
-            best = (found[0] for found in search.decode(log_probs, lengths))
-            hypotheses += [" ".join(search.tokens.decode(each.tokens).split()) for each in best]
+            best = (found[0] for found in decoder.decode(log_probs, lengths))
+            hypotheses += [" ".join(tokens.decode(each.tokens).split()) for each in best]
         return hypotheses
 
 
@@ -108,7 +109,7 @@ def _around(best: float, tried: Sequence[float], least: float = -np.inf) -> list
 
 def _try(emissions: Emissions, search: BeamSearch, weight: float, bonus: float) -> Trial:
     settings = search.settings.model_copy(update={"weight": weight, "word_bonus": bonus})
-    hypotheses = emissions.decode(search.with_settings(settings))
+    hypotheses = emissions.decode(search.with_settings(settings), search.tokens)
     references = emissions.references
     errors = word_errors(references, hypotheses), character_errors(references, hypotheses)
     return Trial(settings, hypotheses, *errors)

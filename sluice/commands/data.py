@@ -41,3 +41,10 @@ def rows_of(
     if split not in parts:
         raise UserError(f"the corpus has no {split!r} part here; it has {', '.join(parts)}")
     return split, parts[split]
+
+
+def training_transcripts(corpus: "CorpusConfig", cache: Path) -> list[str]:
+    """The texts that a run was trained on."""
+    from asr.corpora import load_corpus
+
+    return list(load_corpus(corpus, cache)["train"]["text"])

@@ -3,10 +3,11 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sluice.commands.data import training_transcripts
 from sluice.commands.options import add_cache, add_json, add_quiet
 from training.errors import UserError
 
@@ -88,21 +89,16 @@ def _train(options: argparse.Namespace) -> int:
 
 def _sentences(options: argparse.Namespace) -> Iterator[list[str]]:
     """The text to train on: files, a run's training transcripts, or both."""
+    from asr.config import RecognizerConfig
     from asr.language_model.text import divide, read_sentences
 
     if not options.text and not options.model:
         raise UserError("give text files to train on, - for standard input, or --run RUN for its transcripts")
     yield from read_sentences(options.text, options.unit, options.case)
     if options.model:
-        for text in _transcripts(options.model, options.cache):
+        corpus = RecognizerConfig.read(options.model / "config.yaml").corpus
+        for text in training_transcripts(corpus, options.cache):
             yield divide(text, options.unit, options.case, f"a transcript of {options.model}")
-
-
-def _transcripts(directory: Path, cache: Path) -> Iterable[str]:
-    from asr.config import RecognizerConfig
-    from asr.corpora import load_corpus
-
-    return load_corpus(RecognizerConfig.read(directory / "config.yaml").corpus, cache)["train"]["text"]
 
 
 def _convert(options: argparse.Namespace) -> int:

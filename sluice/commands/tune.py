@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from sluice.commands.data import add_data, rows_of
+from sluice.commands.data import add_data, rows_of, training_transcripts
 from sluice.commands.options import add_cache, add_json, add_model, add_quiet
 
 
@@ -40,9 +40,7 @@ def run(options: argparse.Namespace) -> int:
     corpus = transcriber.config.corpus
     candidates: list[Candidate] = [read_candidate(path, options.lexicon) for path in options.models]
     if not candidates:
-        run_corpus = argparse.Namespace(data=None, corpus=None, cache=options.cache)
-        _, rows = rows_of(corpus, run_corpus, "train")
-        candidates = of_transcripts(list(rows["text"]), options.lexicon)
+        candidates = of_transcripts(training_transcripts(corpus, options.cache), options.lexicon)
     split, rows = rows_of(corpus, options, "dev")
     tuned = tune_run(transcriber, rows, candidates, beam=options.beam, quiet=options.quiet)
     save_tuning(transcriber, tuned)

@@ -14,7 +14,8 @@ class Cell(nn.Module):
 
     A new cell derives from this class, makes its parameters in `__init__` and writes its equation in `step`.
     The input's part of the equation, `project`, is computed for all steps at once as one matrix product; what
-    remains for `step` is the recurrence. The step is plain torch, over rows `[batch, size]`:
+    remains for `step` is the recurrence. What no later step waits for may be left to `read_out`, once again for
+    all steps. The step is plain torch, over rows `[batch, size]`:
 
         class Elman(Cell):
             def __init__(self, input_size, hidden_size):
@@ -92,9 +93,13 @@ class Cell(nn.Module):
             weights: what `weights()` returned.
 
         Returns:
-            The output `[batch, output_size]`, and the next state.
+            The output `[batch, output_size]` (or what `read_out` makes it of), and the next state.
         """
         raise NotImplementedError(f"{type(self).__name__} has no step")
+
+    def read_out(self, outputs: Tensor) -> Tensor:
+        """The outputs `[rows, output_size]` of what `step` gave, for all steps at once; here, the same."""
+        return outputs
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """Zeros `[batch, size]` of the type and on the device of `like`."""

@@ -178,6 +178,7 @@ def _check_sizes(cell: Cell) -> None:
             _fail(cell, check, f"{source} gives a state of {len(parts)} tensors, state_sizes {len(declared)}")
         for part, (name, size) in zip(parts, declared, strict=True):
             _check_tensor(cell, check, f"{source}'s state", part, name, (batch, size), inputs.dtype)
+    output = cell.read_out(output)
     _check_tensor(cell, check, "the output", output, "output_size", (batch, cell.output_size), inputs.dtype)
 
 

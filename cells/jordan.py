@@ -14,7 +14,9 @@ class Jordan(Cell):
     """h = tanh(W x + U y + b), y' = f(V h + c), f being the identity or softmax (Jordan 1986).
 
     The memory is the network's own last output. For a tagger whose outputs are the labels' probabilities that
-    is the label just given (Mesnil et al. 2013).
+    is the label just given (Mesnil et al. 2013). What is carried from step to step is a = U y, as all that the
+    units hear of it. A linear output is then needed by no step: a' = (U V) h + U c is one product instead of two
+    that wait for each other, and y is read out of all steps at once.
     """
 
     def __init__(
@@ -33,19 +35,34 @@ class Jordan(Cell):
         if output not in ("linear", "softmax"):
             raise ValueError(f"a Jordan cell's output is linear or softmax, not {output!r}")
         size = hidden_size if output_size is None else output_size
-        super().__init__(input_size, hidden_size, state_sizes=(size,), output_size=size)
+        super().__init__(input_size, hidden_size, output_size=size)
         self.output = output
+        # U V has hidden * hidden weights, U and V each hidden * output.
+        self.joined = output == "linear" and 2 * size >= hidden_size
         self.feedback_weight = nn.Parameter(torch.empty(hidden_size, size))
         self.output_weight = nn.Parameter(torch.empty(size, hidden_size))
         self.output_bias = nn.Parameter(torch.empty(size))
         self.reset_parameters()
 
+    def weights(self) -> SimpleNamespace:
+        """Own parameters, and U V and U c where they stand for U and V."""
+        weights = super().weights()
+        if self.joined:
+            weights.loop_weight = self.feedback_weight @ self.output_weight
+            weights.loop_bias = self.feedback_weight @ self.output_bias
+        return weights
+
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
-        """State: the last output y `[batch, output]`."""
-        (output,) = state
-        heard = functional.linear(output, weights.feedback_weight)
+        """State: a = U y `[batch, hidden]`, what the units hear of the last output."""
+        (heard,) = state
         hidden = torch.tanh(projected + heard + weights.bias)
+        if self.joined:
+            return hidden, (functional.linear(hidden, weights.loop_weight, weights.loop_bias),)
         output = functional.linear(hidden, weights.output_weight, weights.output_bias)
         if self.output == "softmax":
             output = torch.softmax(output, -1)
-        return output, (output,)
+        return output, (functional.linear(output, weights.feedback_weight),)
+
+    def read_out(self, outputs: Tensor) -> Tensor:
+        """y = V h + c, where `step` gave h."""
+        return functional.linear(outputs, self.output_weight, self.output_bias) if self.joined else outputs

@@ -22,4 +22,4 @@ def run_reference(
             fresh if size == packing.batch else torch.cat([fresh, old[size:]])
             for fresh, old in zip(new, state, strict=True)
         )
-    return packing.join(outputs), state
+    return cell.read_out(packing.join(outputs)), state

@@ -37,7 +37,7 @@ def backward_norms(network: Network, inputs: Tensor, targets: Tensor) -> list[fl
     for step in range(steps):
         # One tensor holds output and state, so that one gradient is that of all parts.
         output, state = cell.step(projected[:, step], state, weights)
-        joined = torch.cat([*state, output], 1)
+        joined = torch.cat([*state, cell.read_out(output)], 1)
         kept.append(joined)
         *parts, output = joined.split([*cell.state_sizes, cell.output_size], 1)
         state = tuple(parts)

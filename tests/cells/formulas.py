@@ -44,16 +44,16 @@ def elman(w: Weights, x: Vector, h: Vector) -> tuple[Vector, ...]:
     return h, h
 
 
-def jordan(w: Weights, x: Vector, y: Vector) -> tuple[Vector, ...]:
-    h = tanh(times(w["input_weight"], x) + times(w["feedback_weight"], y) + w["bias"])
+def jordan(w: Weights, x: Vector, heard: Vector) -> tuple[Vector, ...]:
+    h = tanh(times(w["input_weight"], x) + heard + w["bias"])
     y = times(w["output_weight"], h) + w["output_bias"]
-    return y, y
+    return y, times(w["feedback_weight"], y)
 
 
-def jordan_softmax(w: Weights, x: Vector, y: Vector) -> tuple[Vector, ...]:
-    exponentials = [math.exp(value) for value in jordan(w, x, y)[0]]
+def jordan_softmax(w: Weights, x: Vector, heard: Vector) -> tuple[Vector, ...]:
+    exponentials = [math.exp(value) for value in jordan(w, x, heard)[0]]
     y = np.array(exponentials) / sum(exponentials)
-    return y, y
+    return y, times(w["feedback_weight"], y)
 
 
 def lstm(w: Weights, x: Vector, h: Vector, c: Vector) -> tuple[Vector, ...]:

@@ -25,6 +25,8 @@ FORMULAS: dict[str, formulas.Formula] = {
     "clockwork": partial(formulas.clockwork, periods=[1, 1, 2, 2, 4, 4, 8]),
     "scrn": partial(formulas.scrn, decay=0.95),
     "jordan_softmax": formulas.jordan_softmax,
+    "jordan_of_2": formulas.jordan,
+    "jordan_of_9": formulas.jordan,
     "projected_to_2": formulas.projected_lstm,
     "clockwork_odd": partial(formulas.clockwork, periods=[1, 1, 1, 3, 3, 5, 5]),
     "scrn_learned": formulas.scrn_learned,

@@ -12,6 +12,8 @@ needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C++ compiler,
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in CELLS},
     "jordan_softmax": ("jordan", {"output": "softmax", "output_size": 5}),
+    "jordan_of_2": ("jordan", {"output_size": 2}),
+    "jordan_of_9": ("jordan", {"output_size": 9}),
     "projected_to_2": ("projected_lstm", {"projection_size": 2}),
     "clockwork_odd": ("clockwork", {"periods": (1, 3, 5)}),
     "scrn_learned": ("scrn", {"learn_decay": True, "context_size": 3}),

@@ -71,7 +71,8 @@ def test_jordan_hears_its_own_answer_and_nothing_else(output: str) -> None:
     vectors, longest = tagger.encoder.embed(words), 2
     heard = scores[longest, 4].exp() if output == "softmax" else scores[longest, 4]
     projected = layer.project(vectors[longest, 5:6])
-    answer, _ = layer.step(projected, (heard[None],), layer.weights())
+    state = (heard[None] @ layer.feedback_weight.t(),)
+    answer = layer.read_out(layer.step(projected, state, layer.weights())[0])
     expected = answer.log() if output == "softmax" else answer
     torch.testing.assert_close(scores[longest, 5], expected[0])
 

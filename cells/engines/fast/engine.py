@@ -71,7 +71,7 @@ def run_fast(
         output, *final = _OverTime.apply(run, projected, *states, *tensors)
     else:
         output, *final = _forward(run, projected, states, tensors, {})
-    return output, tuple(final)
+    return cell.read_out(output), tuple(final)
 
 
 def _project(kernel: Kernel, cell: Cell, inputs: Tensor) -> Tensor:

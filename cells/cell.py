@@ -1,5 +1,6 @@
 """The contract of a recurrent cell: one time step, written in plain torch, and nothing else."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import torch
@@ -7,6 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 State = tuple[Tensor, ...]
+Linear = Callable[..., Tensor]
+"""`functional.linear`, or what computes the same."""
 
 
 class Cell(nn.Module):
@@ -69,12 +72,13 @@ class Cell(nn.Module):
         self.input_weight = nn.Parameter(torch.empty(gates * hidden_size, input_size))
         self.bias = nn.Parameter(torch.empty(gates * hidden_size))
 
-    def project(self, inputs: Tensor) -> Tensor:
+    def project(self, inputs: Tensor, linear: Linear = functional.linear) -> Tensor:
         """The input's part of the equation, `[rows, input_size]` to `[rows, projected]`, for all steps at once.
 
-        The bias is not in it: a step adds it where it has the sum at hand anyway.
+        The bias is not in it: a step adds it where it has the sum at hand anyway. `linear` is how the engine that
+        runs the cell makes a product.
         """
-        return functional.linear(inputs, self.input_weight)
+        return linear(inputs, self.input_weight)
 
     def weights(self) -> SimpleNamespace:
         """What `step` reads besides input and state, computed once a pass: own parameters and buffers by name.
@@ -97,7 +101,7 @@ class Cell(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} has no step")
 
-    def read_out(self, outputs: Tensor) -> Tensor:
+    def read_out(self, outputs: Tensor, linear: Linear = functional.linear) -> Tensor:
         """The outputs `[rows, output_size]` of what `step` gave, for all steps at once; here, the same."""
         return outputs
 

@@ -7,16 +7,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cells.cell import Cell, State
+from cells.cell import Cell, Linear, State
 
 
 class Jordan(Cell):
-    """h = tanh(W x + U y + b), y' = f(V h + c), f being the identity or softmax (Jordan 1986).
+    """h' = tanh(W x + U y + b) with the last output y = f(V h + c), f being the identity or softmax (Jordan 1986).
 
     The memory is the network's own last output. For a tagger whose outputs are the labels' probabilities that
-    is the label just given (Mesnil et al. 2013). What is carried from step to step is a = U y, as all that the
-    units hear of it. A linear output is then needed by no step: a' = (U V) h + U c is one product instead of two
-    that wait for each other, and y is read out of all steps at once.
+    is the label just given (Mesnil et al. 2013). Carried from step to step is h, of which y follows, so that all
+    outputs are read out at once. Linear ones need no product of their own in the loop: U y = (U V) h + U c.
     """
 
     def __init__(
@@ -45,24 +44,27 @@ class Jordan(Cell):
         self.reset_parameters()
 
     def weights(self) -> SimpleNamespace:
-        """Own parameters, and U V and U c where they stand for U and V."""
+        """Own parameters; where U V stands for U and V, that and b + U c."""
         weights = super().weights()
         if self.joined:
             weights.loop_weight = self.feedback_weight @ self.output_weight
-            weights.loop_bias = self.feedback_weight @ self.output_bias
+            weights.loop_bias = self.bias + self.feedback_weight @ self.output_bias
         return weights
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
-        """State: a = U y `[batch, hidden]`, what the units hear of the last output."""
-        (heard,) = state
-        hidden = torch.tanh(projected + heard + weights.bias)
+        """State: h `[batch, hidden]`; at first 0, so that y = f(c)."""
+        (hidden,) = state
         if self.joined:
-            return hidden, (functional.linear(hidden, weights.loop_weight, weights.loop_bias),)
-        output = functional.linear(hidden, weights.output_weight, weights.output_bias)
-        if self.output == "softmax":
-            output = torch.softmax(output, -1)
-        return output, (functional.linear(output, weights.feedback_weight),)
+            heard, bias = functional.linear(hidden, weights.loop_weight), weights.loop_bias
+        else:
+            output = functional.linear(hidden, weights.output_weight, weights.output_bias)
+            if self.output == "softmax":
+                output = torch.softmax(output, -1)
+            heard, bias = functional.linear(output, weights.feedback_weight), weights.bias
+        hidden = torch.tanh(projected + heard + bias)
+        return hidden, (hidden,)
 
-    def read_out(self, outputs: Tensor) -> Tensor:
-        """y = V h + c, where `step` gave h."""
-        return functional.linear(outputs, self.output_weight, self.output_bias) if self.joined else outputs
+    def read_out(self, outputs: Tensor, linear: Linear = functional.linear) -> Tensor:
+        """The outputs y `[rows, output]` of h."""
+        outputs = linear(outputs, self.output_weight, self.output_bias)
+        return torch.softmax(outputs, -1) if self.output == "softmax" else outputs

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cells.cell import Cell, State
+from cells.cell import Cell, Linear, State
 
 
 class LayerNormLSTM(Cell):
@@ -30,9 +30,9 @@ class LayerNormLSTM(Cell):
         self.memory_bias = nn.Parameter(torch.empty(hidden_size))
         self.reset_parameters()
 
-    def project(self, inputs: Tensor) -> Tensor:
+    def project(self, inputs: Tensor, linear: Linear = functional.linear) -> Tensor:
         """The normalized W x, with the bias."""
-        summed = functional.linear(inputs, self.input_weight)
+        summed = linear(inputs, self.input_weight)
         return functional.layer_norm(summed, summed.shape[-1:], self.input_scale, self.bias)
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cells.cell import Cell, State
+from cells.cell import Cell, Linear, State
 
 
 class SCRN(Cell):
@@ -60,9 +60,9 @@ class SCRN(Cell):
         if self.decay_logit is not None:
             self.decay_logit.data.fill_(math.log(self.decay / (1 - self.decay)))
 
-    def project(self, inputs: Tensor) -> Tensor:
+    def project(self, inputs: Tensor, linear: Linear = functional.linear) -> Tensor:
         """A x and B x side by side."""
-        return functional.linear(inputs, torch.cat([self.input_weight, self.context_input_weight]))
+        return linear(inputs, torch.cat([self.input_weight, self.context_input_weight]))
 
     def weights(self) -> SimpleNamespace:
         """Adds the share a of the old context that stays."""

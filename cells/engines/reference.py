@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from cells.cell import Cell, State
 from cells.packing import Packing
@@ -12,7 +13,7 @@ def run_reference(
 ) -> tuple[Tensor, State]:
     """Run a cell over time; see `cells.engines.Engine`. Differentiable any number of times."""
     weights = cell.weights()
-    projected = packing.split(cell.project(inputs))
+    projected = packing.split(cell.project(inputs, functional.linear))
     outputs = list(projected)
     for step in reversed(range(packing.steps)) if reverse else range(packing.steps):
         size = projected[step].shape[0]
@@ -22,4 +23,4 @@ def run_reference(
             fresh if size == packing.batch else torch.cat([fresh, old[size:]])
             for fresh, old in zip(new, state, strict=True)
         )
-    return cell.read_out(packing.join(outputs)), state
+    return cell.read_out(packing.join(outputs), functional.linear), state

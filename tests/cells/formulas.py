@@ -44,16 +44,14 @@ def elman(w: Weights, x: Vector, h: Vector) -> tuple[Vector, ...]:
     return h, h
 
 
-def jordan(w: Weights, x: Vector, heard: Vector) -> tuple[Vector, ...]:
-    h = tanh(times(w["input_weight"], x) + heard + w["bias"])
-    y = times(w["output_weight"], h) + w["output_bias"]
-    return y, times(w["feedback_weight"], y)
+def jordan(w: Weights, x: Vector, h: Vector, softmax: bool = False) -> tuple[Vector, ...]:
+    def said(h: Vector) -> Vector:
+        y = times(w["output_weight"], h) + w["output_bias"]
+        exponentials = np.array([math.exp(value) for value in y])
+        return exponentials / sum(exponentials) if softmax else y
 
-
-def jordan_softmax(w: Weights, x: Vector, heard: Vector) -> tuple[Vector, ...]:
-    exponentials = [math.exp(value) for value in jordan(w, x, heard)[0]]
-    y = np.array(exponentials) / sum(exponentials)
-    return y, times(w["feedback_weight"], y)
+    h = tanh(times(w["input_weight"], x) + times(w["feedback_weight"], said(h)) + w["bias"])
+    return said(h), h
 
 
 def lstm(w: Weights, x: Vector, h: Vector, c: Vector) -> tuple[Vector, ...]:

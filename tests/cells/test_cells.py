@@ -24,7 +24,7 @@ FORMULAS: dict[str, formulas.Formula] = {
     "gru_reset_before": formulas.gru_reset_before,
     "clockwork": partial(formulas.clockwork, periods=[1, 1, 2, 2, 4, 4, 8]),
     "scrn": partial(formulas.scrn, decay=0.95),
-    "jordan_softmax": formulas.jordan_softmax,
+    "jordan_softmax": partial(formulas.jordan, softmax=True),
     "jordan_of_2": formulas.jordan,
     "jordan_of_9": formulas.jordan,
     "projected_to_2": formulas.projected_lstm,

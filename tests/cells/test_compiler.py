@@ -10,8 +10,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from cells import Cell, Stack, State, make_cell
+from cells.cell import Linear
 from cells.elman import Elman
 from cells.engines import fast
 from cells.engines.fast import compiler
@@ -124,7 +126,7 @@ class Functions(Cell):
         self.function = function
         self.reset_parameters()
 
-    def project(self, inputs: Tensor) -> Tensor:
+    def project(self, inputs: Tensor, linear: Linear = functional.linear) -> Tensor:
         return inputs
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:

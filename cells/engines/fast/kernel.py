@@ -64,10 +64,10 @@ class Kernel:
         pack(rows, columns, weight.data_ptr(), panels.data_ptr())
         return panels
 
-    def rows_times(self, rows: Tensor, weight: Tensor, threads: int) -> Tensor:
-        """`[rows, depth]` times a weight matrix `[depth, columns]`."""
-        (count, depth), columns = rows.shape, weight.shape[1]
-        panels = self._panels(weight, transposed=True)
+    def rows_times(self, rows: Tensor, weight: Tensor, threads: int, transposed: bool = False) -> Tensor:
+        """`[rows, inputs]` by a weight matrix `[outputs, inputs]`; transposed, it is `[rows, outputs]` back."""
+        (count, depth), columns = rows.shape, weight.shape[1 if transposed else 0]
+        panels = self._panels(weight, transposed)
         result = rows.new_empty(count, columns)
         pointers = (rows.data_ptr(), panels.data_ptr(), result.data_ptr())
         self.library.product_of_rows(count, columns, depth, *pointers, threads)

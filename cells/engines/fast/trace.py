@@ -273,7 +273,9 @@ def trace(cell: Cell, projected: int) -> Step:
     )
     inputs = _row(graph, graph.node("projected", width=projected))
     output, new = cell.step(inputs, state, SimpleNamespace(**weights))  # type: ignore[arg-type]
-    for part, width in zip((output, *new), (None, *cell.state_sizes), strict=True):  # `read_out` has the output
+    for part, width in zip(
+        (output, *new), (None, *cell.state_sizes), strict=True
+    ):  # `read_out` has the output
         if not isinstance(part, Symbol) or width not in (None, part.shape[-1]):
             raise CannotTrace("it returns what has not the declared sizes")
     new_states = [part.node for part in new]  # type: ignore[attr-defined]

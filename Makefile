@@ -8,7 +8,7 @@ FROM   ?=
 SET    ?=
 BIN     = $(VENV)/bin
 
-.PHONY: help setup recipe-ctc recipe-slots recipe-slots-cells recipe-slots-heads recipe-memory test test-fast lint bench clean
+.PHONY: help setup recipe-ctc recipe-slots recipe-slots-cells recipe-slots-heads recipe-slots-ablation recipe-memory test test-fast lint bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -44,6 +44,10 @@ recipe-slots-cells: setup ## compare recurrent cells as slot taggers on ATIS (DA
 
 recipe-slots-heads: setup ## compare the five heads on ATIS (DATA=, SET=)
 	@$(BIN)/python recipes/slots/comparison/run.py heads $(if $(DATA),--data $(DATA)) \
+		$(foreach setting,$(SET),--set $(setting))
+
+recipe-slots-ablation: setup ## what each setting of the ATIS recipe does (DATA=, SET=)
+	@$(BIN)/python recipes/slots/comparison/run.py ablation $(if $(DATA),--data $(DATA)) \
 		$(foreach setting,$(SET),--set $(setting))
 
 recipe-memory: setup ## show how long each recurrent cell remembers, and why (SET=)

@@ -61,6 +61,10 @@ class HeadConfig(Settings):
     """What is predicted, and how the labels of a sentence hang together."""
 
     kind: HeadName = "crf"
+    parts: bool = Field(
+        True,
+        description="tags share what is learned of the parts of their names, as toloc in B-toloc.city_name",
+    )
     intent: bool = Field(True, description="predict the sentence's intent too, where the corpus has one")
     intent_weight: float = Field(0.5, ge=0, description="of the intent's loss beside that of the labels")
 

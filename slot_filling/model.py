@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from slot_filling.config import TaggerConfig
 from slot_filling.encoder import Encoder, WordBatch
 from slot_filling.heads import make_head
+from slot_filling.tag_scores import TagScores
 from slot_filling.vocabulary import Vocabulary
 from slot_filling.word_vectors import WordVectors
 from training.config import ConfigError
@@ -35,7 +36,8 @@ class TaggerModel(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = Encoder(config.encoder, vocabulary.sizes)
-        self.output = nn.Linear(self.encoder.size, len(vocabulary.tags))
+        size, tags = self.encoder.size, vocabulary.tags
+        self.output = TagScores(size, tags) if config.head.parts else nn.Linear(size, len(tags))
         self.head = make_head(config.head.kind, len(vocabulary.tags), *vocabulary.transitions())
         wanted = config.head.intent and len(vocabulary.intents) > 1
         self.intent = IntentHead(self.encoder.size, len(vocabulary.intents)) if wanted else None

@@ -97,6 +97,26 @@ def test_the_table_has_means_and_deviations() -> None:
     assert "one, no window: 91.50 ± 0.71" in picture(results, compared).alt
 
 
+def test_the_ablation_changes_one_thing_of_the_recipe_at_a_time() -> None:
+    compared = comparison("ablation")
+    recipe, *others = [compared.config(row, "", 17) for row in compared.rows]
+    assert recipe.model_copy(update={"name": "slots-atis"}) == TaggerConfig.read(
+        SLOTS / "atis.yaml", ["corpus.data=somewhere", "training.seed=17"]
+    )
+    assert [len(changed(recipe.model_dump(), other.model_dump())) for other in others] == [1, 2, 1, 1, 1, 2]
+
+
+def changed(one: dict[str, object], other: dict[str, object]) -> list[str]:
+    """The settings that differ."""
+    names = []
+    for name, value in one.items():
+        if isinstance(value, dict):
+            names += changed(value, other[name])
+        elif value != other[name]:
+            names.append(name)
+    return names
+
+
 @pytest.mark.slow
 def test_a_tiny_comparison_prints_its_table_and_leaves_a_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

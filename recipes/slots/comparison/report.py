@@ -20,6 +20,8 @@ NAMES = {
     "whole_sentences": "whole sentences",
     "calibration_error": "calibration error",
     "errors_in_surer_half": "errors in the surer half",
+    "f1_edits": "F1, mistyped",
+    "f1_sounds": "F1, misheard",
 }
 
 
@@ -121,16 +123,14 @@ def _curve(label: str, trained: Sequence[Mapping[str, Any]]) -> Curve:
 
 def page(results: Results, settings: ComparisonSettings, machine: str) -> Page:
     """The whole report."""
-    training = settings.config(
-        next(iter(settings.rows)), next(iter(settings.columns)), settings.seeds[0]
-    ).training
+    first = settings.config(next(iter(settings.rows)), next(iter(settings.columns)), settings.seeds[0])
     words = (
-        f"All taggers are trained in the same way for {training.max_epochs} epochs and measured with the averaged "
+        f"All taggers are trained in the same way for {first.training.max_epochs} epochs and measured with the "
         "weights of the last; no epoch is chosen by its dev figures. Differences within the deviations are chance."
     )
     one = next(iter(results.values()))[0]
     facts = [
-        ("corpus", str(settings.tagger.get("corpus", {}).get("kind", ""))),
+        ("corpus", first.corpus.kind),
         ("dev", f"{one['sentences']:,} sentences, {one['gold']:,} slots"),
         ("seeds", ", ".join(map(str, settings.seeds))),
         ("machine", machine),

@@ -1,8 +1,8 @@
-"""Compare taggers: `python recipes/slots/comparison/run.py cells|heads --data FOLDER [--quick] [--set NAME=VALUE]`.
+"""Compare taggers: `python recipes/slots/comparison/run.py cells|heads|ablation --data FOLDER [--set NAME=VALUE]`.
 
-Trains the taggers of `cells/cells.yaml` or `heads/heads.yaml`, prints their table and writes
-`runs/slots-cells/report.html` (or slots-heads). What is finished is kept in `results` beside it: the same command
-after an interrupt goes on, and after a change of settings does anew only what they touch.
+Trains the taggers of `cells/cells.yaml`, `heads/heads.yaml` or `ablation/ablation.yaml`, prints their table and writes
+`runs/slots-cells/report.html` (or slots-heads, slots-ablation). What is finished is kept in `results` beside it: the
+same command after an interrupt goes on, and after a change of settings does anew only what they touch.
 """
 
 import sys
@@ -36,7 +36,7 @@ QUICK = (
 def main(arguments: list[str] | None = None) -> int:
     """Read settings, run, print, write; the exit code."""
     parser = option_parser(__doc__, "slots-quick")
-    parser.add_argument("what", choices=["cells", "heads"])
+    parser.add_argument("what", choices=["cells", "heads", "ablation"])
     parser.add_argument("--data", type=Path, help="the corpus's folder")
     given = parser.parse_args(arguments)
 

@@ -1,6 +1,7 @@
-"""What is compared: `cells/cells.yaml` and `heads/heads.yaml` are read into this."""
+"""What is compared: `cells/cells.yaml`, `heads/heads.yaml` and `ablation/ablation.yaml` are read into this."""
 
 from copy import deepcopy
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
@@ -11,7 +12,16 @@ from training.config import Settings, apply_override
 Changes = list[str]
 """Of a tagger's settings, written as for `--set`."""
 
-Figure = Literal["f1", "intent_accuracy", "whole_sentences", "calibration_error", "errors_in_surer_half"]
+Figure = Literal[
+    "f1",
+    "intent_accuracy",
+    "whole_sentences",
+    "calibration_error",
+    "errors_in_surer_half",
+    "f1_edits",
+    "f1_sounds",
+]
+RECIPES = Path(__file__).resolve().parents[1]
 
 
 class ComparisonSettings(Settings):
@@ -28,7 +38,18 @@ class ComparisonSettings(Settings):
     figures: list[Figure] = Field(
         ["f1"], min_length=1, description="of dev, for the table; the first is drawn"
     )
-    tagger: dict[str, Any] = Field(description="what all have in common: a recipe without its name")
+    recipe: str | None = Field(None, description="a file of recipes/slots that all begin with, by its stem")
+    tagger: dict[str, Any] = Field({}, description="what all have in common, over the recipe")
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """The settings that all have in common."""
+        tree: dict[str, Any] = {}
+        if self.recipe:
+            tree = TaggerConfig.read(RECIPES / f"{self.recipe}.yaml").model_dump(mode="json")
+        for name, value in self.tagger.items():
+            tree[name] = {**tree.get(name, {}), **value} if isinstance(value, dict) else value
+        return tree
 
     def config(self, row: str, column: str, seed: int) -> TaggerConfig:
         """The tagger of a row, a column and a seed.
@@ -36,7 +57,7 @@ class ComparisonSettings(Settings):
         Raises:
             ConfigError: its settings are wrong; names row, column and setting.
         """
-        tree = {**deepcopy(self.tagger), "name": "training"}
+        tree = {**deepcopy(self.common), "name": "training"}
         for change in [*self.rows[row], *self.columns[column], f"training.seed={seed}"]:
             apply_override(tree, change)
         return TaggerConfig.check(tree, f"{row}, {column}" if column else row)

@@ -1,6 +1,7 @@
 """One training of a comparison, and all that are planned."""
 
 import logging
+import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from recipes.slots.comparison.settings import ComparisonSettings
 from slot_filling import experiment as tagging
 from slot_filling.config import TaggerConfig
 from slot_filling.measuring import measure
+from slot_filling.noise import Noise, damaged
+from slot_filling.sentences import Sentence
 from slot_filling.tagger import Tagger
 from training.learning_curves import read_history
 
@@ -56,13 +59,28 @@ def train_once(config: TaggerConfig) -> dict[str, Any]:
         seconds = time.monotonic() - started
         history = read_history(experiment.run)
     last = Tagger(config, tagger.vocabulary, task.evaluated).to("cpu")
-    figures = measure(last, dev, quiet=True).to_dict()
+    figures = measure(last, dev, quiet=True).to_dict() | suffered(last, dev)
     return {
         "parameters": sum(parameter.numel() for parameter in last.model.parameters()),
         "seconds": seconds,
         "curve": [epoch["dev_f1"] for epoch in history],
         **{name: figure for name, figure in figures.items() if name != "labels"},
     }
+
+
+DAMAGE = {"f1_edits": {"edit": 0.1}, "f1_sounds": {"sound": 0.1}}
+"""By figure, what befalls each word of dev, with what probability."""
+DRAWS = 5
+
+
+def suffered(tagger: Tagger, sentences: list[Sentence]) -> dict[str, float]:
+    """F1 over sentences whose words are damaged, the mean over some draws of the damage."""
+    figures = {}
+    for figure, chances in DAMAGE.items():
+        noise = Noise(tagger.vocabulary.words, **chances)
+        parts = [damaged(sentences, noise, seed) for seed in range(DRAWS)]
+        figures[figure] = statistics.mean(measure(tagger, part, quiet=True).scores.f1 for part in parts)
+    return figures
 
 
 @contextmanager

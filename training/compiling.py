@@ -37,8 +37,8 @@ def _kept(function: Function, options: dict[str, Any]) -> Function:
 def compiled_part(function: Function) -> Function:
     """Compile a function that only compiled functions call, and that makes no arrays.
 
-    It borrows its arrays: it does not count references to them at every call and access, which would be most of a
-    small function's time. Nor has it what Python needs to call it. Both make compiling faster too.
+    It is put in its callers' place, since a tuple of arrays as an argument would be copied whole, and borrows its
+    arrays: it does not count references to them at every access. Either would be most of a small function's time.
     """
-    options = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    options = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
     return _compile(function, nogil=True, error_model="numpy", **options)

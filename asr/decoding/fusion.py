@@ -75,6 +75,8 @@ class Fusion(NamedTuple):
     """A space at the text's start, or doubled, is none to the character model: so where subwords begin with one."""
     weight: float
     word_bonus: float
+    word_factor: float
+    """e to that."""
     token_bonus: float
     token_factor: float
     """e to the largest bonus of a token."""
@@ -124,6 +126,7 @@ def fuse(
         skips_space=any(len(text) > 1 and text[0] == " " for text in alphabet.tokens.texts),
         weight=float(settings.weight),
         word_bonus=float(word_bonus),
+        word_factor=float(np.exp(word_bonus)),
         token_bonus=float(settings.word_bonus if by_characters else 0.0),
         token_factor=float(np.exp(max(0.0, settings.word_bonus) * longest)) if by_characters else 1.0,
         unknown_score=float(settings.unknown_score),

@@ -83,7 +83,7 @@ def end_word(fusion, cache, context, place, ahead):  # type: ignore[no-untyped-d
             return 0.0, 0.0, context
         word = UNKNOWN
     if not fusion.scores_words:
-        return np.exp(fusion.word_bonus) / ahead, fusion.word_bonus, context
+        return fusion.word_factor / ahead, fusion.word_bonus, context
     slot = score_unit(fusion, cache, context, word)
     return cache[slot].factor / ahead, cache[slot].score, cache[slot].context
 
@@ -162,7 +162,7 @@ def settle(fusion, cache, context, place, before, ahead):  # type: ignore[no-unt
     if before > 0 and fusion.trie[before].only >= 0:
         return ahead  # done already
     slot = score_unit(fusion, cache, context, fusion.trie[place].only)
-    exact = max(cache[slot].factor * np.exp(-fusion.word_bonus), SMALLEST)
+    exact = max(cache[slot].factor / fusion.word_factor, SMALLEST)
     return exact if fusion.closed else max(exact, fusion.unknown_ahead)
 
 
@@ -182,8 +182,8 @@ def finish(fusion, cache, context, place, hot, score):  # type: ignore[no-untype
 
 
 @compiled_part
-def largest_factors(fusion, place, hot, ahead):  # type: ignore[no-untyped-def]
-    """The most that a token can change a prefix's probability by.
+def largest_factors(fusion, place, hot, inverse):  # type: ignore[no-untyped-def]
+    """The most that a token can change a prefix's probability by; `inverse` is 1 / its look-ahead.
 
     Returns:
         That of a token that grows a word, of one that begins with a space, and of one that leads out of the trie.
@@ -194,6 +194,13 @@ def largest_factors(fusion, place, hot, ahead):  # type: ignore[no-untyped-def]
     if not fusion.tracks_words:
         return most, most, most
     if place == OUTSIDE:
-        return most, most * fusion.unknown_ahead * np.exp(fusion.word_bonus) / ahead, most
-    leaving = 0.0 if fusion.closed else most * fusion.unknown_ahead / ahead
-    return most, most if place == 0 else most * fusion.trie[place].ending / ahead, leaving
+        return most, most * fusion.unknown_ahead * fusion.word_factor * inverse, most
+    leaving = 0.0 if fusion.closed else most * fusion.unknown_ahead * inverse
+    return most, most if place == 0 else most * fusion.trie[place].ending * inverse, leaving
+
+
+@compiled_part
+def lent_score(fusion, hot, ahead):  # type: ignore[no-untyped-def]
+    """What a prefix has been lent on top of its language score, in its look-ahead and by hot words not yet whole."""
+    lent = np.log(ahead) if ahead != 1.0 else 0.0
+    return lent + np.log(fusion.hot.states[hot].lent) if fusion.has_hot_words else lent

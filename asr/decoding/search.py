@@ -18,7 +18,7 @@ import numpy as np
 
 from asr.ctc import BLANK
 from asr.decoding.alphabet import SPACE
-from asr.decoding.language import advance, finish, largest_factors, new_cache, settle
+from asr.decoding.language import advance, finish, largest_factors, lent_score, new_cache, settle
 from training.compiling import compiled, compiled_part
 
 NODE = np.dtype(
@@ -32,15 +32,14 @@ NODE = np.dtype(
         ("place", np.int32),
         ("hot", np.int32),
         ("language", np.float64),
-        ("lent", np.float64),
         ("factor", np.float64),
         ("ahead", np.float64),
     ]
 )
 """A prefix; -1 stands for none. child: its youngest child; sibling: the next older one of its parent. slot: where in
 the beam it is. context, place, hot, ahead: its language state (asr/decoding/language.py). language: its language score
-so far; lent: the same with what is only lent to it, as it is in its probability; factor: what the last token changed
-that by, as a factor."""
+so far. factor: what the last token changed its probability by, beside its posteriors; of all tokens together that is e
+to the language score and to what is lent (`lent_score`)."""
 
 ENTRY = np.dtype(
     [
@@ -54,6 +53,12 @@ ENTRY = np.dtype(
 )
 """A prefix in the beam. blank, label: probabilities of its paths that end in a blank, and in its last token. child: a
 slot of the beam whose prefix is one token longer; sibling: the next of those with the same parent."""
+
+REACH = np.dtype(
+    [("total", np.float64), ("growing", np.float64), ("ending", np.float64), ("leaving", np.float64)]
+)
+"""A prefix's probability, and the most that it can be with a token that grows a word, that begins with a space, or that
+leads out of the trie, had the token a posterior of 1."""
 
 CANDIDATE = np.dtype([("score", np.float64), ("slot", np.int32), ("token", np.int32)])
 """A prefix that may enter the beam: one of the beam, at a slot, and one more token."""
@@ -78,6 +83,8 @@ class Scratch(NamedTuple):
     """The tokens to extend a prefix by."""
     factors: np.ndarray
     """float64: what language makes of each of those, as a factor; -1 where `advance` must be asked."""
+    reach: np.ndarray
+    """REACH, of each slot of the beam."""
     candidates: np.ndarray
     """CANDIDATE."""
     ranks: np.ndarray
@@ -108,6 +115,7 @@ def new_scratch(size, width):  # type: ignore[no-untyped-def]
         np.full(size, -1, np.int64),
         np.empty(size, np.int32),
         np.empty(size),
+        np.empty(width, REACH),
         np.empty(most, CANDIDATE),
         np.empty(width + most),
     )
@@ -119,7 +127,7 @@ def plant(tree, fusion):  # type: ignore[no-untyped-def]
     root = tree[ROOT]
     root.parent = root.token = root.child = root.sibling = root.slot = -1
     root.context, root.place, root.hot = fusion.model.start, 0, fusion.hot.start
-    root.language, root.lent, root.factor, root.ahead = 0.0, 0.0, 1.0, 1.0
+    root.language, root.factor, root.ahead = 0.0, 1.0, 1.0
 
 
 @compiled
@@ -148,13 +156,32 @@ def sort_tokens(order, start, stop, emitted):  # type: ignore[no-untyped-def]
 
 
 @compiled_part
-def choose_tokens(row, least, fusion, scratch):  # type: ignore[no-untyped-def]
+def measure_reach(kept, beam, tree, fusion, scratch):  # type: ignore[no-untyped-def]
+    """Fill `reach`; the most that any prefix of the beam can be with a token that grows a word, and with a space."""
+    growing, ending = 0.0, 0.0
+    for slot in range(kept):
+        reach, node = scratch.reach[slot], tree[beam[slot].node]
+        total = beam[slot].blank + beam[slot].label
+        reach.total = total
+        if fusion.plain:
+            reach.growing = reach.ending = reach.leaving = total
+        else:
+            grows, ends, leaves = largest_factors(fusion, node.place, node.hot, 1.0 / node.ahead)
+            reach.growing, reach.ending, reach.leaving = total * grows, total * ends, total * leaves
+        growing, ending = max(growing, reach.growing), max(ending, reach.ending)
+    return growing, ending
+
+
+@compiled_part
+def choose_tokens(row, least, floor, growing, ending, fusion, scratch):  # type: ignore[no-untyped-def]
     """Choose the tokens that may extend prefixes at a step, likeliest first.
 
     Args:
         row: `[tokens]` probabilities of the step.
         least: tokens below this do not extend a prefix; the likeliest always does.
-        fusion: tells tokens that grow a word from those that begin with a space.
+        floor: nor do those that bring no prefix over this.
+        growing, ending: the most that a prefix can be with a token of posterior 1 that grows a word, and with a space.
+        fusion: tells these tokens apart.
         scratch: `emitted` and `order` are filled.
 
     Returns:
@@ -167,14 +194,16 @@ def choose_tokens(row, least, fusion, scratch):  # type: ignore[no-untyped-def]
     inside, spaces = np.int64(0), len(row)
     for token in range(len(row)):
         scratch.emitted[token] = 0.0
-        if row[token] < least or token == BLANK:
+        if row[token] < least or row[token] * max(growing, ending) <= floor or token == BLANK:
             continue
-        scratch.emitted[token] = row[token]
         if fusion.tracks_words and fusion.letters[fusion.first[token]].character == SPACE:
-            spaces -= 1
-            scratch.order[spaces] = token
-        else:
+            if row[token] * ending > floor:
+                spaces -= 1
+                scratch.order[spaces] = token
+                scratch.emitted[token] = row[token]
+        elif row[token] * growing > floor:
             scratch.order[inside] = token
+            scratch.emitted[token] = row[token]
             inside += 1
     stop = inside
     for place in range(spaces, len(row)):
@@ -222,17 +251,21 @@ def extend(kept, inside, stop, floor, beam, tree, fusion, cache, scratch, count)
     They must be likelier than `floor`. The n-gram is only asked about tokens that may be so.
     """
     found = 0
+    likeliest = scratch.emitted[scratch.order[0]] if inside > 0 else 0.0
+    space = scratch.emitted[scratch.order[inside]] if stop > inside else 0.0
     for slot in range(kept):
-        node, blank = tree[beam[slot].node], beam[slot].blank
-        total, mark = blank + beam[slot].label, count + slot
+        reach = scratch.reach[slot]
+        if max(reach.growing * likeliest, reach.ending * space) <= floor:
+            continue
+        node, blank, mark = tree[beam[slot].node], beam[slot].blank, count + slot
         mark_longer(beam, slot, tree, scratch, mark)
-        size = tokens_to_try(total, floor, inside, stop, node, fusion, scratch, mark)
+        size = tokens_to_try(reach, floor, inside, stop, node, fusion, scratch, mark)
         for rank in range(size):
             token = scratch.tried[rank]
             factor = scratch.factors[rank]
             if factor < 0.0:
                 factor = advance(fusion, cache, node.context, node.place, node.hot, node.ahead, token)[0]
-            score = (blank if token == node.token else total) * scratch.emitted[token] * factor
+            score = (blank if token == node.token else reach.total) * scratch.emitted[token] * factor
             if score > floor:
                 candidate = scratch.candidates[found]
                 candidate.score, candidate.slot, candidate.token = score, slot, token
@@ -242,44 +275,47 @@ def extend(kept, inside, stop, floor, beam, tree, fusion, cache, scratch, count)
 
 
 @compiled_part
-def tokens_to_try(total, floor, inside, stop, node, fusion, scratch, mark):  # type: ignore[no-untyped-def]
-    """Put in `tried` the tokens by which a prefix of probability `total` may get over `floor`; how many they are.
+def tokens_to_try(reach, floor, inside, stop, node, fusion, scratch, mark):  # type: ignore[no-untyped-def]
+    """Put in `tried` the tokens by which a prefix may get over `floor`; how many they are.
 
     Where letters do nothing but grow a word, their factors are known here; else only the most that they can be.
     """
     if fusion.plain:
-        return likely_tokens(0, stop, total, 1.0, True, floor, scratch, mark, 0)
-    growing, ending, leaving = largest_factors(fusion, node.place, node.hot, node.ahead)
-    size, known = 0, fusion.single and not (fusion.has_hot_words or fusion.scores_characters)
-    if leaving < growing and fusion.single:  # few letters go on in the trie: look at these alone
+        return likely_tokens(0, stop, reach.total, 1.0, floor, scratch, mark, 0)
+    size, growing = 0, reach.growing
+    known = fusion.single and not (fusion.has_hot_words or fusion.scores_characters)
+    if reach.leaving < growing and fusion.single:  # few letters go on in the trie: look at these alone
         settled = node.place > 0 and fusion.trie[node.place].only >= 0
+        inverse = 1.0 / node.ahead
         for place in range(fusion.trie[node.place].first_child, fusion.trie[node.place + 1].first_child):
             token = fusion.token_of[fusion.trie[place].character]
-            factor = growing if settled else growing * fusion.trie[place].ahead / node.ahead
-            if total * factor * scratch.emitted[token] > floor and scratch.marks[token] != mark:
+            share = 1.0 if settled else fusion.trie[place].ahead * inverse
+            if growing * share * scratch.emitted[token] > floor and scratch.marks[token] != mark:
                 scratch.tried[size] = token
-                scratch.factors[size] = factor if known else -1.0
+                scratch.factors[size] = share if known else -1.0
                 size += 1
             scratch.marks[token] = mark
-        growing = leaving
+        growing = reach.leaving
     if growing > 0.0:
-        size = likely_tokens(0, inside, total, growing, known, floor, scratch, mark, size)
-    return likely_tokens(inside, stop, total, ending, node.place == 0 and known, floor, scratch, mark, size)
+        factor = growing / reach.total if known else -1.0
+        size = likely_tokens(0, inside, growing, factor, floor, scratch, mark, size)
+    factor = 1.0 if node.place == 0 and known else -1.0
+    return likely_tokens(inside, stop, reach.ending, factor, floor, scratch, mark, size)
 
 
 @compiled_part
-def likely_tokens(start, stop, total, factor, known, floor, scratch, mark, size):  # type: ignore[no-untyped-def]
+def likely_tokens(start, stop, most, factor, floor, scratch, mark, size):  # type: ignore[no-untyped-def]
     """Add to `tried [size]` those of `order[start:stop]` that are not marked and get over the floor.
 
-    The likeliest come first: once one is too unlikely with this factor, the rest needs no look.
+    The likeliest come first: once one is too unlikely for what the prefix can be at most, the rest needs no look.
     """
     for rank in range(start, stop):
         token = scratch.order[rank]
-        if total * factor * scratch.emitted[token] <= floor:
+        if most * scratch.emitted[token] <= floor:
             break
         if scratch.marks[token] != mark:
             scratch.tried[size] = token
-            scratch.factors[size] = factor if known else -1.0
+            scratch.factors[size] = factor
             size += 1
     return size
 
@@ -352,7 +388,6 @@ def child_of(number, token, tree, used, fusion, cache):  # type: ignore[no-untyp
     child.parent, child.token, child.child, child.sibling, child.slot = number, token, -1, node.child, -1
     child.context, child.place, child.hot, child.ahead = context, place, hot, settled
     child.language, child.factor = node.language + score, factor
-    child.lent = node.lent + (np.log(factor) if factor != 1.0 else 0.0)
     node.child = used
     return used, used + 1
 
@@ -391,10 +426,11 @@ def take_step(row, least, drop, kept, used, count, beam, after, tree, fusion, ca
 
     That is 0 where nothing is possible; the empty prefix is left then.
     """
-    inside, stop = choose_tokens(row, least, fusion, scratch)
     lowest, highest = stay(row, kept, beam, after, tree, scratch.ranks)
     # What candidates must exceed, as far as can be said before they are known.
     floor = max(lowest if kept == len(after) else 0.0, highest * drop)
+    growing, ending = measure_reach(kept, beam, tree, fusion, scratch)
+    inside, stop = choose_tokens(row, least, floor, growing, ending, fusion, scratch)
     found = extend(kept, inside, stop, floor, beam, tree, fusion, cache, scratch, count)
     for place in range(found):
         highest = max(highest, scratch.candidates[place].score)
@@ -473,7 +509,8 @@ def scores_of(kept, scale, beam, tree, fusion, cache):  # type: ignore[no-untype
     for slot in range(kept):
         nodes[slot] = beam[slot].node
         node, total = tree[beam[slot].node], beam[slot].blank + beam[slot].label
-        acoustic[slot] = (np.log(total) if total > 0.0 else -np.inf) + scale - node.lent
+        lent = node.language + lent_score(fusion, node.hot, node.ahead)
+        acoustic[slot] = (np.log(total) if total > 0.0 else -np.inf) + scale - lent
         possible[slot], language[slot] = finish(
             fusion, cache, node.context, node.place, node.hot, node.language
         )

@@ -18,7 +18,16 @@ import numpy as np
 
 from asr.ctc import BLANK
 from asr.decoding.alphabet import SPACE
-from asr.decoding.language import advance, finish, largest_factors, lent_score, new_cache, settle
+from asr.decoding.language import (
+    OUTSIDE,
+    advance,
+    find_letter,
+    finish,
+    largest_factors,
+    lent_score,
+    new_cache,
+    settle,
+)
 from training.compiling import compiled, compiled_part
 
 NODE = np.dtype(
@@ -180,7 +189,8 @@ def choose_tokens(row, least, floor, growing, ending, fusion, scratch):  # type:
         row: `[tokens]` probabilities of the step.
         least: tokens below this do not extend a prefix; the likeliest always does.
         floor: nor do those that bring no prefix over this.
-        growing, ending: the most that a prefix can be with a token of posterior 1 that grows a word, and with a space.
+        growing: the most that a prefix can be with a token of posterior 1 that grows a word.
+        ending: the same with one that begins with a space.
         fusion: tells these tokens apart.
         scratch: `emitted` and `order` are filled.
 
@@ -282,25 +292,37 @@ def tokens_to_try(reach, floor, inside, stop, node, fusion, scratch, mark):  # t
     """
     if fusion.plain:
         return likely_tokens(0, stop, reach.total, 1.0, floor, scratch, mark, 0)
-    size, growing = 0, reach.growing
     known = fusion.single and not (fusion.has_hot_words or fusion.scores_characters)
-    if reach.leaving < growing and fusion.single:  # few letters go on in the trie: look at these alone
-        settled = node.place > 0 and fusion.trie[node.place].only >= 0
-        inverse = 1.0 / node.ahead
-        for place in range(fusion.trie[node.place].first_child, fusion.trie[node.place + 1].first_child):
-            token = fusion.token_of[fusion.trie[place].character]
-            share = 1.0 if settled else fusion.trie[place].ahead * inverse
-            if growing * share * scratch.emitted[token] > floor and scratch.marks[token] != mark:
-                scratch.tried[size] = token
-                scratch.factors[size] = share if known else -1.0
-                size += 1
-            scratch.marks[token] = mark
-        growing = reach.leaving
-    if growing > 0.0:
-        factor = growing / reach.total if known else -1.0
-        size = likely_tokens(0, inside, growing, factor, floor, scratch, mark, size)
+    if reach.leaving < reach.growing and fusion.single:
+        size = letters_to_try(reach, floor, inside, node, fusion, scratch, mark, known)
+    else:
+        factor = reach.growing / reach.total if known else -1.0
+        size = likely_tokens(0, inside, reach.growing, factor, floor, scratch, mark, 0)
     factor = 1.0 if node.place == 0 and known else -1.0
     return likely_tokens(inside, stop, reach.ending, factor, floor, scratch, mark, size)
+
+
+@compiled_part
+def letters_to_try(reach, floor, inside, node, fusion, scratch, mark, known):  # type: ignore[no-untyped-def]
+    """The same for the tokens that grow a word of the trie, each of one letter; few of them go on in the trie."""
+    size, settled, inverse = 0, node.place > 0 and fusion.trie[node.place].only >= 0, 1.0 / node.ahead
+    leaving = reach.leaving / reach.total
+    for rank in range(inside):
+        token = scratch.order[rank]
+        emitted = scratch.emitted[token]
+        if reach.growing * emitted <= floor:
+            break
+        place = find_letter(fusion.trie, node.place, fusion.letters[fusion.first[token]].character)
+        if place == OUTSIDE:
+            most, factor = reach.leaving * emitted, leaving
+        else:
+            factor = 1.0 if settled else fusion.trie[place].ahead * inverse
+            most = reach.growing * factor * emitted
+        if most > floor and scratch.marks[token] != mark:
+            scratch.tried[size] = token
+            scratch.factors[size] = factor if known else -1.0
+            size += 1
+    return size
 
 
 @compiled_part
@@ -383,7 +405,7 @@ def child_of(number, token, tree, used, fusion, cache):  # type: ignore[no-untyp
         factor, context, place, hot, ahead, score = advance(
             fusion, cache, node.context, node.place, node.hot, node.ahead, token
         )
-        settled = settle(fusion, cache, context, node.place, place, ahead)
+        settled = settle(fusion, cache, context, place, node.place, ahead)
         factor *= settled / ahead
     child.parent, child.token, child.child, child.sibling, child.slot = number, token, -1, node.child, -1
     child.context, child.place, child.hot, child.ahead = context, place, hot, settled

@@ -296,3 +296,48 @@ def test_models_of_another_alphabet_are_refused() -> None:
     characters = NGram.build(1, "character", {(c,): (-1.0, 0.0) for c in ("A", "B", " ", "</s>")})
     with pytest.raises(FusionError, match="lacks 'a' 'b', and has such as"):
         BeamSearch(SPACED, DecodingConfig(), characters)
+
+
+def test_a_growing_word_is_lent_what_it_may_still_score() -> None:
+    """The best of the words that begin so, without their context; of the only one, what it has in its context."""
+    generator, words = np.random.default_rng(4), ("ab", "ba", "bb")
+    model = random_model(generator, "word", words)
+    settings = WIDE.model_copy(update={"weight": 0.7, "word_bonus": 0.4})
+    search = BeamSearch(SPACED, settings, model, Lexicon(words))
+    tree = prefixes(search, random_log_probs(generator, 6, 4, 1.0)[0])
+    alone = {word: float(model.scores([word], start=False, end=False)[0]) for word in words}
+    seen = set()
+    for tokens, node in tree.items():
+        text = "".join(SPACED.texts[token] for token in tokens)
+        *before, begun = text.split(" ")
+        before = [word for word in before if word]
+        possible = [word for word in words if word.startswith(begun)]
+        seen.add((bool(before), bool(begun), len(possible)))
+        expected = 0.0
+        if begun and len(possible) == 1:
+            expected = float(model.scores([*before, *possible], end=False)[-1])
+        elif begun:
+            expected = max(alone[word] for word in possible)
+        assert math.log(node["ahead"]) == pytest.approx(0.7 * expected, abs=1e-9), text
+    assert seen == {(False, False, 3), (False, True, 1), (False, True, 2)} | {
+        (True, False, 3),
+        (True, True, 1),
+        (True, True, 2),
+    }
+
+
+def prefixes(search: BeamSearch, log_probs: torch.Tensor) -> dict[tuple[int, ...], np.void]:
+    """All prefixes that a search has made, with what it keeps of them; those that became impossible left out."""
+    from asr.decoding.search import ROOT, new_workspace
+
+    workspace = new_workspace(search._fusion, len(search.tokens), search.settings.beam)
+    _, tree = search._search(log_probs.numpy(), search._fusion, workspace, 1)
+    found, waiting = {}, [((), ROOT)]
+    while waiting:
+        tokens, number = waiting.pop()
+        found[tokens] = tree[number]
+        child = tree[number]["child"]
+        while child >= 0:
+            waiting.append(((*tokens, int(tree[child]["token"])), child))
+            child = tree[child]["sibling"]
+    return found

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asr.ctc import BLANK, required_steps
+from asr.ctc import BLANK
 from training.compiling import compiled
 from training.errors import UserError
 
@@ -81,12 +81,16 @@ def _check(log_probs: np.ndarray, target: np.ndarray, where: str) -> None:
     steps, size = log_probs.shape
     if len(target) and not 0 < target.min() <= target.max() < size:
         raise AlignmentError(f"{where}tokens must lie between 1 and {size - 1}: {target.tolist()}")
-    needed = required_steps(target.tolist())
+    needed = len(target) + int((target[1:] == target[:-1]).sum())  # a blank between equal neighbours
     if needed > steps:
         raise AlignmentError(
             f"{where}the text is too long for its audio: its {len(target)} tokens need at least {needed} steps "
             f"of the model, and the audio has {steps}. Is it the text of this recording?"
         )
+
+
+DROP = 30.0
+"""States so much (nats) less likely than the best of their step are at first left out of the search for a path."""
 
 
 @compiled
@@ -98,7 +102,11 @@ def _viterbi(log_probs, target, starts, ends, best_of):  # type: ignore[no-untyp
     """
     # Of each step: 1 where the best path comes to blank i from token i - 1, and twice the states it came to token i by.
     moves = np.zeros((len(log_probs), len(target) + 1), np.uint8)
-    score, on_token = _advance(log_probs, target, moves)
+    drop = DROP if log_probs.max() <= 0.0 else np.inf
+    score, on_token, left_out = _advance(log_probs, target, moves, -np.inf, drop)
+    if left_out > score:
+        # A path through what was left out may be better. Then no part of it is below the one that was found.
+        score, on_token, left_out = _advance(log_probs, target, moves, score, np.inf)
     item = len(target)
     for step in range(len(log_probs) - 1, -1, -1):
         if not on_token:
@@ -115,22 +123,29 @@ def _viterbi(log_probs, target, starts, ends, best_of):  # type: ignore[no-untyp
 
 
 @compiled
-def _advance(log_probs, target, moves):  # type: ignore[no-untyped-def]
-    """Fill `moves [T, L + 1]`; the best path's score, and whether it ends on the last token."""
+def _advance(log_probs, target, moves, least, drop):  # type: ignore[no-untyped-def]
+    """Fill `moves [T, L + 1]`, states below `least` or `drop` below the best of their step left out.
+
+    Returns:
+        The best path's score; whether it ends on the last token; the highest score of a state that was left out.
+    """
     steps, count = moves.shape[0], len(target)
     blanks, tokens = np.full(count + 1, -np.inf), np.full(count + 1, -np.inf)  # tokens[i + 1] is token i
     skipped = np.zeros(count)  # added where a path passes over blank i: impossible between equal tokens
     skipped[1:][target[1:] == target[:-1]] = -np.inf
     blanks[0] = 0.0
+    low, high, left_out = 0, 0, -np.inf  # blanks low to high, and the tokens after them, are in the search
     for step in range(steps):
         now, blank_now = log_probs[step], log_probs[step, BLANK]
         # Only what the start reaches by now and what reaches the end in time; downward, for in place the scores
         # of lower states must still be those of the step before.
-        first, last = max(0, count - steps + step), min(count, step + 1)
+        first, last = max(low, count - steps + step), min(count, high + 1)
+        best_now = -np.inf
         if last == count:
             moves[step, count] = tokens[count] > blanks[count]
             blanks[count] = max(blanks[count], tokens[count]) + blank_now
-        for item in range(last - 1, first - 1, -1):
+            best_now = blanks[count]
+        for item in range(min(last, count - 1), first - 1, -1):
             before, blank, best = tokens[item], blanks[item], tokens[item + 1]
             skip = before + skipped[item]
             move = 0
@@ -144,4 +159,16 @@ def _advance(log_probs, target, moves):  # type: ignore[no-untyped-def]
                 move += 1
             blanks[item] = blank + blank_now
             moves[step, item] = move
-    return max(blanks[count], tokens[count]), tokens[count] > blanks[count]
+            best_now = max(best_now, blanks[item], tokens[item + 1])
+        low, high, limit = first, last, max(best_now - drop, least)
+        while low < high and max(blanks[low], tokens[low + 1]) < limit:
+            left_out = max(left_out, blanks[low], tokens[low + 1])
+            blanks[low] = tokens[low + 1] = -np.inf
+            low += 1
+        while low < high and max(blanks[high], tokens[high + 1] if high < count else -np.inf) < limit:
+            left_out = max(left_out, blanks[high], tokens[high + 1] if high < count else -np.inf)
+            blanks[high] = -np.inf
+            if high < count:
+                tokens[high + 1] = -np.inf
+            high -= 1
+    return max(blanks[count], tokens[count]), tokens[count] > blanks[count], left_out

@@ -1,7 +1,5 @@
 """Best-path decoding: the likeliest token of every step, collapsed (Graves et al. 2006, section 3.2)."""
 
-from itertools import pairwise
-
 import numpy as np
 from torch import Tensor
 
@@ -28,13 +26,10 @@ def greedy_decode(log_probs: Tensor, lengths: Tensor) -> list[Hypothesis]:
 
 def _collapse_path(path: np.ndarray, scores: np.ndarray) -> Hypothesis:
     """Collapse one path `[steps]` with the log-probability of each step `[steps]`."""
-    edges = np.flatnonzero(np.diff(path, prepend=-1, append=-1))  # where runs of one token begin
-    runs = [(a, b) for a, b in pairwise(edges) if path[a] != BLANK]
-    return Hypothesis(
-        tokens=tuple(int(path[a]) for a, _ in runs),
-        starts=tuple(int(a) for a, _ in runs),
-        ends=tuple(int(b) for _, b in runs),
-        confidences=tuple(float(np.exp(scores[a:b].max())) for a, b in runs),
-        score=float(scores.sum()),
-        acoustic_score=float(scores.sum()),
-    )
+    score = float(scores.sum())
+    edges = np.flatnonzero(np.diff(path, prepend=-1, append=-1))  # where runs of one token begin, and the end
+    starts, ends = edges[:-1], edges[1:]
+    peaks = np.exp(np.maximum.reduceat(scores, starts)) if len(starts) else scores
+    emitted = path[starts] != BLANK
+    tokens, starts, ends, peaks = (each[emitted].tolist() for each in (path[starts], starts, ends, peaks))
+    return Hypothesis(tuple(tokens), tuple(starts), tuple(ends), tuple(peaks), score, score)

@@ -83,6 +83,10 @@ class Vocabulary:
                 raise VocabularyError(f"{kind} has an item twice")
         if self.tags[:1] != ("O",):
             raise VocabularyError("tags must begin with O")
+        if (
+            self.scheme == "IOB1"
+        ):  # where a first tag may look like a later one, so that a span has no probability
+            raise VocabularyError("scheme is IOB1; a model's tags are IOB2 or BIOES")
         if len(self.counts) not in (0, len(self.words)):
             raise VocabularyError("counts has not one number for each of words")
         object.__setattr__(self, "_numbers", numbers)

@@ -86,10 +86,12 @@ def tune(
     bonuses: Sequence[float] = BONUSES,
     quiet: bool = False,
 ) -> Tuning:
-    """Decode with every weight and bonus, then once more around the best of them."""
-    trials = [_try(emissions, search, *pair) for pair in _shown(product(weights, bonuses), "tuning", quiet)]
+    """Decode with every weight and bonus, then once more around the best of them; a single value stands as it is."""
+    tried = list(product(weights, bonuses))
+    trials = [_try(emissions, search, *pair) for pair in _shown(tried, "tuning", quiet)]
     best = min(trials, key=lambda trial: trial.rank).settings
-    nearby = product(_around(best.weight, weights, 0.0), _around(best.word_bonus, bonuses))
+    around = product(_around(best.weight, weights, 0.0), _around(best.word_bonus, bonuses))
+    nearby = [pair for pair in around if pair not in tried]
     trials += [_try(emissions, search, *pair) for pair in _shown(nearby, "refining", quiet)]
     return Tuning(trials, _cross_validate(trials, emissions))
 
@@ -101,8 +103,10 @@ def _shown(pairs: Iterable[tuple[float, float]], title: str, quiet: bool) -> Ite
 
 def _around(best: float, tried: Sequence[float], least: float = -np.inf) -> list[float]:
     """Values half way to the neighbours of the best one, and it itself."""
+    if len(tried) == 1:
+        return [best]
     place = list(tried).index(best)
-    below = best - tried[place - 1] if place else (tried[1] - best if len(tried) > 1 else 0.5)
+    below = best - tried[place - 1] if place else tried[1] - best
     above = tried[place + 1] - best if place + 1 < len(tried) else below
     return sorted({max(least, round(best - below / 2, 3)), best, round(best + above / 2, 3)})
 

@@ -70,6 +70,8 @@ class Vocabulary:
     scheme: SchemeName = "IOB2"
     counts: tuple[int, ...] = ()
     """How often each of `words` was in training, for word dropout by frequency."""
+    names: tuple[str, ...] = ()
+    """Labels whose slots are written with capitals."""
     _numbers: dict[str, dict[str, int]] = field(init=False, repr=False, compare=False)
     _encoded: dict[str, "Word"] = field(init=False, repr=False, compare=False, default_factory=dict)
 
@@ -83,9 +85,7 @@ class Vocabulary:
                 raise VocabularyError(f"{kind} has an item twice")
         if self.tags[:1] != ("O",):
             raise VocabularyError("tags must begin with O")
-        if (
-            self.scheme == "IOB1"
-        ):  # where a first tag may look like a later one, so that a span has no probability
+        if self.scheme == "IOB1":  # a first tag may look like a later one there: a span has no probability
             raise VocabularyError("scheme is IOB1; a model's tags are IOB2 or BIOES")
         if len(self.counts) not in (0, len(self.words)):
             raise VocabularyError("counts has not one number for each of words")
@@ -119,6 +119,7 @@ class Vocabulary:
             intents=tuple(sorted({sentence.intent for sentence in sentences if sentence.intent is not None})),
             scheme=scheme,
             counts=tuple(words[word] for word in known),
+            names=_names(sentences),
         )
 
     def encode(self, words: Sequence[str]) -> Encoded:
@@ -257,6 +258,20 @@ def _tags(sentences: Iterable[Sentence], scheme: SchemeName) -> tuple[str, ...]:
         seen |= set(schemes.convert(sentence.tags, "IOB2", scheme))
     labels = sorted({schemes.split(tag)[1] for tag in seen} - {""})
     return tuple(tag for tag in schemes.tag_names(labels, scheme) if tag in seen or tag == "O")
+
+
+def _names(sentences: Iterable[Sentence]) -> tuple[str, ...]:
+    """Labels whose slots mostly begin with a capital, in sentences that have both small letters and capitals."""
+    capitals: Counter[str] = Counter()
+    for sentence in sentences:
+        later = "".join(sentence.words[1:])
+        if later.islower() or later.isupper():
+            continue
+        for span in schemes.spans(sentence.tags or ()):
+            first = sentence.words[span.start][:1]
+            if span.start and first.isalpha():
+                capitals[span.label] += 1 if first.isupper() else -1
+    return tuple(sorted(label for label, more in capitals.items() if more > 0))
 
 
 def _frequent(counts: Counter[str], least: int) -> tuple[str, ...]:

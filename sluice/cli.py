@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from sluice.commands import align, evaluate, features, lm, manifest, tag, train, transcribe, tune
+from sluice.commands import align, evaluate, features, lm, manifest, tag, train, transcribe, tune, understand
 from training.errors import UserError
 
 COMMANDS = {
@@ -17,6 +17,7 @@ COMMANDS = {
     "lm": lm,
     "tune": tune,
     "tag": tag,
+    "understand": understand,
     "features": features,
     "manifest": manifest,
 }

@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
         track(paths, "transcribing", quiet=options.quiet or len(paths) < 2),
         batch_size=options.batch_size,
         on_error=on_error,
-        hot_words=_hot_words(options.hot_word),
+        hot_words=hot_words(options.hot_word),
         alternatives=options.alternatives,
         quiet=options.quiet,
     )
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _hot_words(given: list[str]) -> dict[str, float]:
+def hot_words(given: list[str]) -> dict[str, float]:
     """`["taipei", "oslo=5"]` to phrases with their boosts."""
     found: dict[str, float] = {}
     for item in given:

@@ -1,0 +1,152 @@
+"""Speech to slots: which reading is chosen, where its slots are, and the command."""
+
+import json
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import soundfile
+import torch
+
+from asr.transcript import Transcript, Word
+from slot_filling.config import TaggerConfig
+from slot_filling.sentences import Sentence
+from slot_filling.tagger import Tagger
+from slot_filling.tagging import Slot, Tagging
+from slot_filling.vocabulary import Vocabulary
+from sluice.cli import main
+from sluice.understanding import Understander
+from tests.conftest import ToneRun
+from tests.tones import RATE, say
+from training.checkpoint import CheckpointError
+
+
+def transcript(text: str, score: float, *others: Transcript) -> Transcript:
+    """Half a second a word, each with a confidence of 0.9."""
+    words = tuple(Word(word, 0.5 * at, 0.5 * at + 0.4, 0.9) for at, word in enumerate(text.split()))
+    return Transcript(text, words, score, 0.5 * len(words), "a.wav", others)
+
+
+class FixedTagger:
+    """Believes in each text with a given probability, and finds the places it is told of."""
+
+    def __init__(self, beliefs: dict[str, float], slots: dict[str, str]) -> None:
+        self.beliefs, self.slots = beliefs, slots
+        self.vocabulary = SimpleNamespace(names=("city",))
+
+    def tag_many(self, texts: list[str]) -> list[Tagging]:
+        return [self._tagging(text) for text in texts]
+
+    def _tagging(self, text: str) -> Tagging:
+        found = sorted((text.index(part), part, label) for part, label in self.slots.items() if part in text)
+        slots = tuple(Slot(label, part, at, at + len(part), 0.8, None) for at, part, label in found)
+        return Tagging(text, slots, "fly", 0.5, self.beliefs[text])
+
+
+def choose(tagger_weight: float, *readings: Transcript, **options: Any) -> Any:
+    best, *others = readings
+    heard = Transcript(best.text, best.words, best.score, best.duration_seconds, best.source, tuple(others))
+    tagger = FixedTagger(
+        {"fly to taipei": 0.9, "fly too type pay": 0.1, "fly to type a": 0.3},
+        {"taipei": "city", "type a": "city"},
+    )
+    understander = Understander(None, tagger, tagger_weight=tagger_weight)  # type: ignore[arg-type]
+    return understander.choose([heard], **options)[0]
+
+
+READINGS = (
+    transcript("fly too type pay", -4.0),
+    transcript("fly to taipei", -5.0),
+    transcript("fly to type a", -9.0),
+)
+
+
+def test_the_reading_that_both_believe_in_is_chosen() -> None:
+    assert choose(0.0, *READINGS).text == "fly too type pay"
+    chosen = choose(1.0, *READINGS, alternatives=5)
+    assert chosen.text == "fly to taipei" and chosen.source == "a.wav"
+    assert chosen.score == pytest.approx(-5.0 + math.log(0.9) + math.log(0.5))
+    assert [other.text for other in chosen.alternatives] == ["fly too type pay", "fly to type a"]
+    assert choose(1.0, *READINGS).alternatives == ()
+
+
+def test_slots_have_times_places_and_the_probability_that_all_is_right() -> None:
+    chosen = choose(1.0, *READINGS, alternatives=2)
+    (slot,) = chosen.slots
+    assert chosen.text[slot.start : slot.end] == slot.text == "taipei"
+    assert chosen.written_text == "Fly to Taipei"
+    assert chosen.written_text[slot.written_start : slot.written_end] == slot.written == "Taipei"
+    assert (slot.start_seconds, slot.end_seconds) == (1.0, 1.4)
+    assert slot.confidence == pytest.approx(0.8 * 0.9)
+    assert chosen.confidence == pytest.approx(0.9 * 0.9**3)
+    (two,) = chosen.alternatives[1].slots
+    assert (two.text, two.start_seconds, two.end_seconds) == ("type a", 1.0, 1.9)
+    assert two.confidence == pytest.approx(0.8 * 0.9**2)
+
+
+def test_silence_means_nothing() -> None:
+    tagger = FixedTagger({"": 1.0}, {})
+    (quiet,) = Understander(None, tagger).choose([transcript("", -0.1)])  # type: ignore[arg-type]
+    assert (quiet.text, quiet.written_text, quiet.slots, quiet.confidence) == ("", "", (), 1.0)
+
+
+@pytest.fixture(scope="module")
+def tagger_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained tagger of the tones' words."""
+    torch.manual_seed(3)
+    encoder = {"word_size": 4, "character_size": 4, "character_filters": 4, "hidden_size": 4}
+    config = TaggerConfig.check({"name": "tiny", "corpus": {"kind": "travel"}, "encoder": encoder}, "test")
+    labelled = [
+        Sentence(("bed", "abb"), ("O", "B-city"), "fly"),
+        Sentence(("ace", "cab", "da"), ("B-date", "I-date", "O"), "ask"),
+    ]
+    tagger = Tagger(config, Vocabulary.learn(labelled))
+    with torch.no_grad():
+        tagger.model.output.weight *= 20
+    run = tmp_path_factory.mktemp("taggers") / "tiny"
+    tagger.save(run)
+    return run
+
+
+@pytest.mark.slow
+def test_the_command_understands_files_and_goes_on_past_bad_ones(
+    tone_run: ToneRun, tagger_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(tmp_path / "good.wav", say("abb da"), RATE)
+    (tmp_path / "bad.wav").write_text("this is no audio")
+    arguments = ["understand", str(tone_run.run), "--tagger", str(tagger_run), str(tmp_path), "--quiet"]
+    assert main([*arguments, "--json", "--alternatives", "2"]) == 1
+    out, err = capsys.readouterr()
+    (answer,) = [json.loads(line) for line in out.splitlines()]
+    assert answer["text"] == "abb da" and answer["source"].endswith("good.wav") and "bad.wav" in err
+    assert len(answer["alternatives"]) == 2
+    tagging = Tagger.load(tagger_run).tag("abb da")
+    assert [(slot["label"], slot["text"]) for slot in answer["slots"]] == [
+        (slot.label, slot.text) for slot in tagging.slots
+    ]
+    assert main(arguments) == 1
+    assert "heard: abb da" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_saved_as_one_directory_it_is_whole(tone_run: ToneRun, tagger_run: Path, tmp_path: Path) -> None:
+    from asr import Transcriber
+
+    understander = Understander(
+        Transcriber.load(tone_run.run), Tagger.load(tagger_run), candidates=3, tagger_weight=0.2
+    )
+    understander.save(tmp_path / "both")
+    moved = (tmp_path / "both").rename(tmp_path / "elsewhere")
+    loaded = Understander.load(moved)
+    assert (loaded.candidates, loaded.tagger_weight) == (3, 0.2)
+    samples = [say("abb da"), say("ace"), say("bed cab")]
+    assert list(loaded.understand_many(samples, RATE)) == list(understander.understand_many(samples, RATE))
+    alone = [loaded.understand(one, RATE) for one in samples]
+    assert [each.text for each in alone] == [each.text for each in loaded.understand_many(samples, RATE)]
+
+
+def test_a_directory_without_its_settings_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"understanding\.yaml.*recipe-understand"):
+        Understander.load(tmp_path)

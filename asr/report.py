@@ -1,15 +1,12 @@
 """The report of a recognizer's run: how it learned, what it gets wrong, and a few utterances seen from inside."""
 
-import io
 import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from asr.audio import AudioError, resample
+from asr.audio import AudioError, to_flac
 from asr.error_analysis import (
     Edit,
     Group,
@@ -58,8 +55,6 @@ MOST_UTTERANCES = 25
 MOST_UNREADABLE = 50
 MOST_CHARACTERS = 600
 """Of longer texts the beginning is shown."""
-PLAYED_HZ = 16000
-"""Audio of a higher rate is resampled for the page, to keep it small."""
 
 
 def write_report(
@@ -373,17 +368,5 @@ def _utterance_part(
     svg, alt = picture(transcriber, samples, list(row.get("words") or []))
     whole = utterance.seconds <= DRAWN_SECONDS + 0.1
     caption = "" if whole else f"The first {DRAWN_SECONDS:.0f} seconds, to be seen and heard."
-    sound = Audio(_flac(samples, rate), f"Utterance {utterance.id}")
+    sound = Audio(to_flac(samples, rate), f"Utterance {utterance.id}")
     return Part(title, [facts, texts, sound, Picture(svg, alt, caption, wide=True)])
-
-
-def _flac(samples: np.ndarray, rate: int) -> bytes:
-    """Samples `[samples]` as a FLAC file of 16 bits."""
-    import soundfile
-
-    played = min(rate, PLAYED_HZ)
-    buffer = io.BytesIO()
-    soundfile.write(
-        buffer, resample(samples, rate, played).clip(-1, 1), played, format="FLAC", subtype="PCM_16"
-    )
-    return buffer.getvalue()

@@ -10,7 +10,7 @@ from dataclasses import replace
 from random import Random
 
 from domains.grammar import Grammar, Part, Sentence, distinct, part_of
-from domains.travel import AIRLINES, CITIES, INTENTS, SYMBOLS
+from domains.travel import AIRLINES, CITIES, INTENTS, SYMBOLS, generate
 from domains.written import SPOKEN, Passage, Style, write
 
 MORE_CITIES = (
@@ -134,3 +134,14 @@ def written(count: int, seed: int = 17, part: Part = "train") -> list[Passage]:
     """
     random = Random(f"{seed} {part} styles")
     return [write(sentence, random, random.choice(STYLES), NAMES) for sentence in spoken(count, seed, part)]
+
+
+def as_spoken(count: int, seed: int = 17, part: Part = "train") -> list[Passage]:
+    """The requests of `travel.generate` as a recognizer writes them; in training, a third as people do.
+
+    Raises:
+        GrammarError: there are not that many.
+    """
+    random = Random(f"{seed} {part} styles")
+    styles = (SPOKEN, SPOKEN, Style()) if part == "train" else (SPOKEN,)
+    return [write(sentence, random, random.choice(styles), NAMES) for sentence in generate(count, seed, part)]

@@ -18,6 +18,7 @@ READERS: dict[str, Callable[[Path, CorpusConfig], list[RawSentence]]] = {
     "conll": conll.read,
     "jsonl": json_lines.read,
 }
+EMBEDDED = ("travel", "spoken_travel")
 
 
 def load_corpus(config: CorpusConfig) -> dict[str, list[Sentence]]:
@@ -28,7 +29,7 @@ def load_corpus(config: CorpusConfig) -> dict[str, list[Sentence]]:
     Raises:
         CorpusError: the corpus is not where, or not what, it was said to be; says what and where.
     """
-    if config.kind == "travel":
+    if config.kind in EMBEDDED:
         from slot_filling.corpora.travel import load
 
         return load(config)
@@ -44,14 +45,14 @@ def load_parts(config: CorpusConfig, data: Path) -> dict[str, list[Sentence]]:
     """The parts that `data` has, as they are, for evaluation; a single file is called "all".
 
     Args:
-        config: kind, scheme and columns; `config.data` is not looked at. For kind travel the format is that
+        config: kind, scheme and columns; `config.data` is not looked at. For an embedded kind the format is that
             of `data`: a seq.in folder or parts in such, JSON lines, or else CoNLL columns.
         data: file or folder.
 
     Raises:
         CorpusError: there is nothing to read, or it is wrong; says what and where.
     """
-    if config.kind == "travel":
+    if config.kind in EMBEDDED:
         config = config.model_copy(update={"kind": kind_of(data)})
     raw = {part: READERS[config.kind](path, config) for part, path in find(data, config).items()}
     return settle(raw, config.scheme, data)

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 from slot_filling.schemes import SchemeName
 from training.config import Settings
 
-CorpusKind = Literal["travel", "atis", "snips", "conll", "jsonl"]
+CorpusKind = Literal["travel", "spoken_travel", "atis", "snips", "conll", "jsonl"]
 
 
 class CorpusConfig(Settings):

@@ -1,12 +1,14 @@
-"""The embedded corpus: travel requests of `domains.travel_text`, in spoken and in written form.
+"""The embedded corpora: travel requests. Nothing is downloaded.
 
-Nothing is downloaded. Half of the names and of the templates in dev and in test are not in training.
+"travel" has those of `domains.travel_text`, in spoken and in written form; half of the names and of the templates in
+dev and in test are not in training. "spoken_travel" has those of `domains.travel`, which are also what the recognizer's
+embedded corpus says; dev and test are as a recognizer writes them.
 """
 
 from typing import get_args
 
 from domains.grammar import Part
-from domains.travel_text import written
+from domains.travel_text import as_spoken, written
 from domains.written import Passage
 from slot_filling.corpora.config import CorpusConfig
 from slot_filling.schemes import tags_of
@@ -30,10 +32,11 @@ def load(config: CorpusConfig) -> dict[str, list[Sentence]]:
         )
     held_out = round(config.sentences * DEV_AND_TEST_SHARE)
     sizes = {"train": config.sentences - 2 * held_out, "dev": held_out, "test": held_out}
+    make = written if config.kind == "travel" else as_spoken
     return {
         part: [
             to_sentence(passage, f"travel {part} {number}")
-            for number, passage in enumerate(written(sizes[part], config.split_seed, part), 1)
+            for number, passage in enumerate(make(sizes[part], config.split_seed, part), 1)
         ]
         for part in get_args(Part)
     }

@@ -1,0 +1,1 @@
+"""Speech to slots, trained and measured whole."""

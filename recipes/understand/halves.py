@@ -1,0 +1,49 @@
+"""The two halves that the recipe joins: runs that are there are taken as they are, others are trained."""
+
+from pathlib import Path
+
+from asr import Transcriber
+from asr.config import RecognizerConfig
+from recipes.understand.settings import ROOT, UnderstandSettings
+from slot_filling import Tagger
+from slot_filling.config import NoiseConfig, TaggerConfig
+
+CLEAN = "-clean"
+"""What the run of the tagger without noise is called, after the name of the other."""
+
+
+def recognizer(settings: UnderstandSettings, runs: Path, cache: Path, quiet: bool) -> Transcriber:
+    """The recognizer's run, trained if it is not, and tuned if it is not."""
+    from asr import experiment
+
+    config = RecognizerConfig.read(ROOT / settings.recognizer, settings.recognizer_changes)
+    run = runs / config.name
+    if not (run / "metrics.json").exists():
+        experiment.train(config, runs, cache, quiet=quiet)
+    transcriber = Transcriber.load(run)
+    if transcriber.decoding.method == "beam":
+        return transcriber
+    _tune(transcriber, cache, quiet)
+    return Transcriber.load(run)
+
+
+def _tune(transcriber: Transcriber, cache: Path, quiet: bool) -> None:
+    """As `sluice tune RUN` does it."""
+    from asr.corpora import load_corpus
+    from asr.tuning import of_transcripts, save_tuning, tune_run
+
+    rows = load_corpus(transcriber.config.corpus, cache)
+    candidates = of_transcripts(list(rows["train"]["text"]))
+    save_tuning(transcriber, tune_run(transcriber, rows["dev"], candidates, quiet=quiet))
+
+
+def taggers(settings: UnderstandSettings, runs: Path, quiet: bool) -> dict[str, Tagger]:
+    """The tagger with noise in training, and without, by what to call them."""
+    from slot_filling import experiment
+
+    config = TaggerConfig.read(ROOT / settings.tagger, settings.tagger_changes)
+    clean = config.model_copy(update={"name": config.name + CLEAN, "noise": NoiseConfig()})
+    for each in (config, clean):
+        if not (runs / each.name / "metrics.json").exists():
+            experiment.train(each, runs, quiet=quiet)
+    return {"trained with noise": Tagger.load(runs / config.name), "without": Tagger.load(runs / clean.name)}

@@ -1,0 +1,160 @@
+"""The joined halves on dev, where the tagger's weight is chosen, and once on test."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asr import Transcriber
+from asr.corpora import load_corpus
+from asr.examples import read_row
+from asr.transcript import Transcript
+from domains.grammar import Part
+from domains.travel import generate
+from recipes.understand.evaluation import Answer, Counts, count, is_right, truth, word_error_rate
+from recipes.understand.settings import UnderstandSettings
+from slot_filling import Tagger
+from sluice.understanding import Understander, Understanding
+from training.progress import track
+
+
+@dataclass(frozen=True)
+class Request:
+    """One recording of a part, what it says, and what the recognizer makes of it."""
+
+    number: int
+    speaker: str
+    samples: np.ndarray
+    sample_rate: int
+    gold: Answer
+    heard: Transcript
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A request of test that was not understood."""
+
+    request: Request
+    understood: Understanding
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that the recipe finds out."""
+
+    weight: float
+    """The tagger's, chosen on dev."""
+    by_weight: list[tuple[float, Counts]]
+    """What each weight gives on dev."""
+    rows: dict[str, tuple[dict[str, Any], Counts]]
+    """Errors over words and counts of test, by what was tagged."""
+    misses: list[Miss]
+    """The worst first."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain values."""
+        return {
+            "tagger_weight": self.weight,
+            "dev": [{"weight": weight, **counts.to_dict()} for weight, counts in self.by_weight],
+            "test": {
+                name: {"words": words, **counts.to_dict()} for name, (words, counts) in self.rows.items()
+            },
+        }
+
+
+def measure(
+    settings: UnderstandSettings,
+    transcriber: Transcriber,
+    taggers: Mapping[str, Tagger],
+    cache: Path,
+    quiet: bool,
+) -> Measured:
+    """Choose the weight by slot F1 on dev (of equals, the smaller), then look at test."""
+    robust, *others = taggers
+    tagger, candidates = taggers[robust], settings.candidates
+    dev = requests(transcriber, "dev", candidates, cache, quiet)
+    by_weight = [
+        (weight, counted(dev, answers(understand(dev, transcriber, tagger, candidates, weight))))
+        for weight in sorted(settings.weights)
+    ]
+    weight = max(by_weight, key=lambda each: (each[1].f1, -each[0]))[0]
+    test = requests(transcriber, "test", candidates, cache, quiet)
+    chosen = understand(test, transcriber, tagger, candidates, weight)
+    tried = {
+        "the text itself": [answer_of_text(tagger, request.gold.text) for request in test],
+        "the best reading": answers(understand(test, transcriber, tagger, 1, 0.0)),
+        f"the best of {candidates} by both": answers(chosen),
+    }
+    for name in others:
+        other = taggers[name]
+        tried |= {
+            f"the text itself, tagger {name} noise": [
+                answer_of_text(other, request.gold.text) for request in test
+            ],
+            f"the best of {candidates} by both, tagger {name} noise": answers(
+                understand(test, transcriber, other, candidates, weight)
+            ),
+        }
+    gold = [request.gold for request in test]
+    rows = {name: (word_error_rate(gold, each), count(gold, each)) for name, each in tried.items()}
+    return Measured(weight, by_weight, rows, misses(test, chosen)[: settings.worst])
+
+
+def requests(
+    transcriber: Transcriber, part: Part, candidates: int, cache: Path, quiet: bool
+) -> list[Request]:
+    """The recordings of a part of the recognizer's corpus with their sentences."""
+    corpus, rate = transcriber.config.corpus, transcriber.config.features.sample_rate
+    rows = load_corpus(corpus, cache)[part]
+    sentences = {sentence.text: sentence for sentence in generate(len(rows), corpus.split_seed, part)}
+    samples = [read_row(row, rate) for row in rows]
+    heard = transcriber.transcribe_many(samples, rate, alternatives=candidates - 1)
+    shown = track(heard, f"listening to {part}", total=len(samples), quiet=quiet)
+    return [
+        Request(number, row["speaker"], sound, rate, truth(sentences[row["text"]]), transcript)
+        for number, (row, sound, transcript) in enumerate(zip(rows, samples, shown, strict=True))
+    ]
+
+
+def understand(
+    heard: Sequence[Request], transcriber: Transcriber, tagger: Tagger, candidates: int, weight: float
+) -> list[Understanding]:
+    """Choose among the first readings of each request."""
+    readings = [
+        replace(request.heard, alternatives=request.heard.alternatives[: candidates - 1]) for request in heard
+    ]
+    return Understander(transcriber, tagger, tagger_weight=weight).choose(readings)
+
+
+def answers(understood: Sequence[Understanding]) -> list[Answer]:
+    """What is held against the truth."""
+    return [
+        Answer(each.text, tuple((slot.label, slot.text) for slot in each.slots), each.intent)
+        for each in understood
+    ]
+
+
+def answer_of_text(tagger: Tagger, text: str) -> Answer:
+    """What the tagger alone makes of what was said."""
+    tagging = tagger.tag(text)
+    return Answer(text, tuple((slot.label, slot.text) for slot in tagging.slots), tagging.intent)
+
+
+def counted(heard: Sequence[Request], found: Sequence[Answer]) -> Counts:
+    """Answers held against the truth."""
+    return count([request.gold for request in heard], found)
+
+
+def misses(heard: Sequence[Request], chosen: Sequence[Understanding]) -> list[Miss]:
+    """What was not understood, most slots missed first, then by how sure the answer was."""
+    found = [
+        (Miss(request, each), count([request.gold], [answer]))
+        for request, each, answer in zip(heard, chosen, answers(chosen), strict=True)
+        if not is_right(request.gold, answer)
+    ]
+    found.sort(
+        key=lambda pair: (pair[1].right * 2 - pair[1].gold - pair[1].found, -pair[0].understood.confidence)
+    )
+    return [miss for miss, _ in found]

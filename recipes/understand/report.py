@@ -1,0 +1,112 @@
+"""The page of what was understood: a table, the weight's choice, and the worst requests to be heard."""
+
+from asr.audio import to_flac
+from recipes.understand.evaluation import Counts
+from recipes.understand.measuring import Measured, Miss
+from recipes.understand.settings import UnderstandSettings
+from sluice.understanding import Understanding
+from training.plot import Curve, line_chart
+from training.report import Audio, Bar, Cell, Page, Paragraph, Part, Picture, Section, Table, Texts
+
+HEADER = ["what is tagged", "word errors", "slot F1", "slots right", "intents", "requests right"]
+
+
+def percent(share: float) -> str:
+    """With two places."""
+    return f"{100 * share:.2f}%"
+
+
+def figures_table(measured: Measured) -> Table:
+    """Test, row by row."""
+    lines: list[list[Cell]] = []
+    for name, (words, counts) in measured.rows.items():
+        heard = (
+            f"{percent(words['rate'])} ({words['errors']} / {words['total']})" if words["errors"] else "none"
+        )
+        lines.append([name, heard, *_cells(counts)])
+    caption = (
+        "Test: voices and sentences that neither half has met; a slot is right with its label and its words"
+    )
+    return Table(caption, HEADER, lines, right=range(1, len(HEADER)))
+
+
+def _cells(counts: Counts) -> list[Cell]:
+    return [
+        percent(counts.f1),
+        f"{counts.right} / {counts.gold}, {counts.found} found",
+        percent(counts.intents / max(1, counts.requests)),
+        Bar(counts.whole / max(1, counts.requests), f"{counts.whole} / {counts.requests}"),
+    ]
+
+
+def page(measured: Measured, settings: UnderstandSettings, machine: str) -> Page:
+    """The whole report."""
+    chosen = f"the best of {settings.candidates} by both"
+    _, counts = measured.rows[chosen]
+    words, _ = measured.rows["the best reading"]
+    highlights = [
+        ("slot F1 on recognized text", percent(counts.f1)),
+        ("requests right", percent(counts.whole / max(1, counts.requests))),
+        ("word error rate", percent(words["rate"])),
+    ]
+    facts = [
+        ("test", f"{counts.requests} requests, {counts.gold} slots"),
+        ("tagger's weight", f"{measured.weight:g}, chosen on dev"),
+        ("machine", machine),
+    ]
+    sections = [
+        Section("Figures", [figures_table(measured)]),
+        Section("The tagger's weight", [_weights(measured)]),
+        Section("The worst requests", [_request(miss) for miss in measured.misses] or [Paragraph("None.")]),
+    ]
+    return Page(
+        title=settings.name,
+        subtitle="Speech to slots: a recognizer and a tagger of travel requests",
+        highlights=highlights,
+        facts=facts,
+        sections=sections,
+    )
+
+
+def _weights(measured: Measured) -> Picture:
+    weights = [weight for weight, _ in measured.by_weight]
+    curves = [
+        Curve("slot F1", weights, [counts.f1 for _, counts in measured.by_weight]),
+        Curve(
+            "requests right", weights, [counts.whole / counts.requests for _, counts in measured.by_weight]
+        ),
+    ]
+    svg = line_chart(
+        "dev, by the weight of the tagger's opinion",
+        curves,
+        x_label="weight",
+        percent=True,
+        width=6.5,
+        height=3.0,
+    )
+    figures = ", ".join(f"{weight:g}: {percent(counts.f1)}" for weight, counts in measured.by_weight)
+    return Picture(svg, f"Slot F1 of dev by the tagger's weight: {figures}.")
+
+
+def _request(miss: Miss, readings: int = 3) -> Part:
+    request, understood = miss.request, miss.understood
+    gold = request.gold
+    lines: list[tuple[str, Cell]] = [
+        ("said", gold.text),
+        ("heard", understood.text),
+        ("means", f"{gold.intent}: {_listed([f'{label} {text}' for label, text in gold.slots])}"),
+        ("understood", f"{understood.intent}: {_slots(understood)}"),
+    ]
+    others = [each.text for each in request.heard.alternatives[:readings] if each.text != understood.text]
+    if others:
+        lines.append(("also read", "; ".join(others)))
+    sound = Audio(to_flac(request.samples, request.sample_rate), f"Request {request.number}")
+    return Part(f"Request {request.number}, speaker {request.speaker}", [Texts(lines), sound])
+
+
+def _slots(understood: Understanding) -> str:
+    return _listed([f"{slot.label} {slot.text} ({slot.confidence:.2f})" for slot in understood.slots])
+
+
+def _listed(items: list[str]) -> str:
+    return ", ".join(items) or "no slots"

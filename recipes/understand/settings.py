@@ -1,0 +1,24 @@
+"""What the recipe may be told: `understand.yaml` is read into this."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from training.config import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class UnderstandSettings(Settings):
+    """Two recipes whose runs go together, and what is tried with them."""
+
+    name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="the run's directory in runs/")
+    recognizer: Path = Field(description="recipe of the recognizer, whose corpus is what is measured on")
+    tagger: Path = Field(description="recipe of the tagger, with noise in training")
+    recognizer_changes: list[str] = Field([], description="of the recognizer's recipe, as for --set")
+    tagger_changes: list[str] = Field([], description="of the tagger's recipe, as for --set")
+    candidates: int = Field(8, ge=1, description="readings of the recognizer that are tagged")
+    weights: list[float] = Field(
+        [0, 0.5], min_length=1, description="of the tagger's opinion, to choose from on dev"
+    )
+    worst: int = Field(12, ge=0, description="requests of test that the report plays")

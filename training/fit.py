@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -47,17 +48,17 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class SaveBest(pl.Callback):
-    """Calls `save` whenever the dev error is lower than ever before."""
+    """Calls `save` whenever the dev error is lower than ever before, or as low with a lower dev loss."""
 
     def __init__(self, save: Callable[[], None]) -> None:
         self.save = save
-        self.best = float("inf")
+        self.best = [math.inf, math.inf]
         self.best_epoch = -1
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        error = float(trainer.callback_metrics[MONITOR])
-        if error < self.best:
-            self.best, self.best_epoch = error, trainer.current_epoch
+        figures = [float(trainer.callback_metrics.get(name, 0.0)) for name in (MONITOR, "dev_loss")]
+        if figures < self.best:
+            self.best, self.best_epoch = figures, trainer.current_epoch
             if trainer.is_global_zero:
                 self.save()
 
@@ -65,7 +66,7 @@ class SaveBest(pl.Callback):
         return {"best": self.best, "best_epoch": self.best_epoch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best, self.best_epoch = state_dict["best"], state_dict["best_epoch"]
+        self.best, self.best_epoch = list(state_dict["best"]), state_dict["best_epoch"]
 
 
 class GradientClipping(pl.Callback):
@@ -157,7 +158,8 @@ def fit(
         dev: batches of the dev split.
         run: the run directory; gets `checkpoints/last.ckpt`, `history.json` and TensorBoard's events.
         config: how to train.
-        save_best: writes the model as it stands; called when the dev error is the lowest so far.
+        save_best: writes the model as it stands; called when the dev error is the lowest so far (of equal ones,
+            when the dev loss is).
         not_finite: called when a step is skipped since its gradient is not finite; see `GradientClipping`.
         quiet: show no progress.
 

@@ -22,10 +22,10 @@ def read_history(run: Path) -> list[dict[str, float]]:
 
 
 def best_epoch(history: list[dict[str, float]]) -> int | None:
-    """The place in `history` of the epoch whose model was kept: the first with the lowest dev error."""
-    errors = [epoch.get("dev_error", math.nan) for epoch in history]
-    known = [error for error in errors if math.isfinite(error)]
-    return errors.index(min(known)) if known else None
+    """The place in `history` of the epoch whose model was kept: of those of lowest dev error that of lowest dev loss."""
+    figures = [(epoch.get("dev_error", math.nan), epoch.get("dev_loss", 0.0)) for epoch in history]
+    known = [each for each in figures if math.isfinite(each[0])]
+    return figures.index(min(known)) if known else None
 
 
 CLIPPED = {"clipped_by_norm": "steps, by norm", "clipped_by_value": "values, by value"}
@@ -52,7 +52,7 @@ def learning_curves(
         kept = ", ".join(f"{label} {chosen[name]:.2%}" for name, label in errors.items() if name in chosen)
         blocks.append(
             Paragraph(
-                f"The model of epoch {_number(chosen, best)} was kept, the first with the lowest dev error "
+                f"The model of epoch {_number(chosen, best)} was kept, which has the lowest dev error "
                 f"({kept or chosen['dev_error']}), of {len(history)} trained. A dashed line marks it."
             )
         )

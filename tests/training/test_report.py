@@ -143,9 +143,12 @@ def test_learning_curves_name_the_kept_epoch_and_hold_every_figure() -> None:
     assert any("14.3% at its lowest" in (tag.get("aria-label") or "") for tag in reader.all("div"))
 
 
-def test_the_first_of_equal_epochs_is_the_best_and_unknown_errors_are_none() -> None:
+def test_of_equal_epochs_the_lower_loss_or_the_first_is_the_best_and_unknown_errors_are_none() -> None:
     errors = [math.nan, 0.5, 0.2, 0.3, 0.2, math.inf]
     assert best_epoch([{"dev_error": error} for error in errors]) == 2
+    losses = [0.1, 0.1, 3.0, 0.1, 2.0, 0.1]
+    both = [{"dev_error": error, "dev_loss": loss} for error, loss in zip(errors, losses, strict=True)]
+    assert best_epoch(both) == 4
     assert best_epoch([{"dev_error": math.nan}, {}]) is None
 
 

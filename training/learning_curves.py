@@ -22,7 +22,7 @@ def read_history(run: Path) -> list[dict[str, float]]:
 
 
 def best_epoch(history: list[dict[str, float]]) -> int | None:
-    """The place in `history` of the epoch whose model was kept: of those of lowest dev error that of lowest dev loss."""
+    """The place in `history` of the epoch that was kept: of those of lowest dev error that of lowest dev loss."""
     figures = [(epoch.get("dev_error", math.nan), epoch.get("dev_loss", 0.0)) for epoch in history]
     known = [each for each in figures if math.isfinite(each[0])]
     return figures.index(min(known)) if known else None

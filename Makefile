@@ -8,7 +8,7 @@ FROM   ?=
 SET    ?=
 BIN     = $(VENV)/bin
 
-.PHONY: help setup recipe-ctc recipe-slots recipe-slots-cells recipe-slots-heads recipe-slots-ablation recipe-memory test test-fast lint bench clean
+.PHONY: help setup recipe-ctc recipe-slots recipe-slots-cells recipe-slots-heads recipe-slots-ablation recipe-understand recipe-memory test test-fast lint bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -49,6 +49,10 @@ recipe-slots-heads: setup ## compare the five heads on ATIS (DATA=, SET=)
 recipe-slots-ablation: setup ## what each setting of the ATIS recipe does (DATA=, SET=)
 	@$(BIN)/python recipes/slots/comparison/run.py ablation $(if $(DATA),--data $(DATA)) \
 		$(foreach setting,$(SET),--set $(setting))
+
+recipe-understand: setup ## speech to slots: train both halves, join and measure them (SET=)
+	@echo "== Training a recognizer and a tagger of travel requests; runs that are there are taken"
+	@$(BIN)/python recipes/understand/run.py $(foreach setting,$(SET),--set '$(setting)')
 
 recipe-memory: setup ## show how long each recurrent cell remembers, and why (SET=)
 	@echo "== Training small networks of every cell; what is finished is kept"

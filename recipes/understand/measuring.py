@@ -71,7 +71,7 @@ def measure(
     cache: Path,
     quiet: bool,
 ) -> Measured:
-    """Choose the weight by slot F1 on dev (of equals, the smaller), then look at test."""
+    """Choose the weight by slot F1 on dev, then look at test."""
     robust, *others = taggers
     tagger, candidates = taggers[robust], settings.candidates
     dev = requests(transcriber, "dev", candidates, cache, quiet)
@@ -79,7 +79,7 @@ def measure(
         (weight, counted(dev, answers(understand(dev, transcriber, tagger, candidates, weight))))
         for weight in sorted(settings.weights)
     ]
-    weight = max(by_weight, key=lambda each: (each[1].f1, -each[0]))[0]
+    weight = choose_weight(by_weight)
     test = requests(transcriber, "test", candidates, cache, quiet)
     chosen = understand(test, transcriber, tagger, candidates, weight)
     tried = {
@@ -100,6 +100,13 @@ def measure(
     gold = [request.gold for request in test]
     rows = {name: (word_error_rate(gold, each), count(gold, each)) for name, each in tried.items()}
     return Measured(weight, by_weight, rows, misses(test, chosen)[: settings.worst])
+
+
+def choose_weight(by_weight: Sequence[tuple[float, Counts]]) -> float:
+    """The weight with the best slot F1; of several such, the one in the middle, far from where it gets worse."""
+    best = max(counts.f1 for _, counts in by_weight)
+    good = sorted(weight for weight, counts in by_weight if counts.f1 == best)
+    return good[len(good) // 2]
 
 
 def requests(

@@ -9,8 +9,8 @@ import pytest
 from asr.corpora.espeak import EspeakError, synthesizer
 from asr.transcript import Transcript, Word
 from domains.travel import generate
-from recipes.understand.evaluation import Answer, count, is_right, truth, word_error_rate
-from recipes.understand.measuring import Request, misses, understand
+from recipes.understand.evaluation import Answer, Counts, count, is_right, truth, word_error_rate
+from recipes.understand.measuring import Request, choose_weight, misses, understand
 from recipes.understand.run import HERE, main
 from recipes.understand.settings import ROOT, UnderstandSettings
 from slot_filling.config import TaggerConfig
@@ -87,6 +87,14 @@ def test_no_more_readings_are_tagged_than_asked_for() -> None:
     listener = Listener()
     understand([request(0, "a", "b", "c", "d")], None, listener, 2, 1.0)  # type: ignore[arg-type]
     assert listener.seen == ["a", "b"]
+
+
+def test_of_equally_good_weights_the_middle_one_is_chosen() -> None:
+    def right(count: int) -> Counts:
+        return Counts(count, 10, 10, 0, 0, 5)
+
+    assert choose_weight([(0, right(7)), (1, right(9)), (2, right(9)), (4, right(9)), (8, right(8))]) == 2
+    assert choose_weight([(0, right(9)), (1, right(8))]) == 0
 
 
 def test_its_settings_hold() -> None:

@@ -59,13 +59,15 @@ class AudioInfo:
     duration_seconds: float
 
 
-def audio_info(path: str | Path) -> AudioInfo:
+def audio_info(path: str | Path, *, longest_seconds: float | None = None) -> AudioInfo:
     """Rate (Hz), channels and length of a file, from its header where that can be believed.
+
+    Of a file that is longer than `longest_seconds` no more than that is decoded.
 
     Raises:
         AudioError: as `read_audio`, except for what only decoding finds (damage in FLAC or MP3, NaN).
     """
-    with closing(open_sound(Path(path))) as sound:
+    with closing(open_sound(Path(path), longest_seconds)) as sound:
         seconds = sound.frames / sound.sample_rate
         return AudioInfo(sound.path, sound.sample_rate, sound.channels, sound.frames, seconds)
 
@@ -76,6 +78,7 @@ def read_audio(
     *,
     start_seconds: float | None = None,
     end_seconds: float | None = None,
+    longest_seconds: float | None = None,
 ) -> tuple[np.ndarray, int]:
     """Read a file, or the part of it between two times, as mono.
 
@@ -88,15 +91,16 @@ def read_audio(
         sample_rate: wanted rate in Hz; the file's own if not given.
         start_seconds: where the part begins; the file's beginning if not given.
         end_seconds: where the part ends; the file's end if not given.
+        longest_seconds: files that are longer are refused, with no more of them decoded than that.
 
     Returns:
         float32 samples `[samples]`, nominally within ±1, and their rate in Hz.
 
     Raises:
         AudioError: the file is missing, empty, not audio, truncated, shorter than 20 ms, holds NaN or
-            infinity, or the wanted part lies outside it.
+            infinity, or the wanted part lies outside it; AudioTooLong.
     """
-    with closing(open_sound(Path(path))) as sound:
+    with closing(open_sound(Path(path), longest_seconds)) as sound:
         first, last = _part(sound, start_seconds, end_seconds)
         rate = sample_rate or sound.sample_rate
         mono = np.concatenate([np.zeros(0, np.float32), *_mono_blocks(sound, first, last, rate)])

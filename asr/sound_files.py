@@ -20,11 +20,21 @@ BLOCK_FRAMES = 1 << 16
 
 _LOST_SECONDS = 0.02  # a file may end this much before its header says
 _STREAMED_BYTES = 0x7FFF0000  # programs that write WAV to a pipe promise this much or more: length unknown
+_ONLY_FILES = {
+    # FFmpeg also reads playlists and manifests, and would open the files and addresses that they name.
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aac,asf,amr,amrnb,amrwb,flac,ogg,mp3,wav,w64,aiff,au,"
+    "caf,avi,mpegts,mpeg,flv",
+    "protocol_whitelist": "file",
+}
 _UNKNOWN_FRAMES = 1 << 62  # what libsndfile says of FLAC written to a pipe is larger
 
 
 class AudioError(UserError):
     """Audio that is missing, unreadable, damaged, too short or not made of finite numbers."""
+
+
+class AudioTooLong(AudioError):
+    """Audio that goes on for longer than was allowed."""
 
 
 class SoundFile(Protocol):
@@ -46,11 +56,16 @@ class SoundFile(Protocol):
         """Give the file back."""
 
 
-def open_sound(path: Path) -> SoundFile:
+def open_sound(path: Path, longest_seconds: float | None = None) -> SoundFile:
     """Open a file that has at least one frame.
 
+    Args:
+        path: the file.
+        longest_seconds: longer ones are refused, before they are decoded where the header says it, and otherwise
+            as soon as so much is decoded.
+
     Raises:
-        AudioError: missing, empty, not audio, a header alone, or visibly truncated.
+        AudioError: missing, empty, not audio, a header alone, or visibly truncated; AudioTooLong.
     """
     import soundfile
 
@@ -58,10 +73,13 @@ def open_sound(path: Path) -> SoundFile:
     try:
         sound: SoundFile = LibsndfileSound(path)
     except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: .raw, a format without a header
-        sound = _open_container(path, str(error))
+        sound = _open_container(path, str(error), longest_seconds)
     if sound.frames > _UNKNOWN_FRAMES:
         sound.close()
-        sound = _open_container(path, "its header does not say how long it is")
+        sound = _open_container(path, "its header does not say how long it is", longest_seconds)
+    if longest_seconds is not None and sound.frames > longest_seconds * sound.sample_rate:
+        sound.close()
+        raise _too_long(path, longest_seconds)
     if sound.frames == 0:
         sound.close()
         raise AudioError(
@@ -142,12 +160,12 @@ class ContainerSound:
     count; and every read decodes from the beginning, since seeking is not exact.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, longest_seconds: float | None = None):
         import av
 
         self.path = path
         try:
-            with av.open(str(path.absolute())) as container:
+            with av.open(str(path.absolute()), options=_ONLY_FILES) as container:
                 if not container.streams.audio:
                     raise AudioError(f"{path}: holds no audio")
                 stream = container.streams.audio[0]
@@ -158,7 +176,10 @@ class ContainerSound:
         except av.FFmpegError as error:
             raise AudioError(f"{path}: is not an audio file that can be read ({error})") from error
         self.frames = 0
-        self.frames = sum(len(block) for block in self.blocks(0, _UNKNOWN_FRAMES))
+        most = _UNKNOWN_FRAMES if longest_seconds is None else int(longest_seconds * self.sample_rate) + 1
+        self.frames = sum(len(block) for block in self.blocks(0, most))
+        if self.frames == most and longest_seconds is not None:
+            raise _too_long(path, longest_seconds)
         held_seconds = self.frames / self.sample_rate
         if not estimated and held_seconds < promised_seconds - 0.2 - 0.01 * promised_seconds:
             raise _truncated(path, promised_seconds, held_seconds)
@@ -169,7 +190,7 @@ class ContainerSound:
 
         position = 0
         try:
-            with av.open(str(self.path.absolute())) as container:
+            with av.open(str(self.path.absolute()), options=_ONLY_FILES) as container:
                 resampler = av.AudioResampler(format="flt", rate=self.sample_rate)
                 for decoded in container.decode(container.streams.audio[0]):
                     for frame in resampler.resample(decoded):
@@ -214,7 +235,11 @@ def _sphere_frames(path: Path) -> int | None:
     return int(count[1]) if count else None
 
 
-def _open_container(path: Path, reason: str) -> ContainerSound:
+def _too_long(path: Path, longest_seconds: float) -> AudioTooLong:
+    return AudioTooLong(f"{path}: is longer than the {longest_seconds:g} s of audio that are allowed")
+
+
+def _open_container(path: Path, reason: str, longest_seconds: float | None = None) -> ContainerSound:
     """Open with FFmpeg what libsndfile refused for `reason`; or say what the file is instead."""
     with path.open("rb") as file:
         head = file.read(1024)
@@ -228,7 +253,7 @@ def _open_container(path: Path, reason: str) -> ContainerSound:
             f"{path}: this file cannot be read without the extra 'formats' (pip install 'sluice[formats]'); "
             f"or convert it to WAV or FLAC ({reason})"
         )
-    return ContainerSound(path)
+    return ContainerSound(path, longest_seconds)
 
 
 def _is_text(head: bytes) -> bool:

@@ -76,11 +76,13 @@ def _weights(measured: Measured) -> Picture:
             "requests right", weights, [counts.whole / counts.requests for _, counts in measured.by_weight]
         ),
     ]
+    low = min(min(curve.y) for curve in curves)
     svg = line_chart(
         "dev, by the weight of the tagger's opinion",
         curves,
         x_label="weight",
         percent=True,
+        limits=(max(0.0, low - 0.05), 1.0),
         width=6.5,
         height=3.0,
     )

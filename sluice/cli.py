@@ -6,7 +6,19 @@ import os
 import sys
 from collections.abc import Sequence
 
-from sluice.commands import align, evaluate, features, lm, manifest, tag, train, transcribe, tune, understand
+from sluice.commands import (
+    align,
+    evaluate,
+    features,
+    lm,
+    manifest,
+    serve,
+    tag,
+    train,
+    transcribe,
+    tune,
+    understand,
+)
 from training.errors import UserError
 
 COMMANDS = {
@@ -18,6 +30,7 @@ COMMANDS = {
     "tune": tune,
     "tag": tag,
     "understand": understand,
+    "serve": serve,
     "features": features,
     "manifest": manifest,
 }

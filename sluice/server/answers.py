@@ -1,0 +1,96 @@
+"""How a batch of jobs is answered: like with like, the shortest first, and nobody suffers from a neighbour."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from asr.transcript import Transcript
+from slot_filling.tagging import Tagging
+from sluice.server.parts import Parts
+from sluice.server.pictures import posteriors
+from sluice.server.worker import Job
+from sluice.understanding import Understanding
+
+log = logging.getLogger(__name__)
+
+Answerer = Callable[[Parts, Sequence[Job]], Iterable[Any]]
+
+
+def answer_all(parts: Parts, jobs: Sequence[Job]) -> None:
+    """Set every job's answer, as soon as it is there."""
+    order = sorted(jobs, key=lambda job: (job.kind, _readings(parts, job), job.seconds))
+    for (kind, _), group in groupby(order, key=lambda job: (job.kind, _readings(parts, job))):
+        _answer_group(parts, ANSWERS[kind], list(group))
+
+
+def _readings(parts: Parts, job: Job) -> int:
+    """Readings that are looked at: jobs with the same number are answered alike alone and together."""
+    if job.kind == "understand" and parts.understander is not None:
+        return max(job.alternatives, parts.understander.candidates - 1)
+    return job.alternatives
+
+
+def _answer_group(parts: Parts, answerer: Answerer, jobs: Sequence[Job]) -> None:
+    try:
+        for job, answer in zip(jobs, answerer(parts, jobs), strict=True):
+            job.answer.set_result(answer)
+    except Exception as error:
+        left = [job for job in jobs if not job.answer.done()]
+        if len(jobs) == 1:
+            left[0].answer.set_exception(error)
+            return
+        log.warning("a batch failed (%s); each of its requests is tried alone", error)
+        for job in left:
+            _answer_group(parts, answerer, [job])
+
+
+def _transcribe(parts: Parts, jobs: Sequence[Job]) -> Iterable[Transcript]:
+    samples = (job.content for job in jobs)
+    return parts.need_transcriber().transcribe_many(samples, batch_size=len(jobs))
+
+
+def _understand(parts: Parts, jobs: Sequence[Job]) -> Iterable[Understanding]:
+    understander = parts.need_understander()
+    samples = (job.content for job in jobs)
+    most = max(job.alternatives for job in jobs)
+    found = understander.understand_many(samples, batch_size=len(jobs), alternatives=most)
+    for job, each in zip(jobs, found, strict=True):
+        yield replace(each, alternatives=each.alternatives[: job.alternatives])
+
+
+def _tag(parts: Parts, jobs: Sequence[Job]) -> Iterable[list[Tagging]]:
+    texts = [text for job in jobs for text in job.content]
+    found = iter(parts.need_tagger().tag_many(texts, alternatives=jobs[0].alternatives))
+    for job in jobs:
+        yield [next(found) for _ in job.content]
+
+
+def _posteriors(parts: Parts, jobs: Sequence[Job]) -> Iterable[dict[str, Any]]:
+    for job in jobs:
+        yield posteriors(parts.need_transcriber(), job.content)
+
+
+ANSWERS: dict[str, Answerer] = {
+    "transcribe": _transcribe,
+    "understand": _understand,
+    "tag": _tag,
+    "posteriors": _posteriors,
+}
+"""By kind of job: from jobs to their answers, in order."""
+
+
+def warm_up(parts: Parts) -> None:
+    """Answer one of each kind, so that what is compiled or read at first use is there before anybody waits."""
+    jobs = [Job("tag", ["one two"])] if parts.tagger else []
+    if parts.transcriber:
+        rate = parts.transcriber.config.features.sample_rate
+        noise = np.random.default_rng(0).normal(0, 0.05, rate).astype(np.float32)
+        kinds = ["transcribe", "posteriors"] + ["understand"] * (parts.understander is not None)
+        jobs += [Job(kind, noise, 1.0) for kind in kinds]
+    answer_all(parts, jobs)
+    for job in jobs:
+        job.answer.result()

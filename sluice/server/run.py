@@ -1,0 +1,70 @@
+"""A server from its start to its end by a signal."""
+
+import logging
+import signal
+import socket
+
+from sluice.server.answers import warm_up
+from sluice.server.app import create_app
+from sluice.server.parts import Parts
+from sluice.server.settings import ServerSettings
+from training.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+def serve(parts: Parts, settings: ServerSettings) -> None:
+    """Answer requests until SIGTERM or SIGINT; what was accepted by then is still answered.
+
+    Raises:
+        UserError: the address is taken, or is none of this machine's.
+    """
+    import uvicorn
+
+    listening = listen(settings)
+    app = create_app(parts, settings)
+    warm_up(parts)
+    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="on")
+    server = uvicorn.Server(config)
+    app.state.service.is_stopping = lambda: server.should_exit
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # Uvicorn raises the signal again once it is done, for whoever was there before it: here that is no news, so that
+    # the process ends as one does that has done its work.
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        log.info("%s", _announcement(listening, settings))
+        server.run(sockets=[listening])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    log.info("Stopped.")
+
+
+def listen(settings: ServerSettings) -> socket.socket:
+    """A socket that queues connections from now on.
+
+    Raises:
+        UserError: as `serve`.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=1024)
+    except OSError as error:
+        raise UserError(
+            f"cannot listen on {settings.host}, port {settings.port}: {error.strerror or error}; choose another "
+            "--host or --port"
+        ) from error
+
+
+def _announcement(listening: socket.socket, settings: ServerSettings) -> str:
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    lines = [f"Listening on http://{shown}:{port} (Ctrl-C ends it)"]
+    if not settings.is_local and settings.api_key is None:
+        lines.append(
+            f"WARNING: everybody who can reach {shown} can use this server; give --api-key, or --host 127.0.0.1"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,113 @@
+"""One thread that answers: what has arrived together is answered together."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from threading import Condition, Thread
+from typing import Any
+
+from sluice.server.errors import too_busy
+
+GATHER_SECONDS = 0.005
+"""How long a batch that is not full waits for more."""
+WAITING_SECONDS = 3600.0
+"""Most audio that waits in memory, decoded: about 230 MB at 16 kHz."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something to answer."""
+
+    kind: str
+    """Of `answers.ANSWERS`."""
+    content: Any
+    """Samples `[samples]` at the recognizer's rate, or texts."""
+    seconds: float = 0.0
+    """Of audio in it."""
+    alternatives: int = 0
+    answer: "Future[Any]" = field(default_factory=Future)
+
+
+class Worker:
+    """A bounded queue and the thread that empties it; torch runs in this thread alone."""
+
+    def __init__(
+        self,
+        answer: Callable[[list[Job]], None],
+        batch: int,
+        measure: Callable[[int], None] = lambda size: None,
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            answer: sets the answers of a batch; what it raises becomes the answer of those it left without.
+            batch: most jobs at once.
+            measure: told the size of each batch.
+        """
+        self._answer, self._batch, self._measure = answer, batch, measure
+        self._waiting: list[Job] = []
+        self._changed = Condition()
+        self._closing = False
+        self._job_seconds = 0.1  # what a job took lately
+        self._thread = Thread(target=self._run, name="worker", daemon=True)
+        self._thread.start()
+
+    def __len__(self) -> int:
+        """Jobs that wait."""
+        return len(self._waiting)
+
+    def submit(self, job: Job) -> "Future[Any]":
+        """Let a job wait for its turn.
+
+        Raises:
+            ApiError: 429, too much audio waits.
+        """
+        with self._changed:
+            waiting = sum(each.seconds for each in self._waiting)
+            if self._closing or (waiting and waiting + job.seconds > WAITING_SECONDS):
+                raise too_busy(self.patience())
+            self._waiting.append(job)
+            self._changed.notify_all()
+        return job.answer
+
+    def patience(self) -> float:
+        """Seconds until what waits is answered, as far as can be told."""
+        return (1 + len(self._waiting)) * self._job_seconds
+
+    def close(self) -> None:
+        """Answer what waits, then end."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while jobs := self._take():
+            live = [job for job in jobs if job.answer.set_running_or_notify_cancel()]
+            if not live:  # whoever asked has gone
+                continue
+            self._measure(len(live))
+            started = time.monotonic()
+            try:
+                self._answer(live)
+            except BaseException as error:  # a thread that ended would leave everybody waiting
+                _fail(live, error)
+            self._job_seconds = 0.8 * self._job_seconds + 0.2 * (time.monotonic() - started) / len(live)
+
+    def _take(self) -> Sequence[Job]:
+        """The next batch, as soon as there is one; none when all is done."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closing)
+            self._changed.wait_for(
+                lambda: len(self._waiting) >= self._batch or self._closing, timeout=GATHER_SECONDS
+            )
+            jobs = self._waiting[: self._batch]
+            del self._waiting[: self._batch]
+            return jobs
+
+
+def _fail(jobs: Sequence[Job], error: BaseException) -> None:
+    for job in jobs:
+        if not job.answer.done():
+            job.answer.set_exception(error)

@@ -86,6 +86,19 @@ def test_slots_have_times_places_and_the_probability_that_all_is_right() -> None
     assert two.confidence == pytest.approx(0.8 * 0.9**2)
 
 
+def test_it_is_had_from_the_package_which_alone_brings_no_torch() -> None:
+    import subprocess
+    import sys
+
+    import sluice
+
+    assert sluice.Understander is Understander
+    with pytest.raises(AttributeError, match="Nonsense"):
+        sluice.Nonsense  # noqa: B018
+    alone = "import sys, sluice, sluice.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", alone], check=False).returncode == 0
+
+
 def test_silence_means_nothing() -> None:
     tagger = FixedTagger({"": 1.0}, {})
     (quiet,) = Understander(None, tagger).choose([transcript("", -0.1)])  # type: ignore[arg-type]

@@ -10,10 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field
 
+from asr.config import ConfidenceConfig
 from training.calibration import expected_calibration_error
-from training.config import Settings
 
 if TYPE_CHECKING:
     from asr.decoding import Hypothesis
@@ -26,15 +25,6 @@ FOLDS = 5
 FEWEST_WORDS = 50
 PENALTY = 1.0
 """On the squares of weights of standardized features."""
-
-
-class ConfidenceConfig(Settings):
-    """Weights of the logistic regression that `calibrate` fits; each is of a log-odds."""
-
-    bias: float = 0.0
-    lowest: float = Field(0.0, description="of the lowest posterior of the word's letters and spaces around")
-    mean: float = Field(0.0, description="of the geometric mean of the posteriors of its letters")
-    share: float = Field(0.0, description="of the share of the n-best list that has this word at this place")
 
 
 def word_confidences(

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from asr.confidence import ConfidenceConfig
 from training.config import Settings, TrainingConfig
 
 CorpusKind = Literal["travel", "an4", "fsdd", "ljspeech", "librispeech", "manifest"]
@@ -100,6 +99,15 @@ class TokensConfig(Settings):
 
     kind: Literal["characters", "subwords"] = "characters"
     size: int = Field(200, ge=10, description="number of subwords (kind: subwords)")
+
+
+class ConfidenceConfig(Settings):
+    """Weights of the logistic regression that `asr.confidence` fits; each is of a log-odds."""
+
+    bias: float = 0.0
+    lowest: float = Field(0.0, description="of the lowest posterior of the word's letters and spaces around")
+    mean: float = Field(0.0, description="of the geometric mean of the posteriors of its letters")
+    share: float = Field(0.0, description="of the share of the n-best list that has this word at this place")
 
 
 class DecodingConfig(Settings):

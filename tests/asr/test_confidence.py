@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from asr.confidence import (
-    ConfidenceConfig,
     calibrate,
     fit_logistic,
     right_words,
     word_confidences,
     word_features,
 )
+from asr.config import ConfidenceConfig
 from asr.decoding import Hypothesis
 from asr.tokens import Tokens
 

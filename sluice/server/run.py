@@ -35,7 +35,7 @@ def serve(parts: Parts, settings: ServerSettings) -> None:
     # the process ends as one does that has done its work.
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        log.info("%s", _announcement(listening, settings))
+        log.info("%s", announcement(listening, settings))
         server.run(sockets=[listening])
     finally:
         for number, handler in before.items():
@@ -59,7 +59,8 @@ def listen(settings: ServerSettings) -> socket.socket:
         ) from error
 
 
-def _announcement(listening: socket.socket, settings: ServerSettings) -> str:
+def announcement(listening: socket.socket, settings: ServerSettings) -> str:
+    """What a person is told when it listens."""
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     lines = [f"Listening on http://{shown}:{port} (Ctrl-C ends it)"]

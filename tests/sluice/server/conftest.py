@@ -1,0 +1,77 @@
+"""Tiny models, and servers of them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
+pytest.importorskip("httpx", reason="the extra 'test' is not installed")
+
+from fastapi.testclient import TestClient
+
+from asr import Transcriber
+from asr.config import RecognizerConfig
+from asr.tokens import Tokens
+from slot_filling import Tagger
+from slot_filling.config import TaggerConfig
+from slot_filling.sentences import Sentence
+from slot_filling.vocabulary import Vocabulary
+from sluice.server.app import create_app
+from sluice.server.parts import Parts, load_parts
+from sluice.server.settings import ServerSettings
+from tests.conftest import RECIPES
+from tests.tones import SETTINGS
+
+Client = Callable[..., TestClient]
+
+
+@pytest.fixture(scope="session")
+def random_recognizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained recognizer of the tones' letters, for tests that do not care what it hears."""
+    torch.manual_seed(1)
+    run = tmp_path_factory.mktemp("recognizers") / "random"
+    config = RecognizerConfig.read(RECIPES / "manifest.yaml", SETTINGS)
+    Transcriber(config, Tokens.learn(["abcde "])).save(run)
+    return run
+
+
+@pytest.fixture(scope="session")
+def random_tagger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained tagger of the tones' words."""
+    torch.manual_seed(3)
+    encoder = {"word_size": 4, "character_size": 4, "character_filters": 4, "hidden_size": 4}
+    config = TaggerConfig.check({"name": "tiny", "corpus": {"kind": "travel"}, "encoder": encoder}, "test")
+    labelled = [
+        Sentence(("bed", "abb"), ("O", "B-city"), "fly"),
+        Sentence(("ace", "cab", "da"), ("B-date", "I-date", "O"), "ask"),
+    ]
+    tagger = Tagger(config, Vocabulary.learn(labelled))
+    with torch.no_grad():
+        tagger.model.output.weight *= 20
+    run = tmp_path_factory.mktemp("taggers") / "tiny"
+    tagger.save(run)
+    return run
+
+
+@pytest.fixture
+def parts(random_recognizer: Path, random_tagger: Path) -> Parts:
+    return load_parts(random_recognizer, random_tagger)
+
+
+@pytest.fixture
+def client(parts: Parts) -> Iterator[Client]:
+    """Makes clients of servers with given settings, which live as long as the test."""
+    opened: list[TestClient] = []
+
+    def make(served: Parts = parts, raise_errors: bool = True, **settings: Any) -> TestClient:
+        app = create_app(served, ServerSettings(**settings))
+        made = TestClient(app, raise_server_exceptions=raise_errors)
+        opened.append(made)
+        return made.__enter__()
+
+    yield make
+    for each in opened:
+        each.__exit__(None, None, None)

@@ -1,0 +1,148 @@
+"""The command: what it refuses, what it warns of, and how it ends."""
+
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sluice.cli import main
+from sluice.server import run
+from sluice.server.parts import Parts
+from sluice.server.settings import ServerSettings
+from tests.sluice.server.live import dial, message
+from tests.sluice.server.sounds import form, wav
+from training.errors import UserError
+
+SPEECH = "/v1/audio/transcriptions"
+
+
+def test_without_the_extra_it_is_named(
+    random_tagger: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else find(name))
+    assert main(["serve", str(random_tagger)]) == 1
+    assert "sluice[serve]" in (error := capsys.readouterr().err) and "uvicorn" in error
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--port", "70000"],
+        ["--queue", "0"],
+        ["--batch", "0"],
+        ["--max-seconds", "nan"],
+        ["--max-upload-mb", "0"],
+        ["--api-key", ""],
+        ["--host", "192.0.2.1"],
+    ],
+)
+def test_options_that_cannot_be_are_named(
+    random_tagger: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", str(random_tagger), *options]) == 1
+    error = capsys.readouterr().err
+    assert ("API key" if options[0] == "--api-key" else options[0]) in error
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(UserError, match=f"port {port}.*choose another"):
+            run.listen(ServerSettings(port=port))
+
+
+@pytest.mark.parametrize(
+    ("host", "key", "warns"), [("0.0.0.0", None, True), ("0.0.0.0", "key", False), ("127.0.0.1", None, False)]
+)
+def test_an_open_door_is_warned_of(host: str, key: str | None, warns: bool) -> None:
+    settings = ServerSettings(host=host, port=0, api_key=key)
+    with run.listen(settings) as listening:
+        assert ("WARNING" in run.announcement(listening, settings)) is warns
+
+
+def start(run: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
+    """A server's process, and its address."""
+    command = [
+        sys.executable,
+        "-m",
+        "sluice.cli",
+        "serve",
+        str(run),
+        "--port",
+        "0",
+        "--threads",
+        "1",
+        *options,
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("Listening on "):
+            return process, line.split()[2]
+    raise AssertionError(f"it ended with {process.wait()}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_what_was_accepted_be_answered(random_recognizer: Path, number: signal.Signals) -> None:
+    process, address = start(random_recognizer, "--batch", "1")
+    sent = message(address + SPEECH, **form(wav(), response_format="text"))
+    lines = [dial(address) for _ in range(4)]
+    try:
+        lines[0].sendall(sent)
+        expected = _answer(lines[0])
+        assert expected.endswith(b"\n")
+        for line in lines[1:]:
+            line.sendall(sent[:-100])
+        _until_seen(address)
+        os.kill(process.pid, number)
+        while _accepts(address):
+            pass
+        assert process.poll() is None, "it waits for those who have begun"
+        for line in lines[1:]:
+            line.sendall(sent[-100:])
+        assert [_answer(line) for line in lines[1:]] == [expected] * 3
+        assert process.wait(60) == 0
+    finally:
+        for line in lines:
+            line.close()
+        process.kill()
+        process.communicate()
+
+
+def _answer(line: socket.socket) -> bytes:
+    """Headers and body of one answer."""
+    import http.client
+
+    response = http.client.HTTPResponse(line)
+    response.begin()
+    return response.read() if response.status == 200 else b""
+
+
+def _until_seen(address: str) -> None:
+    """A request that is answered was sent after others were, so that those were seen too."""
+    import httpx
+
+    for _ in range(3):
+        assert httpx.get(f"{address}/health").json()["status"] == "ready"
+
+
+def _accepts(address: str) -> bool:
+    try:
+        dial(address).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_the_parts_are_warmed_before_anybody_waits(parts: Parts) -> None:
+    from sluice.server.answers import warm_up
+
+    warm_up(parts)
+    assert parts.transcriber is not None and "decoder" in vars(parts.transcriber)

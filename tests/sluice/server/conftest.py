@@ -7,11 +7,6 @@ from typing import Any
 import pytest
 import torch
 
-pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
-pytest.importorskip("httpx", reason="the extra 'test' is not installed")
-
-from fastapi.testclient import TestClient
-
 from asr import Transcriber
 from asr.config import RecognizerConfig
 from asr.tokens import Tokens
@@ -19,13 +14,23 @@ from slot_filling import Tagger
 from slot_filling.config import TaggerConfig
 from slot_filling.sentences import Sentence
 from slot_filling.vocabulary import Vocabulary
+from sluice.commands.serve import NEEDED
 from sluice.server.app import create_app
 from sluice.server.parts import Parts, load_parts
 from sluice.server.settings import ServerSettings
 from tests.conftest import RECIPES
 from tests.tones import SETTINGS
 
-Client = Callable[..., TestClient]
+Client = Callable[..., Any]
+"""Makes FastAPI's TestClient, given options of `ServerSettings`."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def installed() -> None:
+    """Without what serving needs, these tests say so and are skipped."""
+    for name in NEEDED:
+        pytest.importorskip(name, reason=f"{name} is not installed (the extra 'serve')")
+    pytest.importorskip("httpx", reason="httpx is not installed (the extra 'test')")
 
 
 @pytest.fixture(scope="session")
@@ -64,9 +69,11 @@ def parts(random_recognizer: Path, random_tagger: Path) -> Parts:
 @pytest.fixture
 def client(parts: Parts) -> Iterator[Client]:
     """Makes clients of servers with given settings, which live as long as the test."""
+    from fastapi.testclient import TestClient
+
     opened: list[TestClient] = []
 
-    def make(served: Parts = parts, raise_errors: bool = True, **settings: Any) -> TestClient:
+    def make(served: Parts = parts, raise_errors: bool = True, **settings: Any) -> Any:
         app = create_app(served, ServerSettings(**settings))
         made = TestClient(app, raise_server_exceptions=raise_errors)
         opened.append(made)

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
-
 from sluice.server.app import create_app
 from sluice.server.parts import Parts
 from sluice.server.run import listen
@@ -38,6 +36,8 @@ def dial(address: str) -> socket.socket:
 
 def message(url: str, **options: Any) -> bytes:
     """What a client would send in a POST; `options` of `httpx.Request`."""
+    import httpx
+
     request = httpx.Request("POST", url, **options)
     head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
     return f"POST {request.url.raw_path.decode()} HTTP/1.1\r\n{head}\r\n".encode() + request.read()

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any
 
-import httpx
 import pytest
 
 from sluice.server import answers, worker
@@ -16,6 +15,8 @@ from sluice.server.parts import Parts
 from sluice.server.worker import Job, Worker
 from tests.sluice.server.live import dial, message, serving
 from tests.sluice.server.sounds import form, wav
+
+httpx = pytest.importorskip("httpx", reason="httpx is not installed (the extra 'test')")
 
 SPEECH = "/v1/audio/transcriptions"
 

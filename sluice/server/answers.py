@@ -40,12 +40,13 @@ def _answer_group(parts: Parts, answerer: Answerer, jobs: Sequence[Job]) -> None
             job.answer.set_result(answer)
     except Exception as error:
         left = [job for job in jobs if not job.answer.done()]
-        if len(jobs) == 1:
-            left[0].answer.set_exception(error)
-            return
-        log.warning("a batch failed (%s); each of its requests is tried alone", error)
+        if len(jobs) > 1:
+            log.warning("a batch failed (%s); each of its requests is tried alone", error)
         for job in left:
-            _answer_group(parts, answerer, [job])
+            if len(jobs) > 1:
+                _answer_group(parts, answerer, [job])
+            else:
+                job.answer.set_exception(error)
 
 
 def _transcribe(parts: Parts, jobs: Sequence[Job]) -> Iterable[Transcript]:

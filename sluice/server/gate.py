@@ -47,7 +47,9 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        passage = _Passage(receive, send)
+        # Who expects leave to send its body has not sent it, and need not.
+        asks_first = (b"expect", b"100-continue") in scope["headers"]
+        passage = _Passage(receive, send, may_send=not asks_first)
         try:
             if refusal := self._refusal(scope):
                 await _refuse(refusal, passage.send)
@@ -78,11 +80,10 @@ class Gate:
 class _Passage:
     """One request on its way: what has been read of it, and what it was answered."""
 
-    def __init__(self, receive: "Receive", send: "Send"):
-        self._receive, self._send = receive, send
+    def __init__(self, receive: "Receive", send: "Send", *, may_send: bool):
+        self._receive, self._send, self._more = receive, send, may_send
         self.started = time.monotonic()
         self.status = 499  # nobody was there to be answered
-        self._more = True
 
     async def receive(self) -> "Message":
         message = await self._receive()

@@ -12,6 +12,8 @@ from training.errors import UserError
 
 log = logging.getLogger(__name__)
 
+OPEN = "WARNING: whoever can reach %s can use this server; give --api-key, or --host 127.0.0.1"
+
 
 def serve(parts: Parts, settings: ServerSettings) -> None:
     """Answer requests until SIGTERM or SIGINT; what was accepted by then is still answered.
@@ -35,7 +37,9 @@ def serve(parts: Parts, settings: ServerSettings) -> None:
     # the process ends as one does that has done its work.
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        log.info("%s", announcement(listening, settings))
+        log.info("Listening on %s (Ctrl-C ends it)", address(listening))
+        if is_open(settings):
+            log.warning("%s", OPEN % settings.host)
         server.run(sockets=[listening])
     finally:
         for number, handler in before.items():
@@ -59,13 +63,12 @@ def listen(settings: ServerSettings) -> socket.socket:
         ) from error
 
 
-def announcement(listening: socket.socket, settings: ServerSettings) -> str:
-    """What a person is told when it listens."""
+def address(listening: socket.socket) -> str:
+    """Where it can be reached."""
     host, port = listening.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    lines = [f"Listening on http://{shown}:{port} (Ctrl-C ends it)"]
-    if not settings.is_local and settings.api_key is None:
-        lines.append(
-            f"WARNING: everybody who can reach {shown} can use this server; give --api-key, or --host 127.0.0.1"
-        )
-    return "\n".join(lines)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def is_open(settings: ServerSettings) -> bool:
+    """Whether strangers may use it."""
+    return settings.api_key is None and not settings.is_local

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DECODERS = 2
 """Uploads that are decoded at once."""
-UPLOADS = 4
+UPLOADS = 2
 """Bodies that arrive at once, for each place in the queue."""
 
 

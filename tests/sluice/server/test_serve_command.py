@@ -61,9 +61,12 @@ def test_a_port_that_is_taken_is_named() -> None:
     ("host", "key", "warns"), [("0.0.0.0", None, True), ("0.0.0.0", "key", False), ("127.0.0.1", None, False)]
 )
 def test_an_open_door_is_warned_of(host: str, key: str | None, warns: bool) -> None:
-    settings = ServerSettings(host=host, port=0, api_key=key)
-    with run.listen(settings) as listening:
-        assert ("WARNING" in run.announcement(listening, settings)) is warns
+    assert run.is_open(ServerSettings(host=host, api_key=key)) is warns
+
+
+def test_addresses_are_written_as_browsers_take_them() -> None:
+    with run.listen(ServerSettings(port=0)) as listening:
+        assert run.address(listening) == f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 def start(run: Path, *options: str) -> tuple[subprocess.Popen[str], str]:

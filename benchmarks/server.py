@@ -1,0 +1,199 @@
+"""Many clients at once against `sluice serve`: throughput, latency, statuses and memory, beside one client alone.
+
+    python benchmarks/server.py [RUN] [--tagger RUN] [--clients 32] [--seconds 60] [--audio FILE …]
+
+RUN is whatever `sluice serve` takes; without it an untrained model of the AN4 recipe's size is served. Clients send
+clips of mixed lengths, one after the other over one connection each, to `/v1/audio/transcriptions`, and where the
+server has a tagger every second time to `/v1/understand`.
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # run as a file, whose own folder would hide the package `training`
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import http.client
+import json
+import random
+import statistics
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tabulate import tabulate
+
+from asr.audio import audio_info
+from benchmarks.common import recordings
+from benchmarks.transcribe import random_run
+from training.machine import describe_machine
+
+BOUNDARY = "sluice-benchmark"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A request's body, ready to be sent."""
+
+    body: bytes
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What became of a request."""
+
+    status: int
+    """0: the connection broke."""
+    latency_seconds: float
+    audio_seconds: float
+
+
+def clip(path: Path) -> Clip:
+    """A file as a form."""
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{path.name}"\r\n\r\n'
+    body = head.encode() + path.read_bytes() + f"\r\n--{BOUNDARY}--\r\n".encode()
+    return Clip(body, audio_info(path).duration_seconds)
+
+
+def start(arguments: Sequence[str]) -> tuple["subprocess.Popen[str]", int]:
+    """A server's process, once it listens, and its port."""
+    command = [sys.executable, "-m", "sluice.cli", "serve", "--port", "0", *arguments]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("Listening on "):
+            port = int(line.split()[2].rpartition(":")[2])
+            threading.Thread(target=process.stderr.read, daemon=True).start()  # so that its pipe never fills
+            return process, port
+    raise SystemExit(f"the server ended with {process.wait()}")
+
+
+def memory_mb(process: "subprocess.Popen[str]") -> float:
+    """Memory that a process has in use (Linux; NaN elsewhere)."""
+    status = Path(f"/proc/{process.pid}/status")
+    if not status.exists():
+        return float("nan")
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+
+def ask(line: http.client.HTTPConnection, endpoint: str, sent: Clip) -> Reply:
+    """Send a request and wait for its answer."""
+    started = time.perf_counter()
+    try:
+        kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+        line.request("POST", endpoint, sent.body, kind)
+        response = line.getresponse()
+        response.read()
+        status = response.status
+    except (OSError, http.client.HTTPException):
+        line.close()
+        status = 0
+    return Reply(status, time.perf_counter() - started, sent.seconds)
+
+
+def load(
+    port: int, clips: Sequence[Clip], endpoints: Sequence[str], clients: int, seconds: float
+) -> list[Reply]:
+    """So many clients for so long; requests that are under way at the end are waited for."""
+    replies: list[Reply] = []
+    end = time.perf_counter() + seconds
+
+    def client(number: int) -> None:
+        generator = random.Random(number)
+        line = http.client.HTTPConnection("127.0.0.1", port)
+        while time.perf_counter() < end:
+            replies.append(ask(line, generator.choice(endpoints), generator.choice(clips)))
+        line.close()
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return replies
+
+
+def row(clients: int, replies: Sequence[Reply], seconds: float, before: float, after: float) -> list[str]:
+    """A line of the table."""
+    good = [reply for reply in replies if reply.status == 200]
+    latencies = sorted(reply.latency_seconds for reply in good) or [float("nan")] * 2
+    cuts = (
+        statistics.quantiles(latencies, n=100, method="inclusive") if len(latencies) > 1 else latencies * 99
+    )
+    statuses = Counter(reply.status for reply in replies)
+    return [
+        f"{clients}",
+        f"{len(good) / seconds:.1f}",
+        f"{sum(reply.audio_seconds for reply in good) / seconds:.1f}",
+        f"{1000 * cuts[49]:.0f}",
+        f"{1000 * cuts[98]:.0f}",
+        ", ".join(f"{status or 'broken'}: {count}" for status, count in sorted(statuses.items())),
+        f"{before:.0f}",
+        f"{after:.0f}",
+    ]
+
+
+def read_options() -> argparse.Namespace:
+    """What was asked for on the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "run", nargs="?", metavar="RUN", help="what to serve (default: an untrained recognizer)"
+    )
+    parser.add_argument("--tagger", metavar="RUN", help="a tagger's run beside it")
+    parser.add_argument("--clients", type=int, default=32, help="clients at once (default: 32)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long (default: 60)")
+    parser.add_argument(
+        "--alone", type=float, metavar="S", help="how long one client alone (default: a quarter)"
+    )
+    parser.add_argument("--audio", nargs="+", type=Path, help="files to send (default: AN4's, or noise)")
+    parser.add_argument("--serve", default="", metavar="OPTIONS", help='of sluice serve, such as "--batch 8"')
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Print the table."""
+    options = read_options()
+    files, what = (options.audio, f"{len(options.audio)} files") if options.audio else recordings(100)
+    clips = [clip(path) for path in files]
+    arguments = [str(options.run or random_run()), *options.serve.split()]
+    arguments += ["--tagger", options.tagger] if options.tagger else []
+    process, port = start(arguments)
+    try:
+        line = http.client.HTTPConnection("127.0.0.1", port)
+        line.request("GET", "/health")
+        tags = json.loads(line.getresponse().read())["tags"]
+        line.close()
+        endpoints = ["/v1/audio/transcriptions"] + ["/v1/understand"] * tags
+        rows = []
+        alone = options.seconds / 4 if options.alone is None else options.alone
+        for clients, seconds in ((1, alone), (options.clients, options.seconds)):
+            before, started = memory_mb(process), time.perf_counter()
+            replies = load(port, clips, endpoints, clients, seconds)
+            rows.append(row(clients, replies, time.perf_counter() - started, before, memory_mb(process)))
+    finally:
+        process.terminate()
+        ended = process.wait()
+    lengths = sorted(each.seconds for each in clips)
+    print(f"{describe_machine()}\n{what}, {lengths[0]:.1f} to {lengths[-1]:.1f} s; {' and '.join(endpoints)}")
+    print(f"after SIGTERM the server ended with {ended}\n")
+    header = [
+        "clients",
+        "requests/s",
+        "audio s/s",
+        "p50 ms",
+        "p99 ms",
+        "statuses",
+        "MB at start",
+        "MB at end",
+    ]
+    print(tabulate(rows, header, tablefmt="github", disable_numparse=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -23,7 +23,7 @@ _STREAMED_BYTES = 0x7FFF0000  # programs that write WAV to a pipe promise this m
 _ONLY_FILES = {
     # FFmpeg also reads playlists and manifests, and would open the files and addresses that they name.
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aac,asf,amr,amrnb,amrwb,flac,ogg,mp3,wav,w64,aiff,au,"
-    "caf,avi,mpegts,mpeg,flv",
+    "caf,avi,mpegts,mpeg,flv,ac3,eac3,dts,dtshd,ape,wv,tta,mpc,mpc8,tak,shn,oma,voc,ircam,sox,rm,dsf,loas,gsm,mxf,nut",
     "protocol_whitelist": "file",
 }
 _UNKNOWN_FRAMES = 1 << 62  # what libsndfile says of FLAC written to a pipe is larger

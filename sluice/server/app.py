@@ -64,7 +64,7 @@ def _add_page(app: "FastAPI") -> None:
 
 
 def _add_errors(app: "FastAPI") -> None:
-    """Whatever goes wrong is said in one shape."""
+    """Whatever is wrong with a request is said in one shape; what is wrong with the server, the gate says."""
     from fastapi import Request, Response
     from fastapi.responses import JSONResponse
     from starlette.exceptions import HTTPException
@@ -85,11 +85,7 @@ def _add_errors(app: "FastAPI") -> None:
     async def gone(request: Request, error: Exception) -> Response:
         return Response(status_code=499)
 
-    async def unforeseen(request: Request, error: Exception) -> Response:
-        return answer(ApiError(500, "the server failed; its log says why", code="internal_error"))
-
     app.add_exception_handler(ApiError, ours)
     app.add_exception_handler(HTTPException, others)
     app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(Gone, gone)
-    app.add_exception_handler(Exception, unforeseen)

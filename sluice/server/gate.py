@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from sluice.server.metrics import Metrics
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger(__name__)
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -55,6 +58,11 @@ class Gate:
                 await _refuse(refusal, passage.send)
             else:
                 await self._app(scope, passage.receive, passage.send)
+        except Exception:
+            if passage.has_begun:  # to answer; what is left is to hang up
+                raise
+            log.exception("%s %s failed", scope["method"], scope["path"])
+            await _refuse(ApiError(500, "the server failed; its log says why", code="failed"), passage.send)
         finally:
             route = scope.get("route")
             path = getattr(route, "path", "other")
@@ -84,6 +92,7 @@ class _Passage:
         self._receive, self._send, self._more = receive, send, may_send
         self.started = time.monotonic()
         self.status = 499  # nobody was there to be answered
+        self.has_begun = False
 
     async def receive(self) -> "Message":
         message = await self._receive()
@@ -92,7 +101,7 @@ class _Passage:
 
     async def send(self, message: "Message") -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status, self.has_begun = message["status"], True
             sent = {name.lower() for name, _ in message["headers"]}
             missing = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
             message["headers"] = [*message["headers"], *(each for each in missing if each[0] not in sent)]

@@ -56,7 +56,7 @@ async def receive_upload(request: "Request", most_bytes: int) -> Upload:
         raise ApiError(
             415, "send the sound as multipart/form-data, in the field 'file'", code="unsupported_media_type"
         )
-    bounded = _bounded(request, most_bytes + OVERHEAD_BYTES)
+    bounded = _bounded(request, most_bytes, OVERHEAD_BYTES)
     async with _in_time():
         form = await bounded.form(max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
     files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
@@ -83,13 +83,13 @@ async def receive_json(request: "Request") -> Any:
         raise ApiError(400, f"the body is not JSON: {error}", code="invalid_json") from error
 
 
-def _bounded(request: "Request", most_bytes: int) -> "Request":
+def _bounded(request: "Request", content_bytes: int, overhead_bytes: int = 0) -> "Request":
     """The same request, whose body ends in an error where it becomes too large."""
     from fastapi import Request
 
-    too_large = ApiError(
-        413, f"the request is larger than the {most_bytes / MEGABYTE:.3g} MB that are taken", code="too_large"
-    )
+    most_bytes = content_bytes + overhead_bytes
+    message = f"the request is larger than the {content_bytes / MEGABYTE:.3g} MB that are taken"
+    too_large = ApiError(413, message, code="too_large")
     declared = request.headers.get("content-length", "0")
     if not declared.isdecimal() or int(declared) > most_bytes:
         raise too_large

@@ -4,6 +4,7 @@ import { draw, widthOf } from "./drawing.js";
 import { canRecord, record } from "./microphone.js";
 
 const READINGS = 5;
+const LONGEST_SUMMARY = 300; // characters that are read out at once
 const $ = (id) => document.getElementById(id);
 const audio = $("audio");
 let server = { hears: false, tags: false, key_needed: false, max_upload_bytes: 0, max_seconds: 0 };
@@ -75,7 +76,8 @@ function summary(found) {
   const parts = [`Understood: ${found.written_text || found.text}.`];
   if (found.intent) parts.push(`Intent: ${plain(found.intent)}.`);
   if (found.slots.length) parts.push(`Slots: ${found.slots.map((slot) => `${plain(slot.label)} ${slot.written || slot.text}`).join(", ")}.`);
-  return parts.join(" ");
+  const whole = parts.join(" ");
+  return whole.length <= LONGEST_SUMMARY ? whole : `${whole.slice(0, LONGEST_SUMMARY)} …`;
 }
 
 const plain = (name) => name.replaceAll("_", " ");

@@ -73,9 +73,9 @@ def client(parts: Parts) -> Iterator[Client]:
 
     opened: list[TestClient] = []
 
-    def make(served: Parts = parts, raise_errors: bool = True, **settings: Any) -> Any:
+    def make(served: Parts = parts, **settings: Any) -> Any:
         app = create_app(served, ServerSettings(**settings))
-        made = TestClient(app, raise_server_exceptions=raise_errors)
+        made = TestClient(app)
         opened.append(made)
         return made.__enter__()
 

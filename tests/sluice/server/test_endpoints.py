@@ -183,12 +183,13 @@ def test_a_failure_of_ours_tells_nothing_of_our_insides(parts: Parts, client: Cl
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("secret")
 
-    server = client(raise_errors=False)
+    server = client()
     assert parts.transcriber is not None
     parts.transcriber.transcribe_many = fail  # type: ignore[method-assign,assignment]
     answer = server.post(SPEECH, **form(wav()))
     assert answer.status_code == 500 and "secret" not in answer.text
-    assert answer.json()["error"]["type"] == "server_error"
+    assert answer.json()["error"]["type"] == "server_error" and "content-security-policy" in answer.headers
+    assert f'sluice_requests_total{{endpoint="{SPEECH}",status="500"}} 1.0' in server.get("/metrics").text
 
 
 def test_requests_are_counted(client: Client) -> None:

@@ -1,5 +1,6 @@
 """What a server is told when it starts."""
 
+import re
 from dataclasses import dataclass
 
 from training.errors import UserError
@@ -41,8 +42,11 @@ class ServerSettings:
                 raise UserError(f"{option} must be at least {least}, not {value}")
         if not 0 <= self.port <= 65535:
             raise UserError(f"--port must be between 0 and 65535, not {self.port}")
-        if self.api_key is not None and (not self.api_key.isascii() or not self.api_key.strip()):
-            raise UserError("the API key must be of ASCII characters, and not empty: it travels in a header")
+        if self.api_key is not None and not re.fullmatch(r"[!-~]([ -~]*[!-~])?", self.api_key):
+            raise UserError(
+                "the API key travels in a header: it must be of printable ASCII characters, not empty, without blanks "
+                "or line ends around it"
+            )
 
     @property
     def max_upload_bytes(self) -> int:

@@ -111,6 +111,9 @@ function drawPosteriors({ pen, width, height }, pictures, scale) {
   pen.lineTo(0, bottom);
   pen.fillStyle = colour("blank");
   pen.fill();
+  pen.strokeStyle = colour("line");
+  path(0);
+  pen.stroke();
   const colours = pictures.symbols.map((symbol, row) => symbol === " " ? colour("ink") : colour(`curve-${row % CURVES}`));
   pen.lineWidth = 1.5;
   for (let row = 1; row < curves.rows; row++) {

@@ -106,6 +106,18 @@ def test_more_bytes_than_allowed_are_not_taken(client: Client) -> None:
     assert server.post(UNDERSTAND, **form(wav())).status_code == 200
 
 
+def test_a_refused_client_hears_why(parts: Parts) -> None:
+    with serving(parts, max_upload_mb=0.1) as address:
+        sent = message(address + UNDERSTAND, **form(bytes(1_000_000)))
+        with dial(address) as line:  # sends all before it listens
+            line.sendall(sent)
+            assert line.recv(1000).startswith(b"HTTP/1.1 413 ")
+        with dial(address) as line:  # asks first, and is not asked to go on
+            head, _, _ = sent.partition(b"\r\n\r\n")
+            line.sendall(head + b"\r\nExpect: 100-continue\r\n\r\n")
+            assert line.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+
 def test_forms_are_of_a_few_small_fields(client: Client) -> None:
     server = client()
     for fields in ({f"field{n}": "x" for n in range(100)}, {"alternatives": "1" * 100_000}):

@@ -77,7 +77,10 @@ def browser() -> Iterator[Any]:
     if program is None:
         pytest.skip("no Chromium is installed (on Debian: apt install chromium)")
     with playwright.sync_playwright() as play:
-        launched = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        try:
+            launched = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        except playwright.Error as error:
+            pytest.skip(f"{program} does not start here: {str(error).splitlines()[0]}")
         yield launched
         launched.close()
 

@@ -39,6 +39,7 @@ def test_without_the_extra_it_is_named(
         ["--max-seconds", "nan"],
         ["--max-upload-mb", "0"],
         ["--api-key", ""],
+        ["--api-key", "key\n"],
         ["--host", "192.0.2.1"],
     ],
 )

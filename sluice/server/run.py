@@ -1,6 +1,7 @@
 """A server from its start to its end by a signal."""
 
 import logging
+import os
 import signal
 import socket
 
@@ -54,9 +55,19 @@ def listen(settings: ServerSettings) -> socket.socket:
         UserError: as `serve`.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    # The protocol is named, or asyncio leaves Nagle's algorithm on, and each answer over a connection that is kept
+    # waits 40 ms for its client to acknowledge the headers.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=1024)
+        if (
+            os.name == "posix"
+        ):  # a port that was just given back; elsewhere it would also take one that is in use
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((settings.host, settings.port))
+        listening.listen(1024)
+        return listening
     except OSError as error:
+        listening.close()
         raise UserError(
             f"cannot listen on {settings.host}, port {settings.port}: {error.strerror or error}; choose another "
             "--host or --port"

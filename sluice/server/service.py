@@ -47,14 +47,19 @@ class Service:
         """Ready to work."""
         self._folder = TemporaryDirectory(prefix="sluice-serve-")
         self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decoder")
-        self._worker = Worker(partial(answer_all, self.parts), self.settings.batch, self.metrics.batch)
-        self.metrics.watch(self._worker.__len__, lambda: self._held)
+        answer = partial(answer_all, self.parts)
+        self._worker = Worker(answer, self.settings.batch, self.metrics.batch, expected=self.held)
+        self.metrics.watch(self._worker.__len__, self.held)
 
     def close(self) -> None:
         """Finish what was taken, then leave nothing behind."""
         self._decoders.shutdown()
         self._worker.close()
         self._folder.cleanup()
+
+    def held(self) -> int:
+        """Places in the queue that are taken."""
+        return self._held
 
     @contextmanager
     def receiving(self) -> Iterator[None]:

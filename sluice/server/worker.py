@@ -37,6 +37,7 @@ class Worker:
         answer: Callable[[list[Job]], None],
         batch: int,
         measure: Callable[[int], None] = lambda size: None,
+        expected: Callable[[], int] | None = None,
     ) -> None:
         """Start the thread.
 
@@ -44,8 +45,10 @@ class Worker:
             answer: sets the answers of a batch; what it raises becomes the answer of those it left without.
             batch: most jobs at once.
             measure: told the size of each batch.
+            expected: how many jobs there are, with those that are not submitted yet: a batch waits for no more.
         """
         self._answer, self._batch, self._measure = answer, batch, measure
+        self._expected = expected or (lambda: batch)
         self._waiting: list[Job] = []
         self._changed = Condition()
         self._closing = False
@@ -100,7 +103,8 @@ class Worker:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
             self._changed.wait_for(
-                lambda: len(self._waiting) >= self._batch or self._closing, timeout=GATHER_SECONDS
+                lambda: len(self._waiting) >= min(self._batch, self._expected()) or self._closing,
+                timeout=GATHER_SECONDS,
             )
             jobs = self._waiting[: self._batch]
             del self._waiting[: self._batch]

@@ -65,6 +65,11 @@ def test_an_open_door_is_warned_of(host: str, key: str | None, warns: bool) -> N
     assert run.is_open(ServerSettings(host=host, api_key=key)) is warns
 
 
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    with run.listen(ServerSettings(port=0)) as listening:
+        assert listening.proto == socket.IPPROTO_TCP  # for which asyncio sets TCP_NODELAY, and for no other
+
+
 def test_addresses_are_written_as_browsers_take_them() -> None:
     with run.listen(ServerSettings(port=0)) as listening:
         assert run.address(listening) == f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -17,6 +17,9 @@ from asr.ctc import BLANK
 from training.compiling import compiled
 from training.errors import UserError
 
+MUCH = 1_000_000
+"""Steps times tokens, of a whole batch, from which on threads take less time than they cost."""
+
 
 class AlignmentError(UserError):
     """A text cannot be aligned with its audio: it is empty, too long, or not of the model's alphabet."""
@@ -58,7 +61,7 @@ def force_align(log_probs: Tensor, lengths: Tensor, targets: Sequence[Sequence[i
         )
     ]
     threads = min(torch.get_num_threads(), len(work))
-    if threads <= 1:
+    if threads <= 1 or sum(len(steps) * len(target) for steps, target, _ in work) < MUCH:
         return [_align(*item) for item in work]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(lambda item: _align(*item), work))

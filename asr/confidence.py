@@ -31,7 +31,7 @@ def word_confidences(
     hypothesis: "Hypothesis",
     tokens: "Tokens",
     settings: ConfidenceConfig | None = None,
-    alternatives: "Sequence[Hypothesis]" = (),
+    agreement: "Agreement | None" = None,
 ) -> list[float]:
     """The confidence of each word, 0 to 1.
 
@@ -39,15 +39,15 @@ def word_confidences(
         hypothesis: what was recognized.
         tokens: the alphabet.
         settings: of this run and decoder; without them, the geometric mean of the posteriors of a word's letters.
-        alternatives: the whole n-best list, the hypothesis with it.
+        agreement: of the whole n-best list, the hypothesis with it.
     """
     if settings is None:
         return [float(np.exp(mean)) for mean in _means(hypothesis, tokens.words(hypothesis.tokens))]
-    return _probabilities(_weights(settings), word_features(hypothesis, tokens, alternatives)).tolist()
+    return _probabilities(_weights(settings), word_features(hypothesis, tokens, agreement)).tolist()
 
 
 def word_features(
-    hypothesis: "Hypothesis", tokens: "Tokens", alternatives: "Sequence[Hypothesis]" = ()
+    hypothesis: "Hypothesis", tokens: "Tokens", agreement: "Agreement | None" = None
 ) -> np.ndarray:
     """What speaks for each word, as log-odds `[words, 3]`: lowest, mean and share (see `ConfidenceConfig`)."""
     words = tokens.words(hypothesis.tokens)
@@ -59,7 +59,7 @@ def word_features(
         min(hypothesis.confidences[first + 1 : last])  # a wrong space makes two words wrong
         for first, last in zip(before, after, strict=False)
     ]
-    shares = _shares(hypothesis, tokens, alternatives or [hypothesis])
+    shares = (agreement or Agreement([hypothesis], tokens)).shares(hypothesis)
     features = np.clip([lowest, np.exp(_means(hypothesis, words)), shares], SMALLEST, 1 - SMALLEST).T
     return np.log(features) - np.log1p(-features)
 
@@ -70,20 +70,34 @@ def _means(hypothesis: "Hypothesis", words: Sequence[Sequence[int]]) -> list[flo
     return [float(logs[word].mean()) for word in words]
 
 
-def _shares(hypothesis: "Hypothesis", tokens: "Tokens", alternatives: "Sequence[Hypothesis]") -> list[float]:
-    """The probability, over the n-best list by its scores, of each word where it stands."""
-    scores = np.array([each.score for each in alternatives])
-    masses = np.exp(scores - scores.max())
-    shares = np.zeros(len(tokens.words(hypothesis.tokens)))
-    heard = _placed_words(hypothesis, tokens)
-    for each, mass in zip(alternatives, masses / masses.sum(), strict=True):
-        others = _placed_words(each, tokens)
-        shares += mass * np.array([_has(others, word) for word in heard])
-    return shares.tolist()
-
-
 PlacedWord = tuple[tuple[int, ...], int, int]
 """Tokens, first step, and the step after the last."""
+
+
+class Agreement:
+    """How much of an n-best list, by the probabilities that its scores are, has a word where it stands."""
+
+    def __init__(self, hypotheses: "Sequence[Hypothesis]", tokens: "Tokens") -> None:
+        """Look at a whole list."""
+        self._tokens = tokens
+        scores = [each.score for each in hypotheses]
+        masses = np.exp(np.array(scores) - max(scores))
+        self._masses: list[float] = (masses / masses.sum()).tolist()
+        self._places: dict[tuple[int, ...], list[tuple[int, int, int]]] = {}
+        for number, each in enumerate(hypotheses):
+            for text, start, end in _placed_words(each, tokens):
+                self._places.setdefault(text, []).append((number, start, end))
+
+    def shares(self, hypothesis: "Hypothesis") -> list[float]:
+        """Of each word of a hypothesis the probability of those that have it too, at an overlapping time."""
+        return [self._share(word) for word in _placed_words(hypothesis, self._tokens)]
+
+    def _share(self, word: PlacedWord) -> float:
+        text, start, end = word
+        having = {
+            number for number, first, last in self._places.get(text, ()) if first < end and start < last
+        }
+        return sum(self._masses[number] for number in having)
 
 
 def _placed_words(hypothesis: "Hypothesis", tokens: "Tokens") -> list[PlacedWord]:
@@ -95,12 +109,6 @@ def _placed_words(hypothesis: "Hypothesis", tokens: "Tokens") -> list[PlacedWord
         )
         for word in tokens.words(hypothesis.tokens)
     ]
-
-
-def _has(words: Sequence[PlacedWord], wanted: PlacedWord) -> bool:
-    """Whether the same word is there at an overlapping time."""
-    text, start, end = wanted
-    return any(other == text and first < end and start < last for other, first, last in words)
 
 
 def _weights(settings: ConfidenceConfig) -> np.ndarray:
@@ -150,7 +158,8 @@ def calibrate(
     """
     best = [hypotheses[0] for hypotheses in decoded]
     per_utterance = [
-        word_features(h, tokens, hypotheses) for h, hypotheses in zip(best, decoded, strict=True)
+        word_features(h, tokens, Agreement(hypotheses, tokens))
+        for h, hypotheses in zip(best, decoded, strict=True)
     ]
     features = np.concatenate([np.zeros((0, 3)), *per_utterance])
     if len(features) < FEWEST_WORDS:

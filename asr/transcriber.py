@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from asr.acoustic_model import AcousticModel
 from asr.audio import AudioError, audio_info, check_samples, read_audio, resample
-from asr.confidence import word_confidences
+from asr.confidence import Agreement, word_confidences
 from asr.config import DecodingConfig, RecognizerConfig
 from asr.decoding.decoder import Decoder, make_decoder
 from asr.decoding.hypothesis import Hypothesis
@@ -399,16 +399,17 @@ class Transcriber:
             emission: what was decoded.
             alternatives: how many of the others to give, at most.
         """
+        compared = hypotheses[: 1 + COMPARED]
+        agreement = Agreement(compared, self.tokens) if self.decoding.confidence else None
         best, *others = [
-            self._transcript(each, hypotheses[: 1 + COMPARED], emission)
-            for each in hypotheses[: 1 + alternatives]
+            self._transcript(each, agreement, emission) for each in hypotheses[: 1 + alternatives]
         ]
         return replace(best, alternatives=tuple(others))
 
     def _transcript(
-        self, hypothesis: Hypothesis, compared: Sequence[Hypothesis], emission: Emission
+        self, hypothesis: Hypothesis, agreement: Agreement | None, emission: Emission
     ) -> Transcript:
-        confidences = word_confidences(hypothesis, self.tokens, self.decoding.confidence, compared)
+        confidences = word_confidences(hypothesis, self.tokens, self.decoding.confidence, agreement)
         seconds = emission.duration_seconds
         words = spoken_words(
             hypothesis, self.tokens, self.seconds_per_step, seconds, emission.speech, confidences

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from asr.confidence import (
+    Agreement,
     calibrate,
     fit_logistic,
     right_words,
@@ -46,7 +47,7 @@ def test_the_share_counts_the_same_word_at_the_same_time() -> None:
         said("bb b", score=np.log(0.1)),  # another first word
         said("ab b", score=np.log(0.1), first=30),  # elsewhere
     ]
-    shares = 1 / (1 + np.exp(-word_features(best, TOKENS, alternatives)[:, 2]))
+    shares = 1 / (1 + np.exp(-word_features(best, TOKENS, Agreement(alternatives, TOKENS))[:, 2]))
     assert shares == pytest.approx([0.8, 0.6])
 
 

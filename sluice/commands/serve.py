@@ -45,7 +45,8 @@ def run(options: argparse.Namespace) -> int:
     from sluice.server.settings import ServerSettings
     from training.machine import set_threads
 
-    set_threads(options.threads)
+    # Decoders, event loop and clients on this machine want cores too: torch on all of them answers half as many.
+    set_threads(options.threads or max(1, (os.cpu_count() or 1) // 2))
     settings = ServerSettings(
         host=options.host,
         port=options.port,

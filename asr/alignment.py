@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asr.ctc import BLANK
+from asr.ctc import BLANK, required_steps
 from training.compiling import compiled
 from training.errors import UserError
 
@@ -84,7 +84,7 @@ def _check(log_probs: np.ndarray, target: np.ndarray, where: str) -> None:
     steps, size = log_probs.shape
     if len(target) and not 0 < target.min() <= target.max() < size:
         raise AlignmentError(f"{where}tokens must lie between 1 and {size - 1}: {target.tolist()}")
-    needed = len(target) + int((target[1:] == target[:-1]).sum())  # a blank between equal neighbours
+    needed = required_steps(target)
     if needed > steps:
         raise AlignmentError(
             f"{where}the text is too long for its audio: its {len(target)} tokens need at least {needed} steps "

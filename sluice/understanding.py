@@ -188,13 +188,16 @@ class Understander:
     def _best(
         self, readings: Sequence[Transcript], tagged: Mapping[str, Tagging], alternatives: int
     ) -> Understanding:
-        meant = [self._meaning(reading, tagged[reading.text]) for reading in readings]
-        best, *others = sorted(meant, key=lambda each: -each.score)[: 1 + alternatives]
+        scored = [(self._score(reading, tagged[reading.text]), reading) for reading in readings]
+        ranked = sorted(scored, key=lambda each: -each[0])[: 1 + alternatives]
+        best, *others = [self._meaning(reading, tagged[reading.text], score) for score, reading in ranked]
         return replace(best, alternatives=tuple(others))
 
-    def _meaning(self, heard: Transcript, tagging: Tagging) -> Understanding:
+    def _score(self, heard: Transcript, tagging: Tagging) -> float:
         sure = [tagging.confidence, tagging.intent_confidence or 1.0]
-        weighed = self.tagger_weight * sum(math.log(max(each, LEAST)) for each in sure)
+        return heard.score + self.tagger_weight * sum(math.log(max(each, LEAST)) for each in sure)
+
+    def _meaning(self, heard: Transcript, tagging: Tagging, score: float) -> Understanding:
         form = write_down(heard.text, tagging.slots, self.tagger.vocabulary.names)
         places = _places(heard)
         return Understanding(
@@ -208,7 +211,7 @@ class Understander:
             intent=tagging.intent,
             intent_confidence=tagging.intent_confidence,
             confidence=tagging.confidence * math.prod(word.confidence for word in heard.words),
-            score=heard.score + weighed,
+            score=score,
             duration_seconds=heard.duration_seconds,
             source=heard.source,
         )

@@ -122,4 +122,3 @@ def _number(text: str) -> str | None:
 
 
 _WRITERS = {"date": _date, "time": _time, "money": _money, "digits": read_digits, "number": _number}
-_WRITERS["none"] = lambda text: None

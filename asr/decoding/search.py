@@ -204,7 +204,7 @@ def choose_tokens(row, least, floor, growing, ending, fusion, scratch):  # type:
     inside, spaces = np.int64(0), len(row)
     for token in range(len(row)):
         scratch.emitted[token] = 0.0
-        if row[token] < least or row[token] * max(growing, ending) <= floor or token == BLANK:
+        if row[token] < least or token == BLANK:
             continue
         if fusion.tracks_words and fusion.letters[fusion.first[token]].character == SPACE:
             if row[token] * ending > floor:

@@ -1,6 +1,6 @@
 """The joined halves on dev, where the tagger's weight is chosen, and once on test."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from domains.travel import generate
 from recipes.understand.evaluation import Answer, Counts, count, is_right, truth, word_error_rate
 from recipes.understand.settings import UnderstandSettings
 from slot_filling import Tagger
+from slot_filling.tagging import Tagging
 from sluice.understanding import Understander, Understanding
 from training.progress import track
 
@@ -83,16 +84,14 @@ def measure(
     test = requests(transcriber, "test", candidates, cache, quiet)
     chosen = understand(test, transcriber, tagger, candidates, weight)
     tried = {
-        "the text itself": [answer_of_text(tagger, request.gold.text) for request in test],
+        "the text itself": answers_of_texts(tagger, test),
         "the best reading": answers(understand(test, transcriber, tagger, 1, 0.0)),
         f"the best of {candidates} by both": answers(chosen),
     }
     for name in others:
         other = taggers[name]
         tried |= {
-            f"the text itself, tagger {name} noise": [
-                answer_of_text(other, request.gold.text) for request in test
-            ],
+            f"the text itself, tagger {name} noise": answers_of_texts(other, test),
             f"the best of {candidates} by both, tagger {name} noise": answers(
                 understand(test, transcriber, other, candidates, weight)
             ),
@@ -135,7 +134,7 @@ def understand(
     return Understander(transcriber, tagger, tagger_weight=weight).choose(readings)
 
 
-def answers(understood: Sequence[Understanding]) -> list[Answer]:
+def answers(understood: Iterable[Understanding | Tagging]) -> list[Answer]:
     """What is held against the truth."""
     return [
         Answer(each.text, tuple((slot.label, slot.text) for slot in each.slots), each.intent)
@@ -143,10 +142,9 @@ def answers(understood: Sequence[Understanding]) -> list[Answer]:
     ]
 
 
-def answer_of_text(tagger: Tagger, text: str) -> Answer:
+def answers_of_texts(tagger: Tagger, said: Sequence[Request]) -> list[Answer]:
     """What the tagger alone makes of what was said."""
-    tagging = tagger.tag(text)
-    return Answer(text, tuple((slot.label, slot.text) for slot in tagging.slots), tagging.intent)
+    return answers(tagger.tag_many([request.gold.text for request in said]))
 
 
 def counted(heard: Sequence[Request], found: Sequence[Answer]) -> Counts:

@@ -8,34 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluice.commands.options import add_json, add_model, add_quiet
+from sluice.commands.recordings import Recordings, add_recordings, hot_words
 from training.errors import UserError
 
 if TYPE_CHECKING:
     from asr.formats import Format
     from asr.transcript import Transcript
 
-HOT_WORD_BOOST = 3.0
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_model(parser)
-    parser.add_argument(
-        "audio", nargs="+", metavar="FILE", help="audio file, directory, or pattern in quotes"
-    )
-    parser.add_argument("--batch-size", type=int, default=16, help="most recordings at once (default: 16)")
+    add_recordings(parser)
     parser.add_argument(
         "--format", choices=("text", "json", "srt", "vtt", "ctm"), help="what to write (default: text)"
     )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="write a file for each recording into this folder"
-    )
-    parser.add_argument(
-        "--hot-word",
-        action="append",
-        default=[],
-        metavar="PHRASE[=BOOST]",
-        help=f"listen for this; may be given more than once (boost in natural log, default: {HOT_WORD_BOOST:g})",
     )
     parser.add_argument(
         "--alternatives", type=int, default=0, metavar="N", help="so many other readings (with --json)"
@@ -49,55 +38,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print each transcript as it is ready; a bad file is named on stderr, and the exit code is then 1."""
-    from asr.audio import AudioError, find_audio
     from asr.config import DecodingConfig
     from asr.transcriber import Transcriber
     from training.machine import set_threads
-    from training.progress import track
 
     set_threads(options.threads)
     decoding = DecodingConfig() if options.greedy else None
     transcriber = Transcriber.load(options.model, options.device, decoding)
-    failures: list[object] = []
-
-    def on_error(source: object, error: Exception) -> None:
-        failures.append(source)
-        print(f"sluice: {error}", file=sys.stderr)
-
-    paths: list[Path] = []
-    for name in options.audio:  # one at a time: a name that matches nothing must not stop the others
-        try:
-            paths += find_audio([name])
-        except AudioError as error:
-            on_error(name, error)
+    recordings = Recordings(options.audio)
 
     transcripts = transcriber.transcribe_many(
-        track(paths, "transcribing", quiet=options.quiet or len(paths) < 2),
+        recordings.shown("transcribing", quiet=options.quiet),
         batch_size=options.batch_size,
-        on_error=on_error,
+        on_error=recordings.fail,
         hot_words=hot_words(options.hot_word),
         alternatives=options.alternatives,
         quiet=options.quiet,
     )
     if options.output:
-        _write(transcripts, options, paths)
+        _write(transcripts, options, recordings.paths)
     else:
-        _print(transcripts, options, alone=len(paths) == 1)
-    if failures and paths:
-        print(f"sluice: {len(failures)} could not be transcribed", file=sys.stderr)
-    return 1 if failures else 0
-
-
-def hot_words(given: list[str]) -> dict[str, float]:
-    """`["taipei", "oslo=5"]` to phrases with their boosts."""
-    found: dict[str, float] = {}
-    for item in given:
-        phrase, equals, boost = item.partition("=")
-        try:
-            found[phrase.strip()] = float(boost) if equals else HOT_WORD_BOOST
-        except ValueError:
-            raise UserError(f"--hot-word {item!r}: the boost {boost!r} is not a number") from None
-    return found
+        _print(transcripts, options, alone=len(recordings.paths) == 1)
+    if recordings.failures and recordings.paths:
+        print(f"sluice: {len(recordings.failures)} could not be transcribed", file=sys.stderr)
+    return 1 if recordings.failures else 0
 
 
 def _format(options: argparse.Namespace) -> "Format":

@@ -2,12 +2,11 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluice.commands.options import add_json, add_model, add_quiet
-from sluice.commands.transcribe import HOT_WORD_BOOST, hot_words
+from sluice.commands.recordings import Recordings, add_recordings, hot_words
 
 if TYPE_CHECKING:
     from sluice.understanding import Understander, Understanding
@@ -16,19 +15,9 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_model(parser)
-    parser.add_argument(
-        "audio", nargs="+", metavar="FILE", help="audio file, directory, or pattern in quotes"
-    )
+    add_recordings(parser)
     parser.add_argument(
         "--tagger", type=Path, metavar="RUN", help="a tagger's run, where RUN is only a recognizer's"
-    )
-    parser.add_argument("--batch-size", type=int, default=16, help="most recordings at once (default: 16)")
-    parser.add_argument(
-        "--hot-word",
-        action="append",
-        default=[],
-        metavar="PHRASE[=BOOST]",
-        help=f"listen for this; may be given more than once (boost in natural log, default: {HOT_WORD_BOOST:g})",
     )
     parser.add_argument(
         "--alternatives", type=int, default=0, metavar="N", help="so many other readings, at most"
@@ -39,28 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what each recording says as it is ready; a bad file is named on stderr, and the exit code is then 1."""
-    from asr.audio import AudioError, find_audio
     from training.machine import set_threads
-    from training.progress import track
 
     set_threads(options.threads)
     understander = _load(options)
-    failures: list[object] = []
-
-    def on_error(source: object, error: Exception) -> None:
-        failures.append(source)
-        print(f"sluice: {error}", file=sys.stderr)
-
-    paths: list[Path] = []
-    for name in options.audio:  # one at a time: a name that matches nothing must not stop the others
-        try:
-            paths += find_audio([name])
-        except AudioError as error:
-            on_error(name, error)
+    recordings = Recordings(options.audio)
     understood = understander.understand_many(
-        track(paths, "listening", quiet=options.quiet or len(paths) < 2),
+        recordings.shown("listening", quiet=options.quiet),
         batch_size=options.batch_size,
-        on_error=on_error,
+        on_error=recordings.fail,
         hot_words=hot_words(options.hot_word),
         alternatives=options.alternatives,
         quiet=options.quiet,
@@ -70,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
             print(json.dumps(each.to_dict(), ensure_ascii=False), flush=True)
         else:
             print(("\n" if number else "") + describe(each), flush=True)
-    return 1 if failures else 0
+    return 1 if recordings.failures else 0
 
 
 def _load(options: argparse.Namespace) -> "Understander":

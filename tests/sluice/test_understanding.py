@@ -8,14 +8,10 @@ from typing import Any
 
 import pytest
 import soundfile
-import torch
 
 from asr.transcript import Transcript, Word
-from slot_filling.config import TaggerConfig
-from slot_filling.sentences import Sentence
 from slot_filling.tagger import Tagger
 from slot_filling.tagging import Slot, Tagging
-from slot_filling.vocabulary import Vocabulary
 from sluice.cli import main
 from sluice.understanding import Understander
 from tests.conftest import ToneRun
@@ -105,37 +101,19 @@ def test_silence_means_nothing() -> None:
     assert (quiet.text, quiet.written_text, quiet.slots, quiet.confidence) == ("", "", (), 1.0)
 
 
-@pytest.fixture(scope="module")
-def tagger_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained tagger of the tones' words."""
-    torch.manual_seed(3)
-    encoder = {"word_size": 4, "character_size": 4, "character_filters": 4, "hidden_size": 4}
-    config = TaggerConfig.check({"name": "tiny", "corpus": {"kind": "travel"}, "encoder": encoder}, "test")
-    labelled = [
-        Sentence(("bed", "abb"), ("O", "B-city"), "fly"),
-        Sentence(("ace", "cab", "da"), ("B-date", "I-date", "O"), "ask"),
-    ]
-    tagger = Tagger(config, Vocabulary.learn(labelled))
-    with torch.no_grad():
-        tagger.model.output.weight *= 20
-    run = tmp_path_factory.mktemp("taggers") / "tiny"
-    tagger.save(run)
-    return run
-
-
 @pytest.mark.slow
 def test_the_command_understands_files_and_goes_on_past_bad_ones(
-    tone_run: ToneRun, tagger_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tone_run: ToneRun, random_tagger: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     soundfile.write(tmp_path / "good.wav", say("abb da"), RATE)
     (tmp_path / "bad.wav").write_text("this is no audio")
-    arguments = ["understand", str(tone_run.run), "--tagger", str(tagger_run), str(tmp_path), "--quiet"]
+    arguments = ["understand", str(tone_run.run), "--tagger", str(random_tagger), str(tmp_path), "--quiet"]
     assert main([*arguments, "--json", "--alternatives", "2"]) == 1
     out, err = capsys.readouterr()
     (answer,) = [json.loads(line) for line in out.splitlines()]
     assert answer["text"] == "abb da" and answer["source"].endswith("good.wav") and "bad.wav" in err
     assert len(answer["alternatives"]) == 2
-    tagging = Tagger.load(tagger_run).tag("abb da")
+    tagging = Tagger.load(random_tagger).tag("abb da")
     assert [(slot["label"], slot["text"]) for slot in answer["slots"]] == [
         (slot.label, slot.text) for slot in tagging.slots
     ]
@@ -144,11 +122,11 @@ def test_the_command_understands_files_and_goes_on_past_bad_ones(
 
 
 @pytest.mark.slow
-def test_saved_as_one_directory_it_is_whole(tone_run: ToneRun, tagger_run: Path, tmp_path: Path) -> None:
+def test_saved_as_one_directory_it_is_whole(tone_run: ToneRun, random_tagger: Path, tmp_path: Path) -> None:
     from asr import Transcriber
 
     understander = Understander(
-        Transcriber.load(tone_run.run), Tagger.load(tagger_run), candidates=3, tagger_weight=0.2
+        Transcriber.load(tone_run.run), Tagger.load(random_tagger), candidates=3, tagger_weight=0.2
     )
     understander.save(tmp_path / "both")
     moved = (tmp_path / "both").rename(tmp_path / "elsewhere")

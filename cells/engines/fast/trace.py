@@ -273,9 +273,8 @@ def trace(cell: Cell, projected: int) -> Step:
     )
     inputs = _row(graph, graph.node("projected", width=projected))
     output, new = cell.step(inputs, state, SimpleNamespace(**weights))  # type: ignore[arg-type]
-    for part, width in zip(
-        (output, *new), (None, *cell.state_sizes), strict=True
-    ):  # `read_out` has the output
+    widths = (None, *cell.state_sizes)  # what the output's must be `read_out` alone knows
+    for part, width in zip((output, *new), widths, strict=True):
         if not isinstance(part, Symbol) or width not in (None, part.shape[-1]):
             raise CannotTrace("it returns what has not the declared sizes")
     new_states = [part.node for part in new]  # type: ignore[attr-defined]

@@ -10,10 +10,6 @@ import torch
 from asr import Transcriber
 from asr.config import RecognizerConfig
 from asr.tokens import Tokens
-from slot_filling import Tagger
-from slot_filling.config import TaggerConfig
-from slot_filling.sentences import Sentence
-from slot_filling.vocabulary import Vocabulary
 from sluice.commands.serve import NEEDED
 from sluice.server.app import create_app
 from sluice.server.parts import Parts, load_parts
@@ -40,24 +36,6 @@ def random_recognizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("recognizers") / "random"
     config = RecognizerConfig.read(RECIPES / "manifest.yaml", SETTINGS)
     Transcriber(config, Tokens.learn(["abcde "])).save(run)
-    return run
-
-
-@pytest.fixture(scope="session")
-def random_tagger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained tagger of the tones' words."""
-    torch.manual_seed(3)
-    encoder = {"word_size": 4, "character_size": 4, "character_filters": 4, "hidden_size": 4}
-    config = TaggerConfig.check({"name": "tiny", "corpus": {"kind": "travel"}, "encoder": encoder}, "test")
-    labelled = [
-        Sentence(("bed", "abb"), ("O", "B-city"), "fly"),
-        Sentence(("ace", "cab", "da"), ("B-date", "I-date", "O"), "ask"),
-    ]
-    tagger = Tagger(config, Vocabulary.learn(labelled))
-    with torch.no_grad():
-        tagger.model.output.weight *= 20
-    run = tmp_path_factory.mktemp("taggers") / "tiny"
-    tagger.save(run)
     return run
 
 

@@ -84,7 +84,7 @@ def _check(log_probs: np.ndarray, target: np.ndarray, where: str) -> None:
     steps, size = log_probs.shape
     if len(target) and not 0 < target.min() <= target.max() < size:
         raise AlignmentError(f"{where}tokens must lie between 1 and {size - 1}: {target.tolist()}")
-    needed = required_steps(target)
+    needed = required_steps(target.tolist())
     if needed > steps:
         raise AlignmentError(
             f"{where}the text is too long for its audio: its {len(target)} tokens need at least {needed} steps "

@@ -5,8 +5,8 @@ blanks dropped, so two equal letters in a row need a blank between them: 好棒�
 """
 
 from collections.abc import Iterable, Sequence
+from operator import eq
 
-import numpy as np
 from torch import Tensor
 from torch.nn import functional
 
@@ -24,10 +24,9 @@ def collapse(path: Iterable[int]) -> list[int]:
     return labels
 
 
-def required_steps(tokens: Sequence[int] | np.ndarray) -> int:
+def required_steps(tokens: Sequence[int]) -> int:
     """The fewest steps in which CTC can emit `tokens`: one each, and a blank between equal neighbours."""
-    row = np.asarray(tokens)
-    return len(row) + int((row[1:] == row[:-1]).sum())
+    return len(tokens) + sum(map(eq, tokens, tokens[1:]))
 
 
 def ctc_loss(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:

@@ -74,12 +74,17 @@ def start(arguments: Sequence[str]) -> tuple["subprocess.Popen[str]", int]:
 
 
 def memory_mb(process: "subprocess.Popen[str]") -> float:
-    """Memory that a process has in use (Linux; NaN elsewhere)."""
-    status = Path(f"/proc/{process.pid}/status")
-    if not status.exists():
+    """Memory that a process and its children have in use, what they share counted once (Linux; NaN elsewhere)."""
+    try:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        return sum(_share_kb(pid) for pid in (process.pid, *children)) / 1024
+    except OSError:
         return float("nan")
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
+
+
+def _share_kb(pid: int | str) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("Pss:")).split()[1])
 
 
 def ask(line: http.client.HTTPConnection, endpoint: str, sent: Clip) -> Reply:
@@ -97,12 +102,29 @@ def ask(line: http.client.HTTPConnection, endpoint: str, sent: Clip) -> Reply:
     return Reply(status, time.perf_counter() - started, sent.seconds)
 
 
+@dataclass(frozen=True)
+class Load:
+    """What came of so many clients."""
+
+    clients: int
+    seconds: float
+    replies: list[Reply]
+    memory_mb: list[float]
+    """At the start, after each third, and at the end."""
+
+
 def load(
-    port: int, clips: Sequence[Clip], endpoints: Sequence[str], clients: int, seconds: float
-) -> list[Reply]:
+    process: "subprocess.Popen[str]",
+    port: int,
+    clips: Sequence[Clip],
+    endpoints: Sequence[str],
+    clients: int,
+    seconds: float,
+) -> Load:
     """So many clients for so long; requests that are under way at the end are waited for."""
     replies: list[Reply] = []
-    end = time.perf_counter() + seconds
+    started = time.perf_counter()
+    end = started + seconds
 
     def client(number: int) -> None:
         generator = random.Random(number)
@@ -112,30 +134,33 @@ def load(
         line.close()
 
     threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
+    memory = [memory_mb(process)]
     for thread in threads:
         thread.start()
+    for third in (1, 2):
+        time.sleep(max(0.0, started + third * seconds / 3 - time.perf_counter()))
+        memory.append(memory_mb(process))
     for thread in threads:
         thread.join()
-    return replies
+    return Load(clients, time.perf_counter() - started, replies, [*memory, memory_mb(process)])
 
 
-def row(clients: int, replies: Sequence[Reply], seconds: float, before: float, after: float) -> list[str]:
+def row(found: Load) -> list[str]:
     """A line of the table."""
-    good = [reply for reply in replies if reply.status == 200]
+    good = [reply for reply in found.replies if reply.status == 200]
     latencies = sorted(reply.latency_seconds for reply in good) or [float("nan")] * 2
     cuts = (
         statistics.quantiles(latencies, n=100, method="inclusive") if len(latencies) > 1 else latencies * 99
     )
-    statuses = Counter(reply.status for reply in replies)
+    statuses = Counter(reply.status for reply in found.replies)
     return [
-        f"{clients}",
-        f"{len(good) / seconds:.1f}",
-        f"{sum(reply.audio_seconds for reply in good) / seconds:.1f}",
+        f"{found.clients}",
+        f"{len(good) / found.seconds:.1f}",
+        f"{sum(reply.audio_seconds for reply in good) / found.seconds:.1f}",
         f"{1000 * cuts[49]:.0f}",
         f"{1000 * cuts[98]:.0f}",
         ", ".join(f"{status or 'broken'}: {count}" for status, count in sorted(statuses.items())),
-        f"{before:.0f}",
-        f"{after:.0f}",
+        ", ".join(f"{megabytes:.0f}" for megabytes in found.memory_mb),
     ]
 
 
@@ -173,9 +198,7 @@ def main() -> None:
         rows = []
         alone = options.seconds / 4 if options.alone is None else options.alone
         for clients, seconds in ((1, alone), (options.clients, options.seconds)):
-            before, started = memory_mb(process), time.perf_counter()
-            replies = load(port, clips, endpoints, clients, seconds)
-            rows.append(row(clients, replies, time.perf_counter() - started, before, memory_mb(process)))
+            rows.append(row(load(process, port, clips, endpoints, clients, seconds)))
     finally:
         process.terminate()
         ended = process.wait()
@@ -189,8 +212,7 @@ def main() -> None:
         "p50 ms",
         "p99 ms",
         "statuses",
-        "MB at start",
-        "MB at end",
+        "MB at start, 1/3, 2/3, end",
     ]
     print(tabulate(rows, header, tablefmt="github", disable_numparse=True))
 

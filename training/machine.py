@@ -3,6 +3,7 @@
 import ctypes
 import platform
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,11 +21,25 @@ def keep_memory() -> None:
     a tenth of a step's time and more. The process then stays as large as its largest step. Elsewhere than with
     glibc nothing is done.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if platform.system() == "Linux" else None
+    mallopt = _glibc("mallopt")
     if mallopt is not None:
         mmap_threshold, trim_threshold = -3, -1  # malloc.h
         mallopt(mmap_threshold, 32 << 20)  # the most that glibc takes
         mallopt(trim_threshold, 2**31 - 1)
+
+
+def give_back_memory() -> None:
+    """Give the system what this process has freed, wherever it lies; elsewhere than with glibc nothing is done.
+
+    Blocks of ever other sizes leave holes, so that a process which runs for days would grow all the while.
+    """
+    malloc_trim = _glibc("malloc_trim")
+    if malloc_trim is not None:
+        malloc_trim(0)
+
+
+def _glibc(name: str) -> Any:
+    return getattr(ctypes.CDLL(None), name, None) if platform.system() == "Linux" else None
 
 
 def describe_machine() -> str:

@@ -2,12 +2,15 @@
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 
 from sluice.commands.options import add_model, add_quiet
 from training.errors import UserError
 
 KEY = "SLUICE_API_KEY"
+MOST_WORKERS = 4
+"""By default: each has some 400 MB of its own."""
 NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
 
 
@@ -34,6 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch", type=int, default=16, metavar="N", help="most requests answered together (default: 16)"
     )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="batches that are answered at the same time, each in a process of its own from 2 on (default: one for "
+        f"each core, at most {MOST_WORKERS}; 1 on a GPU)",
+    )
     add_quiet(parser)
 
 
@@ -43,10 +53,8 @@ def run(options: argparse.Namespace) -> int:
     from sluice.server.parts import load_parts
     from sluice.server.run import serve
     from sluice.server.settings import ServerSettings
-    from training.machine import set_threads
 
-    # Decoders, event loop and clients on this machine want cores too: torch on all of them answers half as many.
-    set_threads(options.threads or max(1, (os.cpu_count() or 1) // 2))
+    workers = options.workers if options.workers is not None else _workers(options.device)
     settings = ServerSettings(
         host=options.host,
         port=options.port,
@@ -55,9 +63,16 @@ def run(options: argparse.Namespace) -> int:
         max_seconds=options.max_seconds,
         queue=options.queue,
         batch=options.batch,
+        workers=workers,
     )
-    serve(load_parts(options.model, options.tagger, options.device), settings)
+    load = partial(load_parts, options.model, options.tagger, options.device)
+    # Decoders, event loop and clients on this machine want cores too: torch on all of them answers half as many.
+    serve(load, settings, options.threads or max(1, (os.cpu_count() or 1) // 2 // workers))
     return 0
+
+
+def _workers(device: str) -> int:
+    return min(MOST_WORKERS, os.cpu_count() or 1) if device == "cpu" else 1
 
 
 def _check_installed() -> None:

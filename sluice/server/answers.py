@@ -1,6 +1,7 @@
 """How a batch of jobs is answered: like with like, the shortest first, and nobody suffers from a neighbour."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -14,10 +15,30 @@ from sluice.server.parts import Parts
 from sluice.server.pictures import posteriors
 from sluice.server.worker import Job
 from sluice.understanding import Understanding
+from training.machine import give_back_memory
+
+TIDY_SECONDS = 2.0
+"""How often memory that batches have freed is given back."""
 
 log = logging.getLogger(__name__)
 
 Answerer = Callable[[Parts, Sequence[Job]], Iterable[Any]]
+
+
+class Answers:
+    """Answers batches, one after the other, for as long as a server runs."""
+
+    def __init__(self, parts: Parts) -> None:
+        """With what there is in `parts`."""
+        self._parts = parts
+        self._tidied = time.monotonic()
+
+    def __call__(self, jobs: Sequence[Job]) -> None:
+        """Set every job's answer, as soon as it is there."""
+        answer_all(self._parts, jobs)
+        if time.monotonic() - self._tidied > TIDY_SECONDS:
+            give_back_memory()
+            self._tidied = time.monotonic()
 
 
 def answer_all(parts: Parts, jobs: Sequence[Job]) -> None:

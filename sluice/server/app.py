@@ -1,6 +1,6 @@
 """The application: endpoints, page, errors and the gate before them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from sluice.server.parts import Parts
 from sluice.server.routes import add_routes
 from sluice.server.service import Gone, Service
 from sluice.server.settings import ServerSettings
+from sluice.server.worker import Answer
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -26,11 +27,12 @@ FILES = {
 """The page: no other file is ever served."""
 
 
-def create_app(parts: Parts, settings: ServerSettings) -> "FastAPI":
-    """An ASGI application that answers with `parts`; its `state.service` is the `Service` behind it."""
+def create_app(parts: Parts, settings: ServerSettings, answers: Sequence[Answer] | None = None) -> "FastAPI":
+    """An ASGI application that answers with `parts`; its `state.service` is the `Service` behind it, which explains
+    the arguments."""
     from fastapi import FastAPI
 
-    service = Service(parts, settings)
+    service = Service(parts, settings, answers)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:

@@ -4,29 +4,69 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from sluice.server.answers import warm_up
 from sluice.server.app import create_app
 from sluice.server.parts import Parts
+from sluice.server.process import Load, ModelProcess
 from sluice.server.settings import ServerSettings
+from sluice.server.worker import Answer
 from training.errors import UserError
+from training.machine import set_threads
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 log = logging.getLogger(__name__)
 
 OPEN = "WARNING: whoever can reach %s can use this server; give --api-key, or --host 127.0.0.1"
 
 
-def serve(parts: Parts, settings: ServerSettings) -> None:
+def serve(load: Load, settings: ServerSettings, threads: int = 1) -> None:
     """Answer requests until SIGTERM or SIGINT; what was accepted by then is still answered.
 
+    Args:
+        load: makes what there is to answer with.
+        settings: where to listen, and how much to take.
+        threads: of torch, in each worker.
+
     Raises:
-        UserError: the address is taken, or is none of this machine's.
+        UserError: the address is taken, or is none of this machine's; what `load` raises.
     """
+    parts = load()
+    listening = listen(settings)
+    with _answering(parts, load, settings.workers, threads) as answers:
+        _serve(create_app(parts, settings, answers), settings, listening)
+    log.info("Stopped.")
+
+
+@contextmanager
+def _answering(parts: Parts, load: Load, workers: int, threads: int) -> Iterator[Sequence[Answer] | None]:
+    """Those that answer, ready: processes, or this one."""
+    if workers == 1:
+        set_threads(threads)
+        warm_up(parts)
+        yield None
+        return
+    processes: list[ModelProcess] = []
+    try:
+        for _ in range(workers):
+            processes.append(ModelProcess(load, threads))
+            processes[0].wait()  # what the first one compiles, the others read
+        for process in processes:
+            process.wait()
+        yield processes
+    finally:
+        for process in processes:
+            process.close()
+
+
+def _serve(app: "FastAPI", settings: ServerSettings, listening: socket.socket) -> None:
     import uvicorn
 
-    listening = listen(settings)
-    app = create_app(parts, settings)
-    warm_up(parts)
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="on")
     server = uvicorn.Server(config)
     app.state.service.is_stopping = lambda: server.should_exit
@@ -45,7 +85,6 @@ def serve(parts: Parts, settings: ServerSettings) -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    log.info("Stopped.")
 
 
 def listen(settings: ServerSettings) -> socket.socket:

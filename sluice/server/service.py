@@ -1,7 +1,7 @@
 """What every endpoint goes through: a place in the queue, an upload decoded, an answer awaited."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slot_filling.tagging import Tagging
-from sluice.server.answers import answer_all
+from sluice.server.answers import Answers
 from sluice.server.errors import too_busy
 from sluice.server.metrics import Metrics
 from sluice.server.parts import Parts
 from sluice.server.settings import ServerSettings
 from sluice.server.sound import decode
 from sluice.server.uploads import Upload
-from sluice.server.worker import Job, Worker
+from sluice.server.worker import Answer, Job, Workers
 
 if TYPE_CHECKING:
     from fastapi import Request
@@ -37,9 +37,18 @@ class Gone(Exception):
 class Service:
     """The models at work, between `start` and `close`."""
 
-    def __init__(self, parts: Parts, settings: ServerSettings) -> None:
-        """Put it together; `start` makes its threads and its folder."""
+    def __init__(
+        self, parts: Parts, settings: ServerSettings, answers: Sequence[Answer] | None = None
+    ) -> None:
+        """Put it together; `start` makes its threads and its folder.
+
+        Args:
+            parts: what it has.
+            settings: how much it takes.
+            answers: those that answer batches, side by side; one with `parts`, in this process, if not given.
+        """
         self.parts, self.settings, self.metrics = parts, settings, Metrics()
+        self._answers = answers or [Answers(parts)]
         self.is_stopping: Callable[[], bool] = lambda: False
         self._held = self._uploads = 0
 
@@ -47,14 +56,13 @@ class Service:
         """Ready to work."""
         self._folder = TemporaryDirectory(prefix="sluice-serve-")
         self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decoder")
-        answer = partial(answer_all, self.parts)
-        self._worker = Worker(answer, self.settings.batch, self.metrics.batch, expected=self.held)
-        self.metrics.watch(self._worker.__len__, self.held)
+        self._workers = Workers(self._answers, self.settings.batch, self.metrics.batch, expected=self.held)
+        self.metrics.watch(self._workers.__len__, self.held)
 
     def close(self) -> None:
         """Finish what was taken, then leave nothing behind."""
         self._decoders.shutdown()
-        self._worker.close()
+        self._workers.close()
         self._folder.cleanup()
 
     def held(self) -> int:
@@ -69,7 +77,7 @@ class Service:
             ApiError: 429, there are too many, or the queue is full and the body would arrive in vain.
         """
         if self._uploads >= UPLOADS * self.settings.queue or self._held >= self.settings.queue:
-            raise too_busy(self._worker.patience())
+            raise too_busy(self._workers.patience())
         self._uploads += 1
         try:
             yield
@@ -84,7 +92,7 @@ class Service:
             ApiError: 429, all are taken.
         """
         if self._held >= self.settings.queue:
-            raise too_busy(self._worker.patience())
+            raise too_busy(self._workers.patience())
         self._held += 1
         try:
             yield
@@ -131,7 +139,7 @@ class Service:
             ApiError: too much waits.
             Gone: nobody waits for the answer.
         """
-        answer = asyncio.wrap_future(self._worker.submit(job))
+        answer = asyncio.wrap_future(self._workers.submit(job))
         gone = asyncio.ensure_future(_disconnection(request))
         try:
             await asyncio.wait([answer, gone], return_when=asyncio.FIRST_COMPLETED)

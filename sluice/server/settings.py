@@ -25,6 +25,8 @@ class ServerSettings:
     """Requests that are decoded, wait, or are being answered; more are turned away."""
     batch: int = 16
     """Requests that are answered together."""
+    workers: int = 1
+    """Batches that are answered at the same time: from 2 on, each in a process of its own."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -37,6 +39,7 @@ class ServerSettings:
             ("--max-seconds", self.max_seconds, 0.02),
             ("--queue", self.queue, 1),
             ("--batch", self.batch, 1),
+            ("--workers", self.workers, 1),
         ):
             if not value >= least:  # NaN too
                 raise UserError(f"{option} must be at least {least}, not {value}")

@@ -12,7 +12,7 @@ from sluice.server import answers, worker
 from sluice.server.answers import answer_all
 from sluice.server.errors import ApiError
 from sluice.server.parts import Parts
-from sluice.server.worker import Job, Worker
+from sluice.server.worker import Job, Workers
 from tests.sluice.server.live import dial, message, serving
 from tests.sluice.server.sounds import form, wav
 
@@ -47,7 +47,7 @@ def until(condition: Callable[[], object]) -> None:
 def test_what_arrives_together_is_answered_together() -> None:
     held = Held()
     sizes: list[int] = []
-    thread = Worker(held, batch=4, measure=sizes.append)
+    thread = Workers([held], batch=4, measure=sizes.append)
     first = thread.submit(Job("tag", 0))
     assert held.began.wait(60)
     others = [thread.submit(Job("tag", number)) for number in range(1, 7)]
@@ -60,7 +60,7 @@ def test_what_arrives_together_is_answered_together() -> None:
 
 def test_whoever_hangs_up_is_left_out_and_closing_answers_the_rest() -> None:
     held = Held()
-    thread = Worker(held, batch=4)
+    thread = Workers([held], batch=4)
     thread.submit(Job("tag", 0))
     assert held.began.wait(60)
     gone, stays = thread.submit(Job("tag", 1)), thread.submit(Job("tag", 2))
@@ -77,7 +77,7 @@ def test_whoever_hangs_up_is_left_out_and_closing_answers_the_rest() -> None:
 def test_only_so_much_audio_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "WAITING_SECONDS", 10.0)
     held = Held()
-    thread = Worker(held, batch=1)
+    thread = Workers([held], batch=1)
     thread.submit(Job("tag", 0, seconds=100))  # alone, anything is taken
     assert held.began.wait(60)
     thread.submit(Job("tag", 1, seconds=9))

@@ -40,6 +40,9 @@ class EncoderConfig(Settings):
     bidirectional: bool = True
     dropout: float = Field(0.5, ge=0, lt=1, description="variational: one mask a sentence")
     word_dropout: float = Field(0.05, ge=0, lt=1, description="share of words that are unknown in training")
+    rare_word_dropout: float = Field(
+        0.0, ge=0, description="a: a word seen c times is unknown in training in a of a + c cases, if that is more"
+    )
 
     @field_validator("window", "character_widths")
     @classmethod

@@ -1,6 +1,6 @@
 """Words to vectors in their context: embeddings, characters, shapes, and recurrent layers over the sentence."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cells import Stack
 from slot_filling.config import EncoderConfig
-from slot_filling.vocabulary import PADDING, UNKNOWN
+from slot_filling.vocabulary import PADDING, UNKNOWN, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,17 @@ class CharacterLSTM(nn.Module):
 class Encoder(nn.Module):
     """Each word's vector in its sentence, `[batch, time, size]`."""
 
-    def __init__(self, config: EncoderConfig, sizes: Mapping[str, int]) -> None:
-        """Make an encoder for a vocabulary of such `sizes` (`Vocabulary.sizes`)."""
+    hidden_share: Tensor
+
+    def __init__(self, config: EncoderConfig, vocabulary: Vocabulary) -> None:
+        """Make an encoder of a vocabulary's words."""
         super().__init__()
+        sizes = vocabulary.sizes
         self.config = config
         self.words = nn.Embedding(sizes["words"], config.word_size, padding_idx=PADDING)
         nn.init.normal_(self.words.weight, std=0.1)
         nn.init.zeros_(self.words.weight.data[PADDING])
+        self.register_buffer("hidden_share", _hidden_share(config, vocabulary.counts), persistent=False)
         size = config.word_size
         self.characters: CharacterCNN | CharacterLSTM | None = None
         if config.characters == "cnn":
@@ -135,9 +139,10 @@ class Encoder(nn.Module):
 
     def _hide_words(self, words: Tensor) -> Tensor:
         """In training some words are unknown, so that their spelling and their context have to serve."""
-        if not self.training or not self.config.word_dropout:
+        if not self.training or not (self.config.word_dropout or self.config.rare_word_dropout):
             return words
-        hidden = torch.rand(words.shape, device=words.device) < self.config.word_dropout
+        share = self.hidden_share[words] if len(self.hidden_share) else self.config.word_dropout
+        hidden = torch.rand(words.shape, device=words.device) < share
         return torch.where(hidden & (words != PADDING), UNKNOWN, words)
 
     def _drop(self, vectors: Tensor) -> Tensor:
@@ -146,6 +151,19 @@ class Encoder(nn.Module):
             vectors.new_ones(vectors.shape[0], 1, vectors.shape[2]), self.config.dropout, self.training
         )
         return vectors * mask
+
+
+def _hidden_share(config: EncoderConfig, counts: Sequence[int]) -> Tensor:
+    """How often each word is unknown in training, `[words]`; empty where all are alike.
+
+    A word that was seen *c* times is hidden in a / (a + c) of the cases (Kiperwasser and Goldberg 2016): the rarer it
+    is, the more of its kind are never seen, and the more its spelling and its context must be able to say.
+    """
+    if not config.rare_word_dropout:
+        return torch.zeros(0)
+    seen = torch.tensor(counts, dtype=torch.float32)
+    share = (config.rare_word_dropout / (config.rare_word_dropout + seen)).clamp(min=config.word_dropout)
+    return torch.cat([torch.zeros(2), share])  # padding and what is unknown anyway
 
 
 def context_windows(vectors: Tensor, window: int) -> Tensor:

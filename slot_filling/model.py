@@ -35,7 +35,7 @@ class TaggerModel(nn.Module):
         """Make a network, freshly initialized, for a vocabulary."""
         super().__init__()
         self.config = config
-        self.encoder = Encoder(config.encoder, vocabulary.sizes)
+        self.encoder = Encoder(config.encoder, vocabulary)
         size, tags = self.encoder.size, vocabulary.tags
         self.output = TagScores(size, tags) if config.head.parts else nn.Linear(size, len(tags))
         self.head = make_head(config.head.kind, len(vocabulary.tags), *vocabulary.transitions())

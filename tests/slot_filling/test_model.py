@@ -104,7 +104,7 @@ def test_a_word_of_the_window_reaches_so_far_and_no_further() -> None:
 
 
 def test_words_are_hidden_in_training_alone_and_never_padding() -> None:
-    encoder = Encoder(settings(word_dropout=0.3).encoder, vocabulary().sizes)
+    encoder = Encoder(settings(word_dropout=0.3).encoder, vocabulary())
     words = torch.full((100, 100), 5)
     words[:, 60:] = PADDING
     torch.manual_seed(0)
@@ -115,8 +115,20 @@ def test_words_are_hidden_in_training_alone_and_never_padding() -> None:
     assert torch.equal(encoder.eval()._hide_words(words), words)
 
 
+def test_rare_words_are_hidden_more_often() -> None:
+    known = vocabulary()
+    encoder = Encoder(settings(word_dropout=0.1, rare_word_dropout=2.0).encoder, known)
+    numbers = torch.arange(len(known.words) + 2)
+    torch.manual_seed(0)
+    hidden = (encoder.train()._hide_words(numbers.repeat(20_000, 1)) == UNKNOWN).float().mean(0)
+    assert hidden[PADDING] == 0
+    expected = [max(0.1, 2 / (2 + count)) for count in known.counts]
+    assert len(set(expected)) > 1
+    assert hidden[2:].tolist() == pytest.approx(expected, abs=0.02)
+
+
 def test_dropout_has_one_mask_for_all_words_of_a_sentence() -> None:
-    encoder = Encoder(settings(dropout=0.5).encoder, vocabulary().sizes).train()
+    encoder = Encoder(settings(dropout=0.5).encoder, vocabulary()).train()
     torch.manual_seed(0)
     dropped = encoder._drop(torch.ones(40, 7, 50))
     assert set(dropped.unique().tolist()) == {0.0, 2.0}

@@ -5,6 +5,7 @@ is wrong when any one of its letters is. A logistic regression on a dev split ma
 as in Evermann and Woodland 2000, with the share of the n-best list that agrees).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,7 @@ def word_confidences(
         agreement: of the whole n-best list, the hypothesis with it.
     """
     if settings is None:
-        return [float(np.exp(mean)) for mean in _means(hypothesis, tokens.words(hypothesis.tokens))]
+        return _means(hypothesis, tokens.words(hypothesis.tokens))
     return _probabilities(_weights(settings), word_features(hypothesis, tokens, agreement)).tolist()
 
 
@@ -60,14 +61,19 @@ def word_features(
         for first, last in zip(before, after, strict=False)
     ]
     shares = (agreement or Agreement([hypothesis], tokens)).shares(hypothesis)
-    features = np.clip([lowest, np.exp(_means(hypothesis, words)), shares], SMALLEST, 1 - SMALLEST).T
-    return np.log(features) - np.log1p(-features)
+    features = zip(lowest, _means(hypothesis, words), shares, strict=True)
+    return np.array([[_log_odds(feature) for feature in word] for word in features])
 
 
 def _means(hypothesis: "Hypothesis", words: Sequence[Sequence[int]]) -> list[float]:
-    """Mean natural log of the posteriors of each word's tokens."""
-    logs = np.log(np.maximum(hypothesis.confidences, 1e-10))
-    return [float(logs[word].mean()) for word in words]
+    """Geometric mean of the posteriors of each word's tokens."""
+    logs = [math.log(max(confidence, 1e-10)) for confidence in hypothesis.confidences]
+    return [math.exp(sum(logs[position] for position in word) / len(word)) for word in words]
+
+
+def _log_odds(probability: float) -> float:
+    kept = min(max(probability, SMALLEST), 1 - SMALLEST)
+    return math.log(kept) - math.log1p(-kept)
 
 
 PlacedWord = tuple[tuple[int, ...], int, int]

@@ -109,7 +109,10 @@ class Examples(Dataset[Example]):
         if not self.train or epoch < self.config.augment.start_epoch:
             return Example(item, self._features(samples), tokens)
         generator = np.random.default_rng([self.config.training.seed, epoch, item])
-        heard, warp = self.wave_augmenter(samples, generator), draw_vocal_tract(self.config.augment, generator)
+        heard, warp = (
+            self.wave_augmenter(samples, generator),
+            draw_vocal_tract(self.config.augment, generator),
+        )
         features = self._features(heard, warp)
         if int(self.steps(torch.tensor(len(features)))) < required_steps(tokens):
             features = self._features(samples, warp)  # sped up, the text would no longer fit

@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,7 +10,7 @@ from asr.alignment import AlignmentError, force_align
 from asr.decoding import Hypothesis
 from asr.tokens import Tokens
 from asr.transcript import Word
-from asr.word_times import spoken_words, step_seconds
+from asr.word_times import Silences, spoken_words, step_seconds
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def align_text(
     tokens: Tokens,
     seconds_per_step: float,
     duration_seconds: float,
-    speech: np.ndarray | None = None,
+    silences: Silences | None = None,
     where: str = "",
 ) -> Alignment:
     """Find when each token and word of a known text is said.
@@ -59,7 +58,7 @@ def align_text(
         tokens: the alphabet.
         seconds_per_step: time between two steps.
         duration_seconds: of the recording.
-        speech: see `asr.word_times.speech_marks`; the words' ends are worse without.
+        silences: of the audio; the words' ends are worse without.
         where: opens the message of an error, such as the file's name.
 
     Raises:
@@ -82,6 +81,6 @@ def align_text(
 
     return Alignment(
         tuple(AlignedToken(tokens.texts[token], seconds(a), seconds(b), sure) for token, a, b, sure in parts),
-        spoken_words(found, tokens, seconds_per_step, duration_seconds, speech),
+        spoken_words(found, tokens, seconds_per_step, duration_seconds, silences),
         path.score,
     )

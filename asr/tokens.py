@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from asr.config import TokensConfig
@@ -85,12 +86,23 @@ class Tokens:
         """Positions in `numbers` that make up each word: characters between spaces, or joined subwords."""
         words: list[list[int]] = [[]]
         for position, number in enumerate(numbers):
-            symbol = self.symbols[number]
-            if symbol == " " or (self._subwords and symbol.startswith(_WORD_START)):
+            begins, has_letters = self._edges[number]
+            if begins:
                 words.append([])
-            if symbol not in (" ", _WORD_START):
+            if has_letters:
                 words[-1].append(position)
         return [word for word in words if word]
+
+    @cached_property
+    def _edges(self) -> list[tuple[bool, bool]]:
+        """Of each token, whether a word begins with it or after it, and whether it has letters of a word."""
+        return [
+            (
+                symbol == " " or (bool(self._subwords) and symbol.startswith(_WORD_START)),
+                symbol not in (" ", _WORD_START),
+            )
+            for symbol in self.symbols
+        ]
 
     @property
     def texts(self) -> list[str]:

@@ -22,7 +22,7 @@ from asr.long_form import Cutting, transcribe_long
 from asr.text_alignment import Alignment, align_text
 from asr.tokens import Tokens
 from asr.transcript import Transcript
-from asr.word_times import speech_marks, spoken_words
+from asr.word_times import Silences, spoken_words
 from training.checkpoint import (
     CheckpointError,
     load_weights,
@@ -61,8 +61,8 @@ class Emission:
     duration_seconds: float
     source: str | None = None
     """The file, when it was one."""
-    speech: np.ndarray | None = None
-    """Whether each hundredth of a second may be speech; makes the times of words by a pause exact."""
+    silences: Silences | None = None
+    """They make the times of words by a pause exact."""
 
 
 class Transcriber:
@@ -292,7 +292,7 @@ class Transcriber:
             self.tokens,
             self.seconds_per_step,
             emission.duration_seconds,
-            emission.speech,
+            emission.silences,
             emission.source or "",
         )
 
@@ -384,8 +384,8 @@ class Transcriber:
             for item, row, length in zip(batch, log_probs.cpu(), lengths.tolist(), strict=True):
                 samples, source = window[item]
                 rate = self.config.features.sample_rate
-                speech = speech_marks(samples, rate)
-                emissions[item] = Emission(row[:length], len(samples) / rate, source, speech)
+                silences = Silences.of(samples, rate)
+                emissions[item] = Emission(row[:length], len(samples) / rate, source, silences)
         for item in range(len(window)):
             yield emissions[item]
 
@@ -412,7 +412,7 @@ class Transcriber:
         confidences = word_confidences(hypothesis, self.tokens, self.decoding.confidence, agreement)
         seconds = emission.duration_seconds
         words = spoken_words(
-            hypothesis, self.tokens, self.seconds_per_step, seconds, emission.speech, confidences
+            hypothesis, self.tokens, self.seconds_per_step, seconds, emission.silences, confidences
         )
         text = " ".join(word.text for word in words)
         return Transcript(text, words, hypothesis.score, seconds, emission.source)

@@ -11,6 +11,7 @@ A step stands for the audio around it: step t, whose features are centred on t s
 to half a step after.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -25,13 +26,34 @@ from asr.transcript import Word
 CLOSE_SECONDS = 0.1
 """Words with at most so much between their letters follow each other without a pause."""
 
-SHORTEST_SILENCE_SECONDS = 0.03
+SHORTEST_SILENCE_FRAMES = 3  # hundredths of a second
 
 
-def speech_marks(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Whether each hundredth of a second of `[samples]` may be speech: bool `[frames]`."""
-    marks = [marks for _, marks in mark_speech([samples], sample_rate)]
-    return np.concatenate(marks) if marks else np.zeros(0, bool)
+class Silences:
+    """Where a recording holds no speech."""
+
+    def __init__(self, speech: np.ndarray) -> None:
+        """Of marks, whether each hundredth of a second may be speech: bool `[frames]`."""
+        edges = np.flatnonzero(np.diff(speech, prepend=True, append=True)).tolist()
+        self._begins, self._stops = edges[::2], edges[1::2]  # frames; lists, which are faster to look into
+
+    @classmethod
+    def of(cls, samples: np.ndarray, sample_rate: int) -> "Silences":
+        """Of `[samples]`."""
+        marks = [marks for _, marks in mark_speech([samples], sample_rate)]
+        return cls(np.concatenate(marks) if marks else np.zeros(0, bool))
+
+    def longest(self, start: float, end: float) -> tuple[float, float] | None:
+        """Start and end in seconds of the longest one, where there is any, from `start` to `end`; of several as long
+        the first.
+        """
+        first, last = max(0, round(start / FRAME_SECONDS)), round(end / FRAME_SECONDS)
+        length, found = SHORTEST_SILENCE_FRAMES - 1, None
+        for item in range(bisect_right(self._stops, first), bisect_left(self._begins, last)):
+            begin, stop = max(self._begins[item], first), min(self._stops[item], last)
+            if stop - begin > length:
+                length, found = stop - begin, (begin * FRAME_SECONDS, stop * FRAME_SECONDS)
+        return found
 
 
 def spoken_words(
@@ -39,7 +61,7 @@ def spoken_words(
     tokens: Tokens,
     seconds_per_step: float,
     duration_seconds: float,
-    speech: np.ndarray | None = None,
+    silences: Silences | None = None,
     confidences: Sequence[float] | None = None,
 ) -> tuple[Word, ...]:
     """The words of a labelling with their times and confidences.
@@ -49,11 +71,13 @@ def spoken_words(
         tokens: the alphabet.
         seconds_per_step: time between two steps.
         duration_seconds: of the audio; no word goes beyond.
-        speech: of the same audio (see `speech_marks`); without it a word by a pause ends with its last letter.
+        silences: of the same audio; without them a word by a pause ends with its last letter.
         confidences: of the words (see `asr.confidence`); the geometric mean of posteriors if not given.
     """
     groups = tokens.words(hypothesis.tokens)
-    times = word_times(groups, hypothesis.starts, hypothesis.ends, seconds_per_step, duration_seconds, speech)
+    times = word_times(
+        groups, hypothesis.starts, hypothesis.ends, seconds_per_step, duration_seconds, silences
+    )
     sure = word_confidences(hypothesis, tokens) if confidences is None else confidences
     return tuple(
         Word(
@@ -72,7 +96,7 @@ def word_times(
     ends: Sequence[int],
     seconds_per_step: float,
     duration_seconds: float,
-    speech: np.ndarray | None = None,
+    silences: Silences | None = None,
 ) -> list[tuple[float, float]]:
     """Start and end of each word in seconds, in order and without overlaps.
 
@@ -82,7 +106,7 @@ def word_times(
         ends: the step after each token's last.
         seconds_per_step: time between two steps.
         duration_seconds: of the audio.
-        speech: see `speech_marks`.
+        silences: of the audio.
     """
     if not words:
         return []
@@ -95,33 +119,23 @@ def word_times(
         gap = ends[before[-1]], starts[after[0]]
         silence = None
         if (gap[1] - gap[0]) * seconds_per_step > CLOSE_SECONDS:
-            if speech is None:
+            if silences is None:
                 continue
-            silence = longest_silence(speech, last[item], latest[item + 1])
+            silence = silences.longest(last[item], latest[item + 1])
         if silence is None:
             has_space = after[0] - before[-1] > 1
             step = starts[before[-1] + 1] if has_space else sum(gap) / 2
             silence = (step_seconds(step, seconds_per_step),) * 2
         last[item], first[item + 1] = silence
-    if speech is not None:
-        first[0] = (longest_silence(speech, 0, latest[0]) or (0, first[0]))[1]
-        last[-1] = (longest_silence(speech, last[-1], duration_seconds) or (last[-1],))[0]
-    times = np.clip([first, last], 0, duration_seconds).T.tolist()
-    return [(start, end) for start, end in times]
+    if silences is not None:
+        first[0] = (silences.longest(0, latest[0]) or (0, first[0]))[1]
+        last[-1] = (silences.longest(last[-1], duration_seconds) or (last[-1],))[0]
+    return [
+        (min(max(start, 0.0), duration_seconds), min(max(end, 0.0), duration_seconds))
+        for start, end in zip(first, last, strict=True)
+    ]
 
 
 def step_seconds(step: float, seconds_per_step: float) -> float:
     """Where the audio of a step begins; before the recording for the first."""
     return (step - 0.5) * seconds_per_step
-
-
-def longest_silence(speech: np.ndarray, start: float, end: float) -> tuple[float, float] | None:
-    """Start and end in seconds of the longest stretch without speech, where there is any, from `start` to `end`."""
-    first = max(0, round(start / FRAME_SECONDS))
-    marks = speech[first : max(first, round(end / FRAME_SECONDS))]
-    edges = np.flatnonzero(np.diff(marks, prepend=True, append=True))  # silences begin and end here, in turn
-    begins, stops = edges[::2], edges[1::2]
-    if not len(begins) or (stops - begins).max() * FRAME_SECONDS < SHORTEST_SILENCE_SECONDS - 1e-9:
-        return None
-    longest = int((stops - begins).argmax())
-    return (first + int(begins[longest])) * FRAME_SECONDS, (first + int(stops[longest])) * FRAME_SECONDS

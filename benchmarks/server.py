@@ -33,6 +33,8 @@ from benchmarks.transcribe import random_run
 from training.machine import describe_machine
 
 BOUNDARY = "sluice-benchmark"
+PARTS = 6
+"""Into which the time is divided, to see whether memory grows."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Load:
     seconds: float
     replies: list[Reply]
     memory_mb: list[float]
-    """At the start, after each third, and at the end."""
+    """At the start, after each part, and at the end."""
 
 
 def load(
@@ -137,8 +139,8 @@ def load(
     memory = [memory_mb(process)]
     for thread in threads:
         thread.start()
-    for third in (1, 2):
-        time.sleep(max(0.0, started + third * seconds / 3 - time.perf_counter()))
+    for part in range(1, PARTS):
+        time.sleep(max(0.0, started + part * seconds / PARTS - time.perf_counter()))
         memory.append(memory_mb(process))
     for thread in threads:
         thread.join()
@@ -212,7 +214,7 @@ def main() -> None:
         "p50 ms",
         "p99 ms",
         "statuses",
-        "MB at start, 1/3, 2/3, end",
+        "MB at the start, then after each sixth",
     ]
     print(tabulate(rows, header, tablefmt="github", disable_numparse=True))
 

@@ -59,7 +59,7 @@ class Clock:
             self.transcriber.tokens,
             self.transcriber.seconds_per_step,
             emission.duration_seconds,
-            emission.speech,
+            emission.silences,
         )
         return as_times(alignment.words)
 

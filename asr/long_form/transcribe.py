@@ -116,6 +116,7 @@ def _pieces(
     cutting: Cutting,
 ) -> Iterator[Transcript]:
     from asr.transcriber import Emission
+    from asr.word_times import Silences
 
     rate = recording.sample_rate
     step_samples = round(transcriber.seconds_per_step * rate)
@@ -129,7 +130,7 @@ def _pieces(
     )
     while group := list(islice(stretches, DECODED_TOGETHER)):
         emissions = [
-            Emission(each.log_probs, (each.end - each.start) / rate, recording.name, each.speech)
+            Emission(each.log_probs, (each.end - each.start) / rate, recording.name, Silences(each.speech))
             for each in group
         ]
         transcripts = transcriber.decode(emissions, decoder, alternatives=alternatives)

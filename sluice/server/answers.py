@@ -17,7 +17,7 @@ from sluice.server.worker import Job
 from sluice.understanding import Understanding
 from training.machine import give_back_memory
 
-TIDY_SECONDS = 2.0
+TIDY_SECONDS = 10.0
 """How often memory that batches have freed is given back."""
 
 log = logging.getLogger(__name__)

@@ -29,7 +29,8 @@ FILES = {
 
 def create_app(parts: Parts, settings: ServerSettings, answers: Sequence[Answer] | None = None) -> "FastAPI":
     """An ASGI application that answers with `parts`; its `state.service` is the `Service` behind it, which explains
-    the arguments."""
+    the arguments.
+    """
     from fastapi import FastAPI
 
     service = Service(parts, settings, answers)

@@ -10,7 +10,7 @@ from asr.alignment import AlignmentError
 from asr.decoding import Hypothesis
 from asr.text_alignment import align_text
 from asr.tokens import Tokens, TokensError
-from asr.word_times import longest_silence, speech_marks, spoken_words, word_times
+from asr.word_times import Silences, spoken_words, word_times
 
 STEP = 0.04
 TOKENS = Tokens(["<blank>", " ", "a", "b"])
@@ -28,7 +28,8 @@ def times(
 ) -> list[tuple[float, float]]:
     """Times of the words of a text whose characters are emitted at `steps`, one step each."""
     groups = TOKENS.words(TOKENS.encode(text))
-    return word_times(groups, steps, [step + 1 for step in steps], STEP, seconds, speech)
+    silences = None if speech is None else Silences(speech)
+    return word_times(groups, steps, [step + 1 for step in steps], STEP, seconds, silences)
 
 
 def test_close_words_meet_where_the_space_is() -> None:
@@ -98,18 +99,18 @@ def test_words_are_in_order_and_within_the_recording(data: st.DataObject) -> Non
 
 
 def test_longest_silence() -> None:
-    speech = marks(1, (0.1, 0.12), (0.3, 0.35), (0.9, 1))
-    assert longest_silence(speech, 0, 0.8) == (pytest.approx(0.3), pytest.approx(0.35))
-    assert longest_silence(speech, 0, 2) == (pytest.approx(0.9), pytest.approx(1))
-    assert longest_silence(speech, 0, 0.2) is None  # too short to be one
-    assert longest_silence(speech, 0.5, 0.5) is None
+    silences = Silences(marks(1, (0.1, 0.12), (0.3, 0.35), (0.9, 1)))
+    assert silences.longest(0, 0.8) == (pytest.approx(0.3), pytest.approx(0.35))
+    assert silences.longest(0, 2) == (pytest.approx(0.9), pytest.approx(1))
+    assert silences.longest(0, 0.2) is None  # too short to be one
+    assert silences.longest(0.5, 0.5) is None
 
 
-def test_speech_marks_find_a_pause() -> None:
+def test_silences_are_found_in_samples() -> None:
     generator = np.random.default_rng(0)
     samples = generator.normal(0, 0.1, 16000).astype(np.float32)
     samples[6400:9600] *= 0.001
-    found = longest_silence(speech_marks(samples, 16000), 0, 1)
+    found = Silences.of(samples, 16000).longest(0, 1)
     assert found == (pytest.approx(0.4, abs=0.03), pytest.approx(0.6, abs=0.03))
 
 
@@ -124,7 +125,7 @@ def log_probs_of(path: list[int]) -> torch.Tensor:
 
 def test_a_text_is_laid_along_its_recording() -> None:
     log_probs = log_probs_of([0, 2, 2, 0, 3, 0, 1, 2, 0, 0])
-    found = align_text(log_probs, " ab\n a ", TOKENS, STEP, 0.4, marks(0.4))
+    found = align_text(log_probs, " ab\n a ", TOKENS, STEP, 0.4, Silences(marks(0.4)))
     assert [(token.text, token.start, token.end) for token in found.tokens] == [
         ("a", 0.02, 0.1),
         ("b", 0.14, 0.18),

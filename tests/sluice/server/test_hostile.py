@@ -3,6 +3,7 @@
 import struct
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from tests.sluice.server.conftest import Client
 from tests.sluice.server.live import dial, message, serving
 from tests.sluice.server.sounds import claiming, form, silence, sound, wav, wav_header
 from tests.tones import RATE, say
+
+httpx = pytest.importorskip("httpx", reason="httpx is not installed (the extra 'test')")
 
 UNDERSTAND = "/v1/understand"
 LONGEST = 20.0
@@ -58,6 +61,26 @@ def test_hostile_uploads_are_refused_in_words(client: Client, name: str) -> None
     assert error["param"] == "file" and error["message"].startswith("song.wav: ")
     assert tempfile.gettempdir() not in error["message"]
     assert server.post(UNDERSTAND, **form(wav())).json() == expected
+
+
+NAMES = ["song.wav", "../../etc/passwd", "/dev/stdin", "..\\..\\boot.ini", "a\r\nb: c", "x" * 2000]
+
+
+@pytest.mark.slow
+def test_500_hostile_uploads_at_once_harm_nobody(parts: Parts) -> None:
+    with serving(parts, max_seconds=LONGEST) as address, httpx.Client(timeout=60) as line:
+        expected = line.post(address + UNDERSTAND, **form(wav())).json()
+
+        def send(number: int) -> tuple[int, int]:
+            content, status = list(HOSTILE.values())[number % len(HOSTILE)]
+            return line.post(
+                address + UNDERSTAND, **form(content, NAMES[number % len(NAMES)])
+            ).status_code, status
+
+        with ThreadPoolExecutor(16) as pool:
+            statuses = list(pool.map(send, range(500)))
+        assert [answered for answered, _ in statuses] == [meant for _, meant in statuses]
+        assert line.post(address + UNDERSTAND, **form(wav())).json() == expected
 
 
 def test_odd_but_whole_recordings_are_answered(client: Client) -> None:

@@ -15,10 +15,10 @@ from sluice.server.parts import Parts
 from sluice.server.pictures import posteriors
 from sluice.server.worker import Job
 from sluice.understanding import Understanding
-from training.machine import give_back_memory
+from training.machine import give_back_memory, keep_memory
 
 TIDY_SECONDS = 10.0
-"""How often memory that batches have freed is given back."""
+"""How often memory that batches have freed is given back: ever other sizes leave holes, which add up."""
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,8 @@ class Answers:
     """Answers batches, one after the other, for as long as a server runs."""
 
     def __init__(self, parts: Parts) -> None:
-        """With what there is in `parts`."""
+        """With what there is in `parts`; from now on this process keeps memory from one batch for the next."""
+        keep_memory()
         self._parts = parts
         self._tidied = time.monotonic()
 

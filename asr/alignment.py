@@ -8,6 +8,7 @@ that differ (Graves et al. 2006, section 4.1). The best path is found by Viterbi
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -40,14 +41,21 @@ class Path:
 
 
 def force_align(log_probs: Tensor, lengths: Tensor, targets: Sequence[Sequence[int]]) -> list[Path]:
-    """The likeliest path of each target, utterances side by side on as many threads as torch uses.
+    """The likeliest path of each utterance's target; see `force_align_each`."""
+    return [path for (path,) in force_align_each(log_probs, lengths, [[target] for target in targets])]
 
-    An utterance takes time in proportion to steps x tokens, and so many bytes.
+
+def force_align_each(
+    log_probs: Tensor, lengths: Tensor, targets: Sequence[Sequence[Sequence[int]]]
+) -> list[list[Path]]:
+    """The likeliest path of each of an utterance's targets, utterances side by side on as many threads as torch uses.
+
+    A target takes time in proportion to steps x tokens, and so many bytes.
 
     Args:
         log_probs: `[batch, steps, tokens]` natural logs.
         lengths: `[batch]` int64 steps of each utterance; what stands past them is not read.
-        targets: tokens of each utterance, without blanks; where there are none the path is all blanks.
+        targets: of each utterance some, each its tokens without blanks; where there are none the path is all blanks.
 
     Raises:
         AlignmentError: a target needs more steps than there are, has tokens that the model lacks, or has no
@@ -55,36 +63,45 @@ def force_align(log_probs: Tensor, lengths: Tensor, targets: Sequence[Sequence[i
     """
     emissions = log_probs.detach().float().cpu().contiguous().numpy()
     work = [
-        (emission[:length], np.asarray(target, np.int64), f"utterance {item}: " if len(emissions) > 1 else "")
-        for item, (emission, length, target) in enumerate(
+        (emission[:length], some, f"utterance {item}: " if len(emissions) > 1 else "")
+        for item, (emission, length, some) in enumerate(
             zip(emissions, lengths.tolist(), targets, strict=True)
         )
     ]
     threads = min(torch.get_num_threads(), len(work))
-    if threads <= 1 or sum(len(steps) * len(target) for steps, target, _ in work) < MUCH:
+    if threads <= 1 or sum(len(steps) * sum(map(len, some)) for steps, some, _ in work) < MUCH:
         return [_align(*item) for item in work]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(lambda item: _align(*item), work))
 
 
-def _align(log_probs: np.ndarray, target: np.ndarray, where: str) -> Path:
-    """The path of one `target [tokens]` on `log_probs [steps, tokens]`; `where` opens the message of an error."""
-    _check(log_probs, target, where)
-    starts, ends = np.zeros((2, len(target)), np.int64)
-    best = np.full(len(target), -np.inf)
-    score = _viterbi(log_probs, target, starts, ends, best) if len(log_probs) else 0.0
-    if not np.isfinite(score):
+def _align(log_probs: np.ndarray, targets: Sequence[Sequence[int]], where: str) -> list[Path]:
+    """The path of each target on `log_probs [steps, tokens]`; `where` opens the message of an error."""
+    for target in targets:
+        _check(log_probs, target, where)
+    bounds = np.cumsum([0, *map(len, targets)])
+    starts, ends, tokens = np.zeros((3, bounds[-1]), np.int64)
+    tokens[:] = [token for target in targets for token in target]
+    best, scores = np.full(len(tokens), -np.inf), np.zeros(len(targets))
+    if len(log_probs):
+        _viterbi_each(log_probs, tokens, bounds, starts, ends, best, scores)
+    if not np.isfinite(scores).all():
         raise AlignmentError(
             f"{where}the model gives this text no probability at all; its posteriors are zero or not numbers"
         )
-    return Path(tuple(starts.tolist()), tuple(ends.tolist()), tuple(np.exp(best).tolist()), score)
+    places = tuple(starts.tolist()), tuple(ends.tolist())
+    confidences = tuple(np.exp(best).tolist())
+    return [
+        Path(places[0][first:last], places[1][first:last], confidences[first:last], score)
+        for (first, last), score in zip(pairwise(bounds.tolist()), scores.tolist(), strict=True)
+    ]
 
 
-def _check(log_probs: np.ndarray, target: np.ndarray, where: str) -> None:
+def _check(log_probs: np.ndarray, target: Sequence[int], where: str) -> None:
     steps, size = log_probs.shape
-    if len(target) and not 0 < target.min() <= target.max() < size:
-        raise AlignmentError(f"{where}tokens must lie between 1 and {size - 1}: {target.tolist()}")
-    needed = required_steps(target.tolist())
+    if target and not 0 < min(target) <= max(target) < size:
+        raise AlignmentError(f"{where}tokens must lie between 1 and {size - 1}: {list(target)}")
+    needed = required_steps(target)
     if needed > steps:
         raise AlignmentError(
             f"{where}the text is too long for its audio: its {len(target)} tokens need at least {needed} steps "
@@ -94,6 +111,16 @@ def _check(log_probs: np.ndarray, target: np.ndarray, where: str) -> None:
 
 DROP = 30.0
 """States so much (nats) less likely than the best of their step are at first left out of the search for a path."""
+
+
+@compiled
+def _viterbi_each(log_probs, targets, bounds, starts, ends, best_of, scores):  # type: ignore[no-untyped-def]
+    """`_viterbi` of each target, `targets[bounds[i] : bounds[i + 1]]`."""
+    for item in range(len(scores)):
+        first, last = bounds[item], bounds[item + 1]
+        scores[item] = _viterbi(
+            log_probs, targets[first:last], starts[first:last], ends[first:last], best_of[first:last]
+        )
 
 
 @compiled

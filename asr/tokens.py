@@ -79,19 +79,27 @@ class Tokens:
 
     def decode(self, numbers: Iterable[int]) -> str:
         """The text of token numbers; blanks are left out."""
-        text = "".join(self.symbols[number] for number in numbers if number)
+        text = "".join([self._written[number] for number in numbers])
         return text.replace(_WORD_START, " ").strip() if self._subwords else text
 
     def words(self, numbers: Sequence[int]) -> list[list[int]]:
         """Positions in `numbers` that make up each word: characters between spaces, or joined subwords."""
-        words: list[list[int]] = [[]]
+        words: list[list[int]] = []
+        word: list[int] = []
+        edges = self._edges
         for position, number in enumerate(numbers):
-            begins, has_letters = self._edges[number]
-            if begins:
-                words.append([])
+            begins, has_letters = edges[number]
+            if begins and word:
+                words.append(word)
+                word = []
             if has_letters:
-                words[-1].append(position)
-        return [word for word in words if word]
+                word.append(position)
+        return [*words, word] if word else words
+
+    @cached_property
+    def _written(self) -> list[str]:
+        """What each token writes, a mark where a subword begins a word."""
+        return ["", *self.symbols[1:]]
 
     @cached_property
     def _edges(self) -> list[tuple[bool, bool]]:

@@ -364,12 +364,11 @@ class Transcriber:
         Returns:
             Natural log-probabilities `[batch, steps, tokens]` float32 and steps `[batch]` int64.
         """
-        lengths = torch.tensor([len(samples) for samples in batch])
-        padded = torch.zeros(len(batch), int(lengths.max()))
-        for row, samples in zip(padded, batch, strict=True):
-            row[: len(samples)] = torch.from_numpy(samples)
-        features, frames = self.features(padded.to(self.device), lengths.to(self.device))
-        return self.model(features, frames)
+        # Each by itself: of recordings of mixed lengths, spectra of padding cost more than the calls do.
+        alone = [torch.from_numpy(samples)[None].to(self.device) for samples in batch]
+        features = [self.features(one, torch.tensor([one.shape[1]]))[0][0] for one in alone]
+        frames = torch.tensor([len(each) for each in features], device=self.device)
+        return self.model(pad_sequence(features, batch_first=True), frames)
 
     def _emit_window(
         self, window: list[tuple[np.ndarray, str | None]], batch_size: int

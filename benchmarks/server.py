@@ -23,8 +23,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 from tabulate import tabulate
 
 from asr.audio import audio_info
@@ -33,8 +34,8 @@ from benchmarks.transcribe import random_run
 from training.machine import describe_machine
 
 BOUNDARY = "sluice-benchmark"
-PARTS = 6
-"""Into which the time is divided, to see whether memory grows."""
+TURNS = 6
+"""One client and many take turns, so that what else the machine does meets both; throughputs are medians of them."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Reply:
     """0: the connection broke."""
     latency_seconds: float
     audio_seconds: float
+    at_seconds: float
+    """When it was there."""
 
 
 def clip(path: Path) -> Clip:
@@ -79,12 +82,12 @@ def memory_mb(process: "subprocess.Popen[str]") -> float:
     """Memory that a process and its children have in use, what they share counted once (Linux; NaN elsewhere)."""
     try:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        return sum(_share_kb(pid) for pid in (process.pid, *children)) / 1024
+        return sum(map(_share_kb, [str(process.pid), *children])) / 1024
     except OSError:
         return float("nan")
 
 
-def _share_kb(pid: int | str) -> int:
+def _share_kb(pid: str) -> int:
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("Pss:")).split()[1])
 
@@ -101,69 +104,65 @@ def ask(line: http.client.HTTPConnection, endpoint: str, sent: Clip) -> Reply:
     except (OSError, http.client.HTTPException):
         line.close()
         status = 0
-    return Reply(status, time.perf_counter() - started, sent.seconds)
+    ended = time.perf_counter()
+    return Reply(status, ended - started, sent.seconds, ended)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Load:
-    """What came of so many clients."""
+    """What came of so many clients, in turns."""
 
     clients: int
-    seconds: float
-    replies: list[Reply]
-    memory_mb: list[float]
-    """At the start, after each part, and at the end."""
+    replies: list[Reply] = field(default_factory=list)
+    per_second: list[float] = field(default_factory=list)
+    """Requests answered, in each turn."""
+    audio_per_second: list[float] = field(default_factory=list)
+    """Seconds."""
+    memory_mb: list[float] = field(default_factory=list)
+    """After each turn."""
+
+    def add(self, replies: Sequence[Reply], until: float, seconds: float, megabytes: float) -> None:
+        """A turn of so many `seconds`, which was over at `until`: what came later was answered to fewer and fewer."""
+        good = [reply for reply in replies if reply.status == 200 and reply.at_seconds <= until]
+        self.replies += replies
+        self.per_second.append(len(good) / seconds)
+        self.audio_per_second.append(sum(reply.audio_seconds for reply in good) / seconds)
+        self.memory_mb.append(megabytes)
+
+    def row(self) -> list[str]:
+        """A line of the table."""
+        latencies = [reply.latency_seconds for reply in self.replies if reply.status == 200] or [float("nan")]
+        statuses = Counter(reply.status for reply in self.replies)
+        return [
+            f"{self.clients}",
+            f"{statistics.median(self.per_second):.1f}",
+            f"{statistics.median(self.audio_per_second):.1f}",
+            *(f"{1000 * np.percentile(latencies, share):.0f}" for share in (50, 99)),
+            ", ".join(f"{status or 'broken'}: {count}" for status, count in sorted(statuses.items())),
+            ", ".join(f"{megabytes:.0f}" for megabytes in self.memory_mb),
+        ]
 
 
-def load(
-    process: "subprocess.Popen[str]",
-    port: int,
-    clips: Sequence[Clip],
-    endpoints: Sequence[str],
-    clients: int,
-    seconds: float,
-) -> Load:
-    """So many clients for so long; requests that are under way at the end are waited for."""
+def turn(
+    port: int, clips: Sequence[Clip], endpoints: Sequence[str], clients: int, seconds: float, seed: int
+) -> tuple[list[Reply], float]:
+    """All replies to so many clients, and when their time was over; requests under way by then are waited for."""
     replies: list[Reply] = []
-    started = time.perf_counter()
-    end = started + seconds
+    until = time.perf_counter() + seconds
 
     def client(number: int) -> None:
-        generator = random.Random(number)
+        generator = random.Random(f"{seed} {number}")
         line = http.client.HTTPConnection("127.0.0.1", port)
-        while time.perf_counter() < end:
+        while time.perf_counter() < until:
             replies.append(ask(line, generator.choice(endpoints), generator.choice(clips)))
         line.close()
 
     threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
-    memory = [memory_mb(process)]
     for thread in threads:
         thread.start()
-    for part in range(1, PARTS):
-        time.sleep(max(0.0, started + part * seconds / PARTS - time.perf_counter()))
-        memory.append(memory_mb(process))
     for thread in threads:
         thread.join()
-    return Load(clients, time.perf_counter() - started, replies, [*memory, memory_mb(process)])
-
-
-def row(found: Load) -> list[str]:
-    """A line of the table."""
-    good = [reply for reply in found.replies if reply.status == 200]
-    latencies = sorted(reply.latency_seconds for reply in good) or [float("nan")] * 2
-    cuts = (
-        statistics.quantiles(latencies, n=100, method="inclusive") if len(latencies) > 1 else latencies * 99
-    )
-    statuses = Counter(reply.status for reply in found.replies)
-    return [
-        f"{found.clients}",
-        f"{len(good) / found.seconds:.1f}",
-        f"{sum(reply.audio_seconds for reply in good) / found.seconds:.1f}",
-        f"{1000 * cuts[49]:.0f}",
-        f"{1000 * cuts[98]:.0f}",
-        ", ".join(f"{status or 'broken'}: {count}" for status, count in sorted(statuses.items())),
-        ", ".join(f"{megabytes:.0f}" for megabytes in found.memory_mb),
-    ]
+    return replies, until
 
 
 def read_options() -> argparse.Namespace:
@@ -174,7 +173,9 @@ def read_options() -> argparse.Namespace:
     )
     parser.add_argument("--tagger", metavar="RUN", help="a tagger's run beside it")
     parser.add_argument("--clients", type=int, default=32, help="clients at once (default: 32)")
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long (default: 60)")
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="how long, all turns together (default: 60)"
+    )
     parser.add_argument(
         "--alone", type=float, metavar="S", help="how long one client alone (default: a quarter)"
     )
@@ -197,10 +198,12 @@ def main() -> None:
         tags = json.loads(line.getresponse().read())["tags"]
         line.close()
         endpoints = ["/v1/audio/transcriptions"] + ["/v1/understand"] * tags
-        rows = []
         alone = options.seconds / 4 if options.alone is None else options.alone
-        for clients, seconds in ((1, alone), (options.clients, options.seconds)):
-            rows.append(row(load(process, port, clips, endpoints, clients, seconds)))
+        loads = {Load(1): alone, Load(options.clients): options.seconds}
+        for number in range(TURNS):
+            for found, seconds in loads.items():
+                replies, until = turn(port, clips, endpoints, found.clients, seconds / TURNS, number)
+                found.add(replies, until, seconds / TURNS, memory_mb(process))
     finally:
         process.terminate()
         ended = process.wait()
@@ -214,9 +217,12 @@ def main() -> None:
         "p50 ms",
         "p99 ms",
         "statuses",
-        "MB at the start, then after each sixth",
+        "MB after each turn",
     ]
+    rows = [found.row() for found in loads]
     print(tabulate(rows, header, tablefmt="github", disable_numparse=True))
+    ratios = [many / one for one, many in zip(*(found.per_second for found in loads), strict=True)]
+    print(f"\n{options.clients} clients get {statistics.median(ratios):.2f} times the answers of one")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from asr.decoding.lexicon import Lexicon
 from asr.tokens import Tokens
 
 if TYPE_CHECKING:
+    from asr.alignment import Path
     from asr.decoding.search import Workspace
     from asr.language_model import NGram
 
@@ -180,28 +181,28 @@ class BeamSearch:
 
 def _with_times(found: list[list[Labelling]], emissions: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
     """Labellings of each utterance with the steps of their tokens on the likeliest path."""
-    from asr.alignment import force_align
+    from asr.alignment import force_align_each
 
-    hypotheses: list[list[Hypothesis]] = [[] for _ in found]
-    for rank in range(max(map(len, found), default=0)):
-        items = [item for item, labellings in enumerate(found) if len(labellings) > rank]
-        chosen = [found[item][rank] for item in items]
-        # Without tokens there is nothing to place; and where nothing is possible at all, there is no path.
-        targets = [tokens if math.isfinite(acoustic) else () for tokens, acoustic, _ in chosen]
-        steps = torch.tensor(
-            [int(lengths[item]) if target else 0 for item, target in zip(items, targets, strict=True)]
-        )
-        paths = force_align(emissions[items], steps, targets)
-        for item, (tokens, acoustic, language), path in zip(items, chosen, paths, strict=True):
-            hypotheses[item].append(
-                Hypothesis(
-                    tokens,
-                    path.starts,
-                    path.ends,
-                    path.confidences,
-                    score=acoustic + language,
-                    acoustic_score=acoustic,
-                    language_score=language,
-                )
-            )
-    return hypotheses
+    # Where nothing is possible at all, there is no path; and without tokens there is nothing to place.
+    targets = [
+        [tokens for tokens, acoustic, _ in some if math.isfinite(acoustic) and tokens] for some in found
+    ]
+    paths = force_align_each(emissions, lengths, targets)
+    return [
+        [_hypothesis(labelling, places) for labelling in some]
+        for some, places in zip(found, map(dict, map(zip, targets, paths)), strict=True)
+    ]
+
+
+def _hypothesis(labelling: Labelling, places: "dict[tuple[int, ...], Path]") -> Hypothesis:
+    tokens, acoustic, language = labelling
+    path = places.get(tokens)
+    return Hypothesis(
+        tokens,
+        path.starts if path else (),
+        path.ends if path else (),
+        path.confidences if path else (),
+        score=acoustic + language,
+        acoustic_score=acoustic,
+        language_score=language,
+    )

@@ -41,7 +41,9 @@ class EncoderConfig(Settings):
     dropout: float = Field(0.5, ge=0, lt=1, description="variational: one mask a sentence")
     word_dropout: float = Field(0.05, ge=0, lt=1, description="share of words that are unknown in training")
     rare_word_dropout: float = Field(
-        0.0, ge=0, description="a: a word seen c times is unknown in training in a of a + c cases, if that is more"
+        0.0,
+        ge=0,
+        description="a: a word seen c times is unknown in training in a of a + c cases, if that is more",
     )
 
     @field_validator("window", "character_widths")
@@ -69,6 +71,9 @@ class HeadConfig(Settings):
         description="tags share what is learned of the parts of their names, as toloc in B-toloc.city_name",
     )
     intent: bool = Field(True, description="predict the sentence's intent too, where the corpus has one")
+    intent_limits: bool = Field(
+        False, description="tags that training never has beside the intent are as good as impossible"
+    )
     intent_weight: float = Field(0.5, ge=0, description="of the intent's loss beside that of the labels")
 
 

@@ -28,8 +28,18 @@ class IntentHead(nn.Module):
         return self.output((weights[:, :, None] * vectors).sum(1))
 
 
+UNFIT = 20.0
+"""Nats that a tag loses beside an intent that it was never seen with: not all, so that no true path is impossible."""
+
+
 class TaggerModel(nn.Module):
-    """Scores of labels and intents; `head` has the loss and finds the best labels."""
+    """Scores of labels and intents; `head` has the loss and finds the best labels.
+
+    With `head.intent_limits` the two hang together as P(intent) P(labels | intent): a label that training never has
+    beside an intent loses `UNFIT`, in training beside the true intent, in use beside the likeliest.
+    """
+
+    fits: Tensor
 
     def __init__(self, config: TaggerConfig, vocabulary: Vocabulary) -> None:
         """Make a network, freshly initialized, for a vocabulary."""
@@ -41,12 +51,31 @@ class TaggerModel(nn.Module):
         self.head = make_head(config.head.kind, len(vocabulary.tags), *vocabulary.transitions())
         wanted = config.head.intent and len(vocabulary.intents) > 1
         self.intent = IntentHead(self.encoder.size, len(vocabulary.intents)) if wanted else None
+        limited = bool(wanted) and config.head.intent_limits
+        fits = torch.from_numpy(vocabulary.fits()) if limited else torch.zeros(0, len(tags), dtype=torch.bool)
+        self.register_buffer("fits", fits, persistent=False)
 
     def forward(self, batch: WordBatch) -> tuple[Tensor, Tensor | None]:
         """Scores of labels `[batch, time, tags]`, and of intents `[batch, intents]` where there are any."""
         vectors = self.encoder(batch)
         intents = self.intent(vectors, batch.lengths) if self.intent is not None else None
         return self.output(vectors), intents
+
+    def limit(self, emissions: Tensor, intents: Tensor) -> Tensor:
+        """Emissions as they are beside intents.
+
+        Args:
+            emissions: `[batch, time, tags]`
+            intents: `[batch]` int64, -1 where there is none: there all tags fit.
+        """
+        if not len(self.fits):
+            return emissions
+        unfit = ~self.fits[intents] & (intents >= 0)[:, None]  # [batch, tags]
+        return emissions - UNFIT * unfit[:, None].to(emissions.dtype)
+
+    def fitting(self, likely: Tensor) -> Tensor:
+        """The probability of an intent that each tag fits, `[batch, tags]`, of those of intents `[batch, intents]`."""
+        return likely @ self.fits.to(likely.dtype)
 
     def set_vectors(self, vectors: WordVectors) -> None:
         """Start the words that are found from given vectors, all scaled as the others are.

@@ -158,6 +158,10 @@ class Tagger:
     def _answer(self, sentences: list[Sequence[str]], k: int) -> list[Answer]:
         batch = word_batch([self.vocabulary.encode(words) for words in sentences]).to(self.device)
         emissions, intents = self.model(batch)
+        likely = None if intents is None else intents.softmax(1)
+        fitting = None
+        if likely is not None and len(self.model.fits):
+            emissions, fitting = self.model.limit(emissions, likely.argmax(1)), self.model.fitting(likely)
         head, lengths = self.model.head, batch.lengths
         if k == 1:
             paths, scores = head.decode(emissions, lengths)
@@ -166,14 +170,14 @@ class Tagger:
             best = head.k_best(emissions, lengths, k)
         found = [[(score, path.tolist()) for score, path in each] for each in best]
         spans = [[self.vocabulary.decode_spans(path) for _, path in each] for each in found]
-        sure = self._confidences(emissions, lengths, found, spans)
+        sure = self._confidences(emissions, lengths, found, spans, fitting)
         totals = head.log_partition(emissions, lengths).tolist()
-        likely = [None] * len(sentences) if intents is None else intents.softmax(1).cpu()
+        sentence_intents = [None] * len(sentences) if likely is None else likely.cpu()
         return [
             Answer(
                 [(min(1.0, math.exp(score - totals[item])), path) for score, path in found[item]],
                 [[(span, sure[item][span]) for span in some] for some in spans[item]],
-                likely[item] if sentences[item] else None,
+                sentence_intents[item] if sentences[item] else None,
             )
             for item in range(len(sentences))
         ]
@@ -184,8 +188,13 @@ class Tagger:
         lengths: Tensor,
         paths: list[list[tuple[float, list[int]]]],
         spans: list[list[list[Span]]],
+        fitting: Tensor | None,
     ) -> list[dict[Span, float]]:
-        """Of each sentence the probability of every span on any of its paths; most are on several."""
+        """Of each sentence the probability of every span on any of its paths; most are on several.
+
+        What the head says holds if the intent is right, so it is multiplied by the probability, `fitting [batch,
+        tags]`, that the intent is one which the span fits.
+        """
         asked = [
             {
                 span: TaggedSpan(span.start, path[span.start : span.end], self._continuations[span.label])
@@ -195,6 +204,11 @@ class Tagger:
             for per_sentence, found in zip(paths, spans, strict=True)
         ]
         sure = self.model.head.span_probabilities(emissions, lengths, [list(each.values()) for each in asked])
+        if fitting is not None:
+            sure = [
+                [own * float(shares[span.tags[0]]) for own, span in zip(some, each.values(), strict=True)]
+                for some, each, shares in zip(sure, asked, fitting.cpu(), strict=True)
+            ]
         return [dict(zip(each, some, strict=True)) for each, some in zip(asked, sure, strict=True)]
 
     def _tagging(self, text: str, tokens: list[Token], answer: Answer) -> Tagging:

@@ -51,7 +51,8 @@ class TaggingTask(Task[TaggerModel]):
     def _loss(self, model: TaggerModel, batch: Batch) -> Tensor:
         """Mean over sentences: of the labels, and of the intents where there are any."""
         emissions, intents = model(batch.words)
-        loss = model.head.loss(emissions, batch.tags, batch.words.lengths).mean()
+        limited = model.limit(emissions, batch.intents)
+        loss = model.head.loss(limited, batch.tags, batch.words.lengths).mean()
         if intents is None:
             return loss
         known = functional.cross_entropy(intents, batch.intents, ignore_index=-1, reduction="sum")
@@ -63,6 +64,8 @@ class TaggingTask(Task[TaggerModel]):
             "dev_loss", self._loss(model, batch), on_epoch=True, batch_size=len(batch.items), sync_dist=True
         )
         emissions, intents = model(batch.words)
+        if intents is not None:
+            emissions = model.limit(emissions, intents.argmax(1))
         paths, _ = model.head.decode(emissions, batch.words.lengths)
         for item, path in zip(batch.items, paths, strict=True):
             self._found[item] = self.vocabulary.decode_tags(path)

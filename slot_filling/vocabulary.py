@@ -72,6 +72,8 @@ class Vocabulary:
     """How often each of `words` was in training, for word dropout by frequency."""
     names: tuple[str, ...] = ()
     """Labels whose slots are written with capitals."""
+    intent_labels: tuple[tuple[str, ...], ...] = ()
+    """Of each intent the labels that training has beside it."""
     _numbers: dict[str, dict[str, int]] = field(init=False, repr=False, compare=False)
     _encoded: dict[str, "Word"] = field(init=False, repr=False, compare=False, default_factory=dict)
 
@@ -89,6 +91,8 @@ class Vocabulary:
             raise VocabularyError("scheme is IOB1; a model's tags are IOB2 or BIOES")
         if len(self.counts) not in (0, len(self.words)):
             raise VocabularyError("counts has not one number for each of words")
+        if len(self.intent_labels) not in (0, len(self.intents)):
+            raise VocabularyError("intent_labels has not one list for each of intents")
         object.__setattr__(self, "_numbers", numbers)
 
     @classmethod
@@ -111,12 +115,14 @@ class Vocabulary:
         characters = Counter(letter for sentence in sentences for word in sentence.words for letter in word)
         shapes = Counter(shape(word) for sentence in sentences for word in sentence.words)
         known = _frequent(words, least_count)
+        intents = tuple(sorted({sentence.intent for sentence in sentences if sentence.intent is not None}))
         return cls(
             words=known,
             characters=_frequent(characters, least_count),
             shapes=_frequent(shapes, 1),
             tags=_tags(sentences, scheme),
-            intents=tuple(sorted({sentence.intent for sentence in sentences if sentence.intent is not None})),
+            intents=intents,
+            intent_labels=_intent_labels(sentences, intents),
             scheme=scheme,
             counts=tuple(words[word] for word in known),
             names=_names(sentences),
@@ -180,6 +186,17 @@ class Vocabulary:
     def encode_intent(self, intent: str | None) -> int:
         """The number of an intent; -1 for none and for one that training never had."""
         return -1 if intent is None else self._numbers["intents"].get(intent, -1)
+
+    def fits(self) -> NDArray[np.bool_]:
+        """Whether training has each tag beside each intent, `[intents, tags]`; O always fits."""
+        spelled = [schemes.split(tag)[1] for tag in self.tags]
+        return np.array(
+            [
+                [label in labels or tag == "O" for tag, label in zip(self.tags, spelled, strict=True)]
+                for labels in map(set, self.intent_labels)
+            ],
+            bool,
+        ).reshape(len(self.intent_labels), len(self.tags))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -249,6 +266,14 @@ class Vocabulary:
             ) from error
 
 
+def _intent_labels(sentences: Iterable[Sentence], intents: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    found: dict[str | None, set[str]] = {intent: set() for intent in intents}
+    for sentence in sentences:
+        labels = {schemes.split(tag)[1] for tag in sentence.tags or () if tag != "O"}
+        found.setdefault(sentence.intent, set()).update(labels)
+    return tuple(tuple(sorted(found[intent])) for intent in intents)
+
+
 def _tags(sentences: Iterable[Sentence], scheme: SchemeName) -> tuple[str, ...]:
     """The tags of the scheme that occur, O first, then label by label."""
     seen: set[str] = set()
@@ -286,6 +311,10 @@ def _checked(name: str, value: Any) -> Any:
         if value not in schemes.SCHEMES:
             raise VocabularyError(f"scheme is {value!r}")
         return value
+    if name == "intent_labels":
+        if not isinstance(value, list):
+            raise VocabularyError("intent_labels is not a list")
+        return tuple(_checked("one of intent_labels", labels) for labels in value)
     kind = int if name == "counts" else str
     if not isinstance(value, list) or not all(type(item) is kind for item in value):
         raise VocabularyError(f"{name} is not a list of {kind.__name__}")

@@ -8,7 +8,7 @@ import torch
 
 from slot_filling.config import HeadName
 from slot_filling.encoder import CharacterCNN, CharacterLSTM, Encoder, context_windows
-from slot_filling.model import IntentHead, TaggerModel
+from slot_filling.model import UNFIT, IntentHead, TaggerModel
 from slot_filling.sentences import Sentence
 from slot_filling.training import TaggingTask
 from slot_filling.vocabulary import PADDING, UNKNOWN
@@ -162,6 +162,35 @@ def test_without_intents_there_is_no_intent_head() -> None:
     without = config.model_copy(update={"head": config.head.model_copy(update={"intent": False})})
     network = TaggerModel(without, vocabulary())
     assert network.intent is None and network(batch(SENTENCES).words)[1] is None
+
+
+def limited() -> TaggerModel:
+    config = settings()
+    return model(config.model_copy(update={"head": config.head.model_copy(update={"intent_limits": True})}))
+
+
+def test_tags_that_do_not_go_with_the_intent_lose_almost_all() -> None:
+    network, known = limited(), vocabulary()
+    arrive, leave = map(known.intents.index, ("arrive", "leave"))
+    plain = torch.randn(3, 4, len(known.tags))
+    lost = (plain - network.limit(plain, torch.tensor([arrive, leave, -1])))[:, 0].round().tolist()
+    beside = {arrive: {"B-city", "B-date", "I-date"}, leave: {"B-city", "I-city", "B-time", "I-time"}}
+    for row, intent in ((0, arrive), (1, leave)):
+        fits = [tag == "O" or tag in beside[intent] | {"I-city"} for tag in known.tags]
+        assert lost[row] == [0 if each else UNFIT for each in fits]
+    assert not any(lost[2])
+    assert model(settings()).limit(plain, torch.zeros(3, dtype=torch.int64)) is plain
+
+
+def test_training_is_beside_the_true_intent_and_no_true_path_is_impossible() -> None:
+    network = limited()
+    odd = sentence(
+        "arrive at 7:30", "O O B-time", "arrive"
+    )  # no time goes with it in the vocabulary's sentences
+    _, _, loss = losses(network, [*SENTENCES, odd])
+    loss.backward()
+    assert loss.isfinite() and all(gradient.isfinite().all() for gradient in gradients(network).values())
+    assert loss.item() > losses(model(settings()), [*SENTENCES, odd])[2].item()
 
 
 def test_attention_looks_at_the_words_alone() -> None:

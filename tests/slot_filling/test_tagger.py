@@ -148,6 +148,22 @@ def test_probabilities_are_those_of_all_readings(scheme: SchemeName) -> None:
             assert slot.confidence == pytest.approx(within)
 
 
+def test_slots_go_with_the_intent_and_are_as_sure_as_it_at_most() -> None:
+    tagger = random_tagger(intent_limits=True)
+    free = random_tagger()
+    fly = "fly to New York on May 2nd at 2:30"
+    odd = 0
+    for text in (fly, "stay in 台 北 at 2 pm", "2 pm May Boston", "stay stay stay"):
+        best = tagger.tag(text)
+        allowed = {"fly": {"city", "date", "time"}, "stay": {"city", "time"}}[best.intent]
+        assert {slot.label for slot in best.slots} <= allowed
+        odd += not {slot.label for slot in free.tag(text).slots} <= allowed
+        for slot in best.slots:
+            if slot.label == "date":  # which goes with one intent alone
+                assert slot.confidence <= best.intent_confidence + 1e-9
+    assert odd, "without limits some would not go with it"
+
+
 def _all_readings(length: int, labels: int) -> set[tuple[object, ...]]:
     """Ways to cut a sentence into spans and words outside."""
     if length <= 0:

@@ -100,6 +100,12 @@ def test_intents(vocabulary):
     assert [vocabulary.encode_intent(name) for name in ("ask", "fly", "sing", None)] == [0, 1, -1, -1]
 
 
+def test_intents_know_the_tags_that_training_has_beside_them(vocabulary):
+    assert vocabulary.tags == ("O", "B-city", "I-city", "B-time")
+    assert vocabulary.intent_labels == (("city", "time"), ("city",))  # of "ask" and "fly"
+    assert vocabulary.fits().tolist() == [[True, True, True, True], [True, True, True, False]]
+
+
 def test_saved_and_loaded_and_sent_to_workers(vocabulary, tmp_path):
     vocabulary.encode(("Fly",))
     vocabulary.save(tmp_path / "vocabulary.json")
@@ -116,6 +122,8 @@ def test_saved_and_loaded_and_sent_to_workers(vocabulary, tmp_path):
         (lambda tree: tree.update(tags=["B-city"]), "tags must begin with O"),
         (lambda tree: tree.update(scheme="IOB9"), "scheme is 'IOB9'"),
         (lambda tree: tree.update(counts=[1]), "counts has not one number"),
+        (lambda tree: tree.update(intent_labels=[["city"]]), "intent_labels has not one list"),
+        (lambda tree: tree.update(intent_labels=["city", "time"]), "one of intent_labels is not a list"),
         (lambda tree: tree.pop("tags"), "tags"),
         (lambda tree: tree.update(colour=[]), "colour"),
     ],

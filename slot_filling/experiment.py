@@ -3,13 +3,14 @@
 import json
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
+from slot_filling.calibration import fit_temperatures
 from slot_filling.config import TaggerConfig
 from slot_filling.corpora import load_corpus
 from slot_filling.examples import Example, Examples, collate
@@ -158,10 +159,12 @@ def fit_experiment(experiment: Experiment, *, quiet: bool = False) -> None:
 
 
 def finish(experiment: Experiment, minutes: float, *, quiet: bool = False) -> dict[str, Any]:
-    """Evaluate the best model on dev and, once, on test; write answers, metrics and the report."""
+    """Calibrate the best model on dev, evaluate it there and, once, on test; write answers, metrics and the report."""
     from slot_filling.report import write_report
 
     best = Tagger.load(experiment.run)
+    best.set_temperatures(fit_temperatures(best, experiment.parts["dev"]))
+    best.temperatures.save(experiment.run)
     measured: dict[str, Measurement] = {}
     for part in ("dev", "test"):
         if part in experiment.parts:
@@ -169,6 +172,7 @@ def finish(experiment: Experiment, minutes: float, *, quiet: bool = False) -> di
             measured[part].write_answers(experiment.run / f"answers-{part}.tsv")
     metrics = {
         **{part: measurement.to_dict() for part, measurement in measured.items()},
+        "temperatures": asdict(best.temperatures),
         "seed": experiment.config.training.seed,
         "minutes": round(minutes, 2),
         "machine": describe_machine(),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from slot_filling import schemes
+from slot_filling.calibration import Temperatures
 from slot_filling.config import TaggerConfig
 from slot_filling.examples import word_batch
 from slot_filling.heads import TaggedSpan
@@ -67,6 +68,7 @@ class Tagger:
         self.kinds: dict[str, Kind] = {}
         """What slots hold, by label, where the label's own words do not say it (`values.kinds_of`)."""
         self._continuations = _continuations(vocabulary)
+        self.set_temperatures(Temperatures())
 
     @classmethod
     def load(cls, directory: str | Path, device: str | torch.device = "cpu") -> "Tagger":
@@ -101,14 +103,21 @@ class Tagger:
             )
         if tagger.model.encoder.stack.engine == "fast":
             tagger.model.encoder.stack.engine = "auto"  # where it is used there may be no compiler
+        tagger.set_temperatures(Temperatures.load(directory))
         return tagger.to(device)
 
+    def set_temperatures(self, temperatures: Temperatures) -> None:
+        """How far scores are to be trusted from now on (`slot_filling.calibration`)."""
+        self.temperatures = temperatures
+        self.model.head.temperature = temperatures.slots
+
     def save(self, directory: str | Path, facts: dict[str, str] | None = None) -> None:
-        """Write everything that `load` needs: settings, vocabulary, weights (each file atomically)."""
+        """Write everything that `load` needs: settings, vocabulary, weights, temperatures (each file atomically)."""
         directory = Path(directory)
         write_text(directory / "config.yaml", self.config.to_yaml())
         self.vocabulary.save(directory / "vocabulary.json")
         save_weights(directory / "model.safetensors", self.model.state_dict(), facts)
+        self.temperatures.save(directory)
 
     def to(self, device: str | torch.device) -> "Tagger":
         """Move the model to a device, ready for use (dropout off); returns itself."""
@@ -158,7 +167,7 @@ class Tagger:
     def _answer(self, sentences: list[Sequence[str]], k: int) -> list[Answer]:
         batch = word_batch([self.vocabulary.encode(words) for words in sentences]).to(self.device)
         emissions, intents = self.model(batch)
-        likely = None if intents is None else intents.softmax(1)
+        likely = None if intents is None else (intents / self.temperatures.intents).softmax(1)
         fitting = None
         if likely is not None and len(self.model.fits):
             emissions, fitting = self.model.limit(emissions, likely.argmax(1)), self.model.fitting(likely)

@@ -48,6 +48,8 @@ class Head(nn.Module):
         """
         super().__init__()
         self.tags = tags
+        self.temperature = 1.0
+        """What all scores are divided by, but for the loss: above 1 the same paths are best, and less sure to be."""
         self.may_start = self._permission("start", start, (tags,))
         self.may_follow = self._permission("allowed", allowed, (tags, tags))
         self.may_end = self._permission("end", end, (tags,))
@@ -89,8 +91,15 @@ class Head(nn.Module):
         )
 
     def _chain(self, emissions: Tensor, lengths: Tensor) -> Chain:
+        return self._chain_at(self.temperature, emissions, lengths)
+
+    def _chain_at(self, temperature: float, emissions: Tensor, lengths: Tensor) -> Chain:
         emissions, lengths = self._checked(emissions, lengths)
-        return make_chain(emissions, *self._scores(), lengths)
+        transitions, start, end = self._scores()
+        if temperature != 1.0:
+            emissions, transitions = emissions.double() / temperature, transitions / temperature
+            start, end = start / temperature, end / temperature
+        return make_chain(emissions, transitions, start, end, lengths)
 
     def _checked(self, emissions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Emissions of at least one step, and lengths on the same device."""
@@ -118,6 +127,15 @@ class Head(nn.Module):
             )
         mask = torch.arange(tags.shape[1], device=lengths.device) < lengths[:, None]
         return torch.where(mask, tags.to(mask.device), 0), mask
+
+    @torch.no_grad()
+    def log_likelihood(
+        self, emissions: Tensor, tags: Tensor, lengths: Tensor, temperature: float = 1.0
+    ) -> Tensor:
+        """`[batch]` float64: the log-probability of given paths `[batch, time]` at a temperature of its own."""
+        chain = self._chain_at(temperature, emissions, lengths)
+        tags, _ = self._masked(tags, chain.emissions, chain.lengths)
+        return chain.score(tags) - posterior_of(chain).log_partition
 
     @torch.no_grad()
     def decode(self, emissions: Tensor, lengths: Tensor) -> tuple[list[np.ndarray], Tensor]:

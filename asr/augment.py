@@ -70,13 +70,6 @@ class WaveAugmenter:
         return np.resize(noise, count)  # repeats or cuts
 
 
-def draw_vocal_tract(config: AugmentConfig, generator: np.random.Generator) -> float:
-    """A factor for `Features`' warp, in hundredths, so that few sets of filters are made; 1 if none is wanted."""
-    if config.vocal_tract == (1.0, 1.0):
-        return 1.0
-    return round(generator.uniform(*config.vocal_tract), 2)
-
-
 class SpecAugment:
     """Masks over frequencies and times of features (Park et al. 2019, without time warping).
 
@@ -170,13 +163,12 @@ def _within_full_scale(samples: np.ndarray) -> np.ndarray:
 
 
 def _check(config: AugmentConfig) -> None:
-    for name in ("speed", "vocal_tract", "gain_db", "noise_snr_db"):
+    for name in ("speed", "gain_db", "noise_snr_db"):
         low, high = getattr(config, name)
         if low > high:
             raise AugmentError(f"augment.{name}: the range {low:g} to {high:g} is backwards")
-    for name, least, most in (("speed", 0.5, 2), ("vocal_tract", 0.7, 1.4)):
-        low, high = getattr(config, name)
-        if not least <= low <= high <= most:
-            raise AugmentError(
-                f"augment.{name}: factors must lie between {least:g} and {most:g}, not {low:g} to {high:g}"
-            )
+    if not 0.5 <= config.speed[0] <= config.speed[1] <= 2:
+        raise AugmentError(
+            "augment.speed: factors must lie between 0.5 and 2, "
+            f"not {config.speed[0]:g} to {config.speed[1]:g}"
+        )

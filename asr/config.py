@@ -49,9 +49,6 @@ class AugmentConfig(Settings):
     start_epoch: int = Field(0, ge=0, description="first epoch with augmentation (counted from 0)")
     speed: tuple[float, float] = Field((1.0, 1.0), description="factor drawn evenly from this range")
     speed_probability: float = Field(1.0, ge=0, le=1)
-    vocal_tract: tuple[float, float] = Field(
-        (1.0, 1.0), description="formants moved by a factor drawn from this range: other speakers"
-    )
     gain_db: tuple[float, float] = (0.0, 0.0)
     noise_probability: float = Field(0.0, ge=0, le=1)
     noise_snr_db: tuple[float, float] = (10.0, 30.0)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from asr.audio import AudioError, check_samples, read_audio
-from asr.augment import SpecAugment, WaveAugmenter, draw_vocal_tract
+from asr.augment import SpecAugment, WaveAugmenter
 from asr.config import RecognizerConfig
 from asr.ctc import required_steps
 from asr.features import Features
@@ -109,13 +109,9 @@ class Examples(Dataset[Example]):
         if not self.train or epoch < self.config.augment.start_epoch:
             return Example(item, self._features(samples), tokens)
         generator = np.random.default_rng([self.config.training.seed, epoch, item])
-        heard, warp = (
-            self.wave_augmenter(samples, generator),
-            draw_vocal_tract(self.config.augment, generator),
-        )
-        features = self._features(heard, warp)
+        features = self._features(self.wave_augmenter(samples, generator))
         if int(self.steps(torch.tensor(len(features)))) < required_steps(tokens):
-            features = self._features(samples, warp)  # sped up, the text would no longer fit
+            features = self._features(samples)  # sped up, the text would no longer fit
         return Example(item, self.spec_augment(features, generator), tokens)
 
     def _read(self, item: int, row: dict[str, Any]) -> np.ndarray:
@@ -126,9 +122,9 @@ class Examples(Dataset[Example]):
             self._kept[item] = samples
         return samples
 
-    def _features(self, samples: np.ndarray, warp: float = 1.0) -> Tensor:
+    def _features(self, samples: np.ndarray) -> Tensor:
         batch = torch.from_numpy(samples)[None]
-        return self.features(batch, torch.tensor([batch.shape[1]]), warp)[0][0]
+        return self.features(batch, torch.tensor([batch.shape[1]]))[0][0]
 
 
 def read_row(row: dict[str, Any], sample_rate: int) -> np.ndarray:

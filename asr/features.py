@@ -3,7 +3,6 @@
 import logging
 import math
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Self
 
 import torch
@@ -15,8 +14,6 @@ from training.errors import UserError
 log = logging.getLogger(__name__)
 
 _CONSTANTS = ("window", "filters", "transform")
-
-_BEND_HZ, _BEND_SHARE = 4800.0, 0.6  # up to here a warp is a plain factor: above lie no formants
 
 
 class FeatureError(UserError):
@@ -76,14 +73,12 @@ class Features(nn.Module):
         """Frames of utterances of so many samples (an int, or a tensor of ints): `1 + lengths // hop`."""
         return 1 + lengths // self.hop_samples
 
-    def forward(self, samples: Tensor, lengths: Tensor, warp: float = 1.0) -> tuple[Tensor, Tensor]:
+    def forward(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the features of a batch.
 
         Args:
             samples: `[batch, samples]`, of any float type; what lies past a length is not looked at.
             lengths: `[batch]` integers, valid samples of each row, at least 1.
-            warp: what frequencies are multiplied by before the filters see them: above 1 as of a shorter
-                vocal tract (see `warp_hz`).
 
         Returns:
             features `[batch, time, size]` float32, zero past each length, and their lengths `[batch]`.
@@ -95,7 +90,7 @@ class Features(nn.Module):
         lengths = lengths.to(samples.device)
         with torch.autocast(samples.device.type, enabled=False):
             samples = samples.float().masked_fill(~mask(lengths, samples.shape[1]), 0.0)
-            statics = self._log_mel(samples, self._filters(warp))
+            statics = self._log_mel(samples)
             frames = self.frames(lengths)
             valid = mask(frames, statics.shape[1]).unsqueeze(-1)  # [batch, time, 1]
             if self.config.kind == "mfcc":
@@ -108,14 +103,7 @@ class Features(nn.Module):
                 features = normalize(features, valid)
             return features.masked_fill(~valid, 0.0), frames
 
-    def _filters(self, warp: float) -> Tensor:
-        if warp == 1.0:
-            return self.filters
-        config = self.config
-        shape = config.sample_rate, self.fft_samples, config.mels, config.low_hz, config.high_hz
-        return mel_filters(*shape, warp=warp).to(self.filters.device)
-
-    def _log_mel(self, samples: Tensor, filters: Tensor) -> Tensor:
+    def _log_mel(self, samples: Tensor) -> Tensor:
         """`[batch, samples]` to `[batch, time, mels]`."""
         spectrum = torch.stft(
             samples,
@@ -128,7 +116,7 @@ class Features(nn.Module):
             return_complex=True,
         )
         power = spectrum.real.square() + spectrum.imag.square()  # [batch, bins, time]
-        energies = power.transpose(1, 2) @ filters  # [batch, time, mels]
+        energies = power.transpose(1, 2) @ self.filters  # [batch, time, mels]
         return energies.clamp_(min=self.config.floor).log_()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
@@ -194,20 +182,13 @@ def dct(inputs: int, outputs: int) -> Tensor:
     return matrix.float()
 
 
-@lru_cache(maxsize=64)
 def mel_filters(
-    sample_rate: int,
-    fft_samples: int,
-    mels: int,
-    low_hz: float = 0.0,
-    high_hz: float | None = None,
-    warp: float = 1.0,
+    sample_rate: int, fft_samples: int, mels: int, low_hz: float = 0.0, high_hz: float | None = None
 ) -> Tensor:
     """Triangles of unit area, evenly spaced on Slaney's mel scale: `[bins, mels]`, float32.
 
     The scale (Slaney, Auditory Toolbox, 1998; librosa's default) is linear up to 1 kHz, 200/3 Hz to the
-    mel, and logarithmic above, 27 mels to a factor of 6.4. With a `warp` each bin of the spectrum stands
-    where `warp_hz` moves it.
+    mel, and logarithmic above, 27 mels to a factor of 6.4.
     """
     edges_mel = torch.linspace(
         hz_to_mel(low_hz), hz_to_mel(high_hz or sample_rate / 2), mels + 2, dtype=torch.float64
@@ -215,21 +196,9 @@ def mel_filters(
     linear_hz = edges_mel * (200 / 3)
     edges = torch.where(edges_mel < 15, linear_hz, 1000 * torch.exp((edges_mel - 15) * math.log(6.4) / 27))
     bins = torch.linspace(0, sample_rate / 2, fft_samples // 2 + 1, dtype=torch.float64).unsqueeze(1)
-    bins = warp_hz(bins, warp, sample_rate / 2)
     low, centre, high = edges[:-2], edges[1:-1], edges[2:]
     rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)
     return (torch.minimum(rising, falling).clamp(min=0) * 2 / (high - low)).float()
-
-
-def warp_hz(hz: Tensor, factor: float, nyquist: float) -> Tensor:
-    """Frequencies as another vocal tract would have them (Jaitly and Hinton 2013, "VTLP").
-
-    Up to 4,800 Hz (60% of the band if that is less), divided by a factor above 1, they are multiplied by
-    the factor; from there a straight line leads to `nyquist`, which stays where it is.
-    """
-    bend = min(_BEND_HZ, _BEND_SHARE * nyquist) / max(factor, 1.0)
-    above = nyquist - (nyquist - factor * bend) / (nyquist - bend) * (nyquist - hz)
-    return torch.where(hz <= bend, hz * factor, above)
 
 
 def hz_to_mel(hz: float) -> float:

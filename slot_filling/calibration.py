@@ -85,8 +85,6 @@ class _Scores:
         self._head, self._true, self._lengths = tagger.model.head, batch.tags, batch.words.lengths
         self._emissions, self._intents = tagger.model(batch.words)
         self._true_intents = batch.intents
-        if self._intents is not None:
-            self._emissions = tagger.model.limit(self._emissions, self._intents.argmax(1))
 
     def slots(self, temperature: float) -> float:
         """Nats that the true tags cost, of the sentences where they are possible."""

@@ -109,7 +109,7 @@ def measure(tagger: "Tagger", sentences: Sequence[Sentence], *, quiet: bool = Fa
             tags.append(tuple(tags_of([span for span, _ in found], len(sentence.words))))
             spans.append(found)
             confidences.append(answer.paths[0][0])
-            best = None if answer.intents is None else int(answer.intents.argmax())
+            best = answer.intent
             intents.append(None if best is None else tagger.vocabulary.intents[best])
     return Measurement(sentences, tags, spans, intents, confidences)
 

@@ -28,15 +28,11 @@ class IntentHead(nn.Module):
         return self.output((weights[:, :, None] * vectors).sum(1))
 
 
-UNFIT = 20.0
-"""Nats that a tag loses beside an intent that it was never seen with: not all, so that no true path is impossible."""
-
-
 class TaggerModel(nn.Module):
     """Scores of labels and intents; `head` has the loss and finds the best labels.
 
-    With `head.intent_limits` the two hang together as P(intent) P(labels | intent): a label that training never has
-    beside an intent loses `UNFIT`, in training beside the true intent, in use beside the likeliest.
+    With `head.intent_limits` the two are answered together: the likeliest pair of labels and intent of those pairs in
+    which training has each label beside the intent.
     """
 
     fits: Tensor
@@ -57,25 +53,44 @@ class TaggerModel(nn.Module):
 
     def forward(self, batch: WordBatch) -> tuple[Tensor, Tensor | None]:
         """Scores of labels `[batch, time, tags]`, and of intents `[batch, intents]` where there are any."""
-        vectors = self.encoder(batch)
-        intents = self.intent(vectors, batch.lengths) if self.intent is not None else None
+        return self.score(self.encoder(batch), batch.lengths)
+
+    def score(self, vectors: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What `forward` gives, of the encoder's vectors `[batch, time, size]`."""
+        intents = self.intent(vectors, lengths) if self.intent is not None else None
         return self.output(vectors), intents
 
-    def limit(self, emissions: Tensor, intents: Tensor) -> Tensor:
-        """Emissions as they are beside intents.
+    @torch.no_grad()
+    def agree(self, emissions: Tensor, intents: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Make the best labels and the best intent go together, where `intent_limits` asks for it.
 
         Args:
             emissions: `[batch, time, tags]`
-            intents: `[batch]` int64, -1 where there is none: there all tags fit.
-        """
-        if not len(self.fits):
-            return emissions
-        unfit = ~self.fits[intents] & (intents >= 0)[:, None]  # [batch, tags]
-        return emissions - UNFIT * unfit[:, None].to(emissions.dtype)
+            intents: scores `[batch, intents]`.
+            lengths: `[batch]` int64.
 
-    def fitting(self, likely: Tensor) -> Tensor:
-        """The probability of an intent that each tag fits, `[batch, tags]`, of those of intents `[batch, intents]`."""
-        return likely @ self.fits.to(likely.dtype)
+        Returns:
+            The intents `[batch]` int64; where they had to be weighed against the labels `[batch]` bool; and emissions
+            under which the best labels go with them: there other labels have minus infinity.
+        """
+        chosen = intents.argmax(1)
+        at_odds = torch.zeros_like(chosen, dtype=torch.bool)
+        if not len(self.fits):
+            return chosen, at_odds, emissions
+        paths, _ = self.head.decode(emissions, lengths)
+        fits = self.fits.cpu().numpy()
+        odd = [item for item, path in enumerate(paths) if not fits[int(chosen[item]), path].all()]
+        if not odd:
+            return chosen, at_odds, emissions
+        limited = emissions[odd, None].masked_fill(
+            ~self.fits[:, None], -torch.inf
+        )  # [odd, intents, time, tags]
+        count = len(self.fits)
+        _, scores = self.head.decode(limited.flatten(0, 1), lengths[odd].repeat_interleave(count))
+        together = intents[odd].log_softmax(1) + scores.view(len(odd), count)
+        chosen[odd], at_odds[odd] = together.argmax(1), True
+        emissions = emissions.masked_fill((at_odds[:, None] & ~self.fits[chosen])[:, None], -torch.inf)
+        return chosen, at_odds, emissions
 
     def set_vectors(self, vectors: WordVectors) -> None:
         """Start the words that are found from given vectors, all scaled as the others are.

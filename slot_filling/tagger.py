@@ -44,6 +44,8 @@ class Answer:
     """Of each path its spans, each with the probability of just that span."""
     intents: Tensor | None
     """`[intents]` probabilities; None where the model knows no intents, or there is no word."""
+    intent: int | None
+    """The one that goes with the best path: as a rule the likeliest."""
 
 
 class Tagger:
@@ -168,10 +170,14 @@ class Tagger:
         batch = word_batch([self.vocabulary.encode(words) for words in sentences]).to(self.device)
         emissions, intents = self.model(batch)
         likely = None if intents is None else (intents / self.temperatures.intents).softmax(1)
-        fitting = None
-        if likely is not None and len(self.model.fits):
-            emissions, fitting = self.model.limit(emissions, likely.argmax(1)), self.model.fitting(likely)
         head, lengths = self.model.head, batch.lengths
+        trust = [1.0] * len(sentences)
+        intents_of: list[tuple[Tensor | None, int | None]] = [(None, None)] * len(sentences)
+        if likely is not None:
+            chosen, at_odds, emissions = self.model.agree(emissions, likely.log(), lengths)
+            own = likely.gather(1, chosen[:, None])[:, 0]
+            trust = torch.where(at_odds, own, 1.0).tolist()  # what the labels are likely beside, it must be
+            intents_of = list(zip(likely.cpu(), chosen.tolist(), strict=True))
         if k == 1:
             paths, scores = head.decode(emissions, lengths)
             best = [[(score, path)] for score, path in zip(scores.tolist(), paths, strict=True)]
@@ -179,14 +185,16 @@ class Tagger:
             best = head.k_best(emissions, lengths, k)
         found = [[(score, path.tolist()) for score, path in each] for each in best]
         spans = [[self.vocabulary.decode_spans(path) for _, path in each] for each in found]
-        sure = self._confidences(emissions, lengths, found, spans, fitting)
+        sure = self._confidences(emissions, lengths, found, spans)
         totals = head.log_partition(emissions, lengths).tolist()
-        sentence_intents = [None] * len(sentences) if likely is None else likely.cpu()
         return [
             Answer(
-                [(min(1.0, math.exp(score - totals[item])), path) for score, path in found[item]],
-                [[(span, sure[item][span]) for span in some] for some in spans[item]],
-                sentence_intents[item] if sentences[item] else None,
+                [
+                    (trust[item] * min(1.0, math.exp(score - totals[item])), path)
+                    for score, path in found[item]
+                ],
+                [[(span, trust[item] * sure[item][span]) for span in some] for some in spans[item]],
+                *(intents_of[item] if sentences[item] else (None, None)),
             )
             for item in range(len(sentences))
         ]
@@ -197,13 +205,8 @@ class Tagger:
         lengths: Tensor,
         paths: list[list[tuple[float, list[int]]]],
         spans: list[list[list[Span]]],
-        fitting: Tensor | None,
     ) -> list[dict[Span, float]]:
-        """Of each sentence the probability of every span on any of its paths; most are on several.
-
-        What the head says holds if the intent is right, so it is multiplied by the probability, `fitting [batch,
-        tags]`, that the intent is one which the span fits.
-        """
+        """Of each sentence the probability of every span on any of its paths; most are on several."""
         asked = [
             {
                 span: TaggedSpan(span.start, path[span.start : span.end], self._continuations[span.label])
@@ -213,18 +216,12 @@ class Tagger:
             for per_sentence, found in zip(paths, spans, strict=True)
         ]
         sure = self.model.head.span_probabilities(emissions, lengths, [list(each.values()) for each in asked])
-        if fitting is not None:
-            sure = [
-                [own * float(shares[span.tags[0]]) for own, span in zip(some, each.values(), strict=True)]
-                for some, each, shares in zip(sure, asked, fitting.cpu(), strict=True)
-            ]
         return [dict(zip(each, some, strict=True)) for each, some in zip(asked, sure, strict=True)]
 
     def _tagging(self, text: str, tokens: list[Token], answer: Answer) -> Tagging:
         intent = sure = None
-        if answer.intents is not None:
-            place = int(answer.intents.argmax())
-            intent, sure = self.vocabulary.intents[place], float(answer.intents[place])
+        if answer.intents is not None and answer.intent is not None:
+            intent, sure = self.vocabulary.intents[answer.intent], float(answer.intents[answer.intent])
         readings = [
             Tagging(text, tuple(self._slot(text, tokens, *each) for each in spans), intent, sure, probability)
             for (probability, _), spans in zip(answer.paths, answer.spans, strict=True)

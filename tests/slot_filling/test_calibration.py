@@ -1,6 +1,5 @@
 """Temperatures: found again where they are known, kept with the run, and no answer changes by them."""
 
-import json
 import random
 from pathlib import Path
 
@@ -89,8 +88,3 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
 
 def test_without_labels_nothing_is_learned() -> None:
     assert fit_temperatures(random_tagger(), []) == Temperatures()
-
-
-def test_training_writes_them(slot_run: Path) -> None:
-    tree = json.loads((slot_run / FILE).read_text())
-    assert tree.keys() == {"slots", "intents"} and all(value > 0 for value in tree.values())

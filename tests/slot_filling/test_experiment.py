@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from slot_filling.calibration import Temperatures
 from slot_filling.config import TaggerConfig
 from slot_filling.experiment import MOST_WORDS, prepare, train
 from slot_filling.tagger import Tagger
@@ -70,7 +72,9 @@ def test_a_run_has_its_model_figures_answers_and_report(runs: Path) -> None:
     history = json.loads((run / "history.json").read_text())
     assert min(epoch["dev_error"] for epoch in history) == pytest.approx(1 - metrics["dev"]["f1"], abs=1e-6)
     check_self_contained((run / "report.html").read_text(encoding="utf-8"))
-    assert Tagger.load(run).tag("to Taipei").text == "to Taipei"
+    tagger = Tagger.load(run)
+    assert tagger.tag("to Taipei").text == "to Taipei"
+    assert asdict(tagger.temperatures) == metrics["temperatures"] != asdict(Temperatures())
 
 
 @pytest.mark.slow
@@ -91,7 +95,9 @@ def test_other_settings_for_the_same_run_are_refused(runs: Path) -> None:
 
 SCRIPT = """
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from slot_filling.calibration import Temperatures
 from slot_filling.config import TaggerConfig
 from slot_filling.experiment import train
 train(TaggerConfig.read(sys.argv[1]), Path(sys.argv[2]), quiet=True)

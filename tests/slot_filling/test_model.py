@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from slot_filling.config import HeadName
+from slot_filling.config import HeadName, TaggerConfig
 from slot_filling.encoder import CharacterCNN, CharacterLSTM, Encoder, context_windows
-from slot_filling.model import UNFIT, IntentHead, TaggerModel
+from slot_filling.model import IntentHead, TaggerModel
 from slot_filling.sentences import Sentence
-from slot_filling.training import TaggingTask
+from slot_filling.training import Neighbours, TaggingTask
 from slot_filling.vocabulary import PADDING, UNKNOWN
 from slot_filling.word_vectors import WordVectors
 from tests.slot_filling.requests import SENTENCES, batch, model, sentence, settings, vocabulary
@@ -30,7 +30,7 @@ def losses(network: TaggerModel, sentences: list[Sentence]) -> tuple[Any, Any, t
     together = batch(sentences)
     task = TaggingTask(network.config, network, vocabulary(), SENTENCES, 1)
     emissions, intents = network(together.words)
-    return emissions, intents, task._loss(network, together) * len(sentences)
+    return emissions, intents, task._loss(network, network.encoder(together.words), together) * len(sentences)
 
 
 def gradients(network: TaggerModel) -> dict[str, torch.Tensor]:
@@ -169,28 +169,78 @@ def limited() -> TaggerModel:
     return model(config.model_copy(update={"head": config.head.model_copy(update={"intent_limits": True})}))
 
 
-def test_tags_that_do_not_go_with_the_intent_lose_almost_all() -> None:
+def test_labels_and_intent_are_the_likeliest_pair_that_goes_together() -> None:
     network, known = limited(), vocabulary()
-    arrive, leave = map(known.intents.index, ("arrive", "leave"))
-    plain = torch.randn(3, 4, len(known.tags))
-    lost = (plain - network.limit(plain, torch.tensor([arrive, leave, -1])))[:, 0].round().tolist()
-    beside = {arrive: {"B-city", "B-date", "I-date"}, leave: {"B-city", "I-city", "B-time", "I-time"}}
-    for row, intent in ((0, arrive), (1, leave)):
-        fits = [tag == "O" or tag in beside[intent] | {"I-city"} for tag in known.tags]
-        assert lost[row] == [0 if each else UNFIT for each in fits]
-    assert not any(lost[2])
-    assert model(settings()).limit(plain, torch.zeros(3, dtype=torch.int64)) is plain
+    generator = torch.Generator().manual_seed(0)
+    emissions = 2 * torch.randn(40, 3, len(known.tags), generator=generator)
+    intents = torch.randn(40, len(known.intents), generator=generator)
+    lengths = torch.randint(1, 4, (40,), generator=generator)
+    chosen, at_odds, changed = network.agree(emissions, intents, lengths)
+    paths, _ = network.head.decode(changed, lengths)
+    free, _ = network.head.decode(emissions, lengths)
+    fits = known.fits()
+    for item in range(40):
+        one = emissions[item : item + 1], lengths[item : item + 1]
+        pairs = [
+            (score + float(intents[item].log_softmax(0)[intent]), intent, path.tolist())
+            for score, path in network.head.k_best(*one, 10_000)[0]
+            for intent in range(len(known.intents))
+            if fits[intent, path].all()
+        ]
+        _, intent, path = max(pairs)
+        assert (int(chosen[item]), paths[item].tolist()) == (intent, path)
+        alone = int(intents[item].argmax())
+        assert bool(at_odds[item]) == (not fits[alone, free[item]].all())
+    assert 5 < int(at_odds.sum()) < 35
+    assert torch.equal(changed[~at_odds], emissions[~at_odds])
 
 
-def test_training_is_beside_the_true_intent_and_no_true_path_is_impossible() -> None:
-    network = limited()
-    odd = sentence(
-        "arrive at 7:30", "O O B-time", "arrive"
-    )  # no time goes with it in the vocabulary's sentences
-    _, _, loss = losses(network, [*SENTENCES, odd])
-    loss.backward()
-    assert loss.isfinite() and all(gradient.isfinite().all() for gradient in gradients(network).values())
-    assert loss.item() > losses(model(settings()), [*SENTENCES, odd])[2].item()
+def test_without_limits_nothing_is_weighed() -> None:
+    emissions, intents = torch.randn(2, 3, len(vocabulary().tags)), torch.randn(2, 2)
+    chosen, at_odds, changed = model(settings()).agree(emissions, intents, torch.tensor([3, 3]))
+    assert torch.equal(chosen, intents.argmax(1)) and not at_odds.any() and changed is emissions
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_neighbours_are_foretold_of_what_a_direction_has_read(bidirectional: bool) -> None:
+    network = model(settings(bidirectional=bidirectional)).double()
+    foretell, table = Neighbours(network).double(), network.encoder.words.weight
+    together = batch(SENTENCES).words
+    total = foretell(network.encoder(together), together, table).item()
+    alone = 0.0
+    for each in SENTENCES:
+        words = batch([each]).words
+        vectors = network.encoder(words)[0]
+        forward, *backward = vectors.chunk(len(foretell.directions), -1)
+        numbers = words.words[0].tolist()
+        expected = [(forward, 0, [*numbers[1:], PADDING])]
+        expected += [(half, 1, [PADDING, *numbers[:-1]]) for half in backward]
+        for half, which, neighbours in expected:
+            scores = (foretell.directions[which](half).tanh() @ table.T + foretell.bias).log_softmax(-1)
+            alone -= scores[range(len(numbers)), neighbours].sum().item()
+    assert total == pytest.approx(alone)
+
+
+def test_foretelling_is_trained_and_is_no_part_of_the_tagger() -> None:
+    config = settings()
+    config = config.model_copy(update={"head": config.head.model_copy(update={"language_weight": 0.1})})
+    network = model(config)
+    task = TaggingTask(config, network, vocabulary(), SENTENCES, 1)
+    optimized = {
+        id(each)
+        for group in task.configure_optimizers()["optimizer"].param_groups
+        for each in group["params"]
+    }
+    assert set(map(id, (*network.parameters(), *task.neighbours.parameters()))) == optimized
+    assert not any("neighbours" in name for name in task.best_weights)
+
+
+@pytest.mark.parametrize("encoder", [{"layers": 2}, {"window": 3}])
+def test_what_was_read_cannot_be_foretold(encoder: dict[str, int]) -> None:
+    config = settings(**encoder)
+    tree = {**config.model_dump(), "head": {"language_weight": 0.1}}
+    with pytest.raises(ConfigError, match=r"head.language_weight needs encoder.layers 1"):
+        TaggerConfig.check(tree, "test")
 
 
 def test_attention_looks_at_the_words_alone() -> None:

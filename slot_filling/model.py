@@ -53,10 +53,14 @@ class TaggerModel(nn.Module):
 
     def forward(self, batch: WordBatch) -> tuple[Tensor, Tensor | None]:
         """Scores of labels `[batch, time, tags]`, and of intents `[batch, intents]` where there are any."""
-        return self.score(self.encoder(batch), batch.lengths)
+        return self.score(self.read(batch), batch.lengths)
+
+    def read(self, batch: WordBatch) -> Tensor:
+        """The encoder's vectors `[batch, time, size]`."""
+        return self.encoder(batch)
 
     def score(self, vectors: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
-        """What `forward` gives, of the encoder's vectors `[batch, time, size]`."""
+        """What `forward` gives, of what `read` gives."""
         intents = self.intent(vectors, lengths) if self.intent is not None else None
         return self.output(vectors), intents
 

@@ -80,7 +80,7 @@ class TaggingTask(Task[TaggerModel]):
         return batch.to(device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        vectors = self.model.encoder(batch.words)
+        vectors = self.model.read(batch.words)
         loss = self._loss(self.model, vectors, batch)
         if self.neighbours is not None:
             nats = self.neighbours(vectors, batch.words, self.model.encoder.words.weight)
@@ -101,7 +101,7 @@ class TaggingTask(Task[TaggerModel]):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         model = self.evaluated
-        vectors = model.encoder(batch.words)
+        vectors = model.read(batch.words)
         loss = self._loss(model, vectors, batch)
         self.log("dev_loss", loss, on_epoch=True, batch_size=len(batch.items), sync_dist=True)
         emissions, intents = model.score(vectors, batch.words.lengths)

@@ -30,7 +30,7 @@ def losses(network: TaggerModel, sentences: list[Sentence]) -> tuple[Any, Any, t
     together = batch(sentences)
     task = TaggingTask(network.config, network, vocabulary(), SENTENCES, 1)
     emissions, intents = network(together.words)
-    return emissions, intents, task._loss(network, network.encoder(together.words), together) * len(sentences)
+    return emissions, intents, task._loss(network, network.read(together.words), together) * len(sentences)
 
 
 def gradients(network: TaggerModel) -> dict[str, torch.Tensor]:

@@ -14,6 +14,7 @@ from recipes.experiments import Experiment
 from recipes.slots.comparison.jordan import JordanTagger
 from recipes.slots.comparison.settings import ComparisonSettings
 from slot_filling import experiment as tagging
+from slot_filling.calibration import fit_temperatures
 from slot_filling.config import TaggerConfig
 from slot_filling.measuring import measure
 from slot_filling.noise import Noise, damaged
@@ -26,7 +27,7 @@ def train_once(config: TaggerConfig) -> dict[str, Any]:
     """Train a tagger to the last epoch and measure it on dev.
 
     No epoch is chosen by its dev figures: the weights are the last averaged ones, so the figures of dev flatter
-    nobody.
+    nobody. Temperatures are fitted there, as after any training.
 
     Returns:
         `parameters`; `seconds` of training; `curve`, dev F1 after each epoch; and the figures of
@@ -59,6 +60,7 @@ def train_once(config: TaggerConfig) -> dict[str, Any]:
         seconds = time.monotonic() - started
         history = read_history(experiment.run)
     last = Tagger(config, tagger.vocabulary, task.evaluated).to("cpu")
+    last.set_temperatures(fit_temperatures(last, dev))
     figures = measure(last, dev, quiet=True).to_dict() | suffered(last, dev)
     return {
         "parameters": sum(parameter.numel() for parameter in last.model.parameters()),

@@ -69,7 +69,7 @@ lint: setup ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 RUN ?=
-RUN_BENCHES = transcribe word_times long_form decoding
+RUN_BENCHES = transcribe word_times long_form decoding server
 
 bench: setup ## print the tables of benchmarks/ (AN4 where it is at hand; RUN= a recognizer for those that need one)
 	@for name in cells training heads $(if $(RUN),$(RUN_BENCHES)); do echo "== benchmarks/$$name.py"; \

@@ -1,9 +1,9 @@
 """The settings of a tagger, from corpus to training: what a recipe's YAML says."""
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from slot_filling.corpora.config import CorpusConfig
 from training.config import Settings, TrainingConfig
@@ -24,6 +24,11 @@ class EncoderConfig(Settings):
     """How words become vectors in their context."""
 
     word_size: int = Field(100, ge=1)
+    voices: int = Field(
+        1,
+        ge=1,
+        description="networks trained side by side from other initial weights, whose scores are averaged",
+    )
     characters: Literal["none", "cnn", "lstm"] = "cnn"
     character_size: int = Field(30, ge=1)
     character_filters: int = Field(
@@ -75,11 +80,6 @@ class HeadConfig(Settings):
         False, description="labels that training never has beside an intent are not answered beside it"
     )
     intent_weight: float = Field(0.5, ge=0, description="of the intent's loss beside that of the labels")
-    language_weight: float = Field(
-        0.0,
-        ge=0,
-        description="of the loss of foretelling each word's neighbours, in training; 0.1 helps unseen words",
-    )
 
 
 class NoiseConfig(Settings):
@@ -101,12 +101,3 @@ class TaggerConfig(Settings):
     head: HeadConfig = HeadConfig()
     noise: NoiseConfig = NoiseConfig()
     training: TrainingConfig = TrainingConfig()
-
-    @model_validator(mode="after")
-    def _foretell_the_unseen(self) -> Self:
-        if self.head.language_weight and (self.encoder.layers > 1 or self.encoder.window > 1):
-            raise ValueError(
-                "head.language_weight needs encoder.layers 1 and encoder.window 1: beyond them each direction has seen "
-                "the words that it is to foretell"
-            )
-        return self

@@ -1,5 +1,8 @@
 """The tagger's network: encoder, a score for every label of every word, and the sentence's intent."""
 
+from collections.abc import Iterable
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -28,41 +31,67 @@ class IntentHead(nn.Module):
         return self.output((weights[:, :, None] * vectors).sum(1))
 
 
-class TaggerModel(nn.Module):
+class Voice(nn.Module):
+    """One network: an encoder, a score for every label of every word, and one for every intent."""
+
+    def __init__(self, config: TaggerConfig, vocabulary: Vocabulary) -> None:
+        """Make a network, freshly initialized, for a vocabulary."""
+        super().__init__()
+        self.encoder = Encoder(config.encoder, vocabulary)
+        size, tags, intents = self.encoder.size, vocabulary.tags, len(vocabulary.intents)
+        self.output = TagScores(size, tags) if config.head.parts else nn.Linear(size, len(tags))
+        self.intent = IntentHead(size, intents) if config.head.intent and intents > 1 else None
+
+    def speak(self, batch: WordBatch) -> tuple[Tensor, Tensor | None]:
+        """Scores of labels `[batch, time, tags]`, and of intents `[batch, intents]` where there are any."""
+        vectors = self.encoder(batch)
+        intents = self.intent(vectors, batch.lengths) if self.intent is not None else None
+        return self.output(vectors), intents
+
+
+class TaggerModel(Voice):
     """Scores of labels and intents; `head` has the loss and finds the best labels.
 
-    With `head.intent_limits` the two are answered together: the likeliest pair of labels and intent of those pairs in
-    which training has each label beside the intent.
+    It is a voice itself, and may have others beside it (`encoder.voices`): each is trained by its own loss, and in use
+    the mean of their scores counts, which is the product of their distributions (Smith, Cohn and Osborne 2005). What
+    they err in differs by the weights they began with, so that much of it goes.
+
+    With `head.intent_limits` labels and intent are answered together: the likeliest pair of those in which training has
+    each label beside the intent.
     """
 
     fits: Tensor
 
     def __init__(self, config: TaggerConfig, vocabulary: Vocabulary) -> None:
         """Make a network, freshly initialized, for a vocabulary."""
-        super().__init__()
+        super().__init__(config, vocabulary)
         self.config = config
-        self.encoder = Encoder(config.encoder, vocabulary)
-        size, tags = self.encoder.size, vocabulary.tags
-        self.output = TagScores(size, tags) if config.head.parts else nn.Linear(size, len(tags))
         self.head = make_head(config.head.kind, len(vocabulary.tags), *vocabulary.transitions())
-        wanted = config.head.intent and len(vocabulary.intents) > 1
-        self.intent = IntentHead(self.encoder.size, len(vocabulary.intents)) if wanted else None
-        limited = bool(wanted) and config.head.intent_limits
-        fits = torch.from_numpy(vocabulary.fits()) if limited else torch.zeros(0, len(tags), dtype=torch.bool)
-        self.register_buffer("fits", fits, persistent=False)
+        self.others = nn.ModuleList(Voice(config, vocabulary) for _ in range(config.encoder.voices - 1))
+        limited = self.intent is not None and config.head.intent_limits
+        nothing = torch.zeros(0, len(vocabulary.tags), dtype=torch.bool)
+        self.register_buffer(
+            "fits", torch.from_numpy(vocabulary.fits()) if limited else nothing, persistent=False
+        )
+
+    def _all(self) -> list[Voice]:
+        return [self, *cast(Iterable[Voice], self.others)]
+
+    @property
+    def encoders(self) -> list[Encoder]:
+        """That of each voice."""
+        return [voice.encoder for voice in self._all()]
+
+    def voices(self, batch: WordBatch) -> list[tuple[Tensor, Tensor | None]]:
+        """What each voice says; see `Voice.speak`."""
+        return [voice.speak(batch) for voice in self._all()]
 
     def forward(self, batch: WordBatch) -> tuple[Tensor, Tensor | None]:
         """Scores of labels `[batch, time, tags]`, and of intents `[batch, intents]` where there are any."""
-        return self.score(self.read(batch), batch.lengths)
-
-    def read(self, batch: WordBatch) -> Tensor:
-        """The encoder's vectors `[batch, time, size]`."""
-        return self.encoder(batch)
-
-    def score(self, vectors: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
-        """What `forward` gives, of what `read` gives."""
-        intents = self.intent(vectors, lengths) if self.intent is not None else None
-        return self.output(vectors), intents
+        emissions, intents = zip(*self.voices(batch), strict=True)
+        if not self.others:
+            return emissions[0], intents[0]
+        return torch.stack(emissions).mean(0), None if self.intent is None else torch.stack(intents).mean(0)
 
     @torch.no_grad()
     def agree(self, emissions: Tensor, intents: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -110,5 +139,5 @@ class TaggerModel(nn.Module):
         found = torch.from_numpy(vectors.found)
         given = torch.from_numpy(vectors.matrix)[found]
         with torch.no_grad():
-            table = self.encoder.words.weight
-            table[found] = given / given.std().clamp(min=1e-6) * 0.1
+            for encoder in self.encoders:
+                encoder.words.weight[found] = given / given.std().clamp(min=1e-6) * 0.1

@@ -103,8 +103,9 @@ class Tagger:
             raise CheckpointError(
                 f"{directory}: model.safetensors is damaged: it holds weights that are no numbers"
             )
-        if tagger.model.encoder.stack.engine == "fast":
-            tagger.model.encoder.stack.engine = "auto"  # where it is used there may be no compiler
+        for encoder in tagger.model.encoders:
+            if encoder.stack.engine == "fast":
+                encoder.stack.engine = "auto"  # where it is used there may be no compiler
         tagger.set_temperatures(Temperatures.load(directory))
         return tagger.to(device)
 

@@ -1,53 +1,17 @@
 """The tagging task: loss and dev error, for Lightning to run."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from slot_filling.config import TaggerConfig
-from slot_filling.encoder import WordBatch
 from slot_filling.evaluation import score_spans
 from slot_filling.examples import Batch
+from slot_filling.heads.head import Head
 from slot_filling.model import TaggerModel
 from slot_filling.sentences import Sentence
-from slot_filling.vocabulary import PADDING, Vocabulary
+from slot_filling.vocabulary import Vocabulary
 from training.task import Task
-
-
-class Neighbours(nn.Module):
-    """Foretells the words beside each word: what a direction has read must know what comes next (Rei 2017).
-
-    The vectors that the words are read as are also those that answers are compared with, so that rare words, of which
-    labels say little, learn from their company.
-    """
-
-    def __init__(self, model: TaggerModel) -> None:
-        super().__init__()
-        words, size = model.encoder.words.weight.shape
-        self.directions = nn.ModuleList(
-            nn.Linear(model.config.encoder.hidden_size, size)
-            for _ in range(1 + model.config.encoder.bidirectional)
-        )
-        self.bias = nn.Parameter(torch.zeros(words))
-
-    def forward(self, vectors: Tensor, batch: WordBatch, table: Tensor) -> Tensor:
-        """Nats that the neighbours cost, summed over all words of a batch.
-
-        Args:
-            vectors: of the encoder, `[batch, time, size]`, forward then backward.
-            batch: the words; beyond a sentence's ends stands padding, which is foretold too.
-            table: `[words, word size]`.
-        """
-        inside = torch.arange(batch.words.shape[1], device=batch.lengths.device) < batch.lengths[:, None]
-        words = functional.pad(batch.words, (1, 1), value=PADDING)
-        total = vectors.new_zeros(())
-        halves = vectors[inside].chunk(len(self.directions), -1)
-        for direction, half, neighbours in zip(
-            self.directions, halves, (words[:, 2:], words[:, :-2]), strict=False
-        ):
-            scores = functional.linear(direction(half).tanh(), table, self.bias)
-            total = total + functional.cross_entropy(scores, neighbours[inside], reduction="sum")
-        return total
 
 
 class TaggingTask(Task[TaggerModel]):
@@ -72,7 +36,6 @@ class TaggingTask(Task[TaggerModel]):
         """
         super().__init__(model, config.training, steps)
         self.config, self.vocabulary, self.dev = config, vocabulary, dev
-        self.neighbours = Neighbours(model) if config.head.language_weight else None
         self._found: dict[int, tuple[str, ...]] = {}
         self._intents: dict[int, bool] = {}
 
@@ -80,20 +43,21 @@ class TaggingTask(Task[TaggerModel]):
         return batch.to(device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        vectors = self.model.read(batch.words)
-        loss = self._loss(self.model, vectors, batch)
-        if self.neighbours is not None:
-            nats = self.neighbours(vectors, batch.words, self.model.encoder.words.weight)
-            loss = loss + self.config.head.language_weight * nats / len(batch.items)
+        loss = self._loss(self.model, batch)
         self.log(
             "train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.items), sync_dist=True
         )
         return loss
 
-    def _loss(self, model: TaggerModel, vectors: Tensor, batch: Batch) -> Tensor:
+    def _loss(self, model: TaggerModel, batch: Batch) -> Tensor:
+        """The mean of the voices' losses."""
+        return torch.stack(
+            [self._cost(model.head, *said, batch) for said in model.voices(batch.words)]
+        ).mean()
+
+    def _cost(self, head: Head, emissions: Tensor, intents: Tensor | None, batch: Batch) -> Tensor:
         """Mean over sentences: of the labels, and of the intents where there are any."""
-        emissions, intents = model.score(vectors, batch.words.lengths)
-        loss = model.head.loss(emissions, batch.tags, batch.words.lengths).mean()
+        loss = head.loss(emissions, batch.tags, batch.words.lengths).mean()
         if intents is None:
             return loss
         known = functional.cross_entropy(intents, batch.intents, ignore_index=-1, reduction="sum")
@@ -101,10 +65,9 @@ class TaggingTask(Task[TaggerModel]):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         model = self.evaluated
-        vectors = model.read(batch.words)
-        loss = self._loss(model, vectors, batch)
+        emissions, intents = model(batch.words)
+        loss = self._cost(model.head, emissions, intents, batch)
         self.log("dev_loss", loss, on_epoch=True, batch_size=len(batch.items), sync_dist=True)
-        emissions, intents = model.score(vectors, batch.words.lengths)
         if intents is not None:
             chosen, _, emissions = model.agree(emissions, intents, batch.words.lengths)
         paths, _ = model.head.decode(emissions, batch.words.lengths)

@@ -55,7 +55,7 @@ class Task(pl.LightningModule, Generic[Model]):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         training = self.training_config
-        parameters = [each for each in self.parameters() if each.requires_grad]  # not the average's
+        parameters = list(self.model.parameters())
         optimizer = torch.optim.AdamW(
             parameters,
             lr=training.learning_rate,

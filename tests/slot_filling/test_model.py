@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from slot_filling.config import HeadName, TaggerConfig
+from slot_filling.config import HeadName
 from slot_filling.encoder import CharacterCNN, CharacterLSTM, Encoder, context_windows
 from slot_filling.model import IntentHead, TaggerModel
 from slot_filling.sentences import Sentence
-from slot_filling.training import Neighbours, TaggingTask
+from slot_filling.training import TaggingTask
 from slot_filling.vocabulary import PADDING, UNKNOWN
 from slot_filling.word_vectors import WordVectors
 from tests.slot_filling.requests import SENTENCES, batch, model, sentence, settings, vocabulary
@@ -22,6 +22,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "words alone": {"characters": "none", "shape_size": 0},
     "window": {"window": 5, "cell": "elman", "bidirectional": False},
     "two layers": {"layers": 2, "cell": "gru"},
+    "two voices": {"voices": 2},
 }
 
 
@@ -30,7 +31,7 @@ def losses(network: TaggerModel, sentences: list[Sentence]) -> tuple[Any, Any, t
     together = batch(sentences)
     task = TaggingTask(network.config, network, vocabulary(), SENTENCES, 1)
     emissions, intents = network(together.words)
-    return emissions, intents, task._loss(network, network.read(together.words), together) * len(sentences)
+    return emissions, intents, task._loss(network, together) * len(sentences)
 
 
 def gradients(network: TaggerModel) -> dict[str, torch.Tensor]:
@@ -201,46 +202,21 @@ def test_without_limits_nothing_is_weighed() -> None:
     assert torch.equal(chosen, intents.argmax(1)) and not at_odds.any() and changed is emissions
 
 
-@pytest.mark.parametrize("bidirectional", [True, False])
-def test_neighbours_are_foretold_of_what_a_direction_has_read(bidirectional: bool) -> None:
-    network = model(settings(bidirectional=bidirectional)).double()
-    foretell, table = Neighbours(network).double(), network.encoder.words.weight
-    together = batch(SENTENCES).words
-    total = foretell(network.encoder(together), together, table).item()
-    alone = 0.0
-    for each in SENTENCES:
-        words = batch([each]).words
-        vectors = network.encoder(words)[0]
-        forward, *backward = vectors.chunk(len(foretell.directions), -1)
-        numbers = words.words[0].tolist()
-        expected = [(forward, 0, [*numbers[1:], PADDING])]
-        expected += [(half, 1, [PADDING, *numbers[:-1]]) for half in backward]
-        for half, which, neighbours in expected:
-            scores = (foretell.directions[which](half).tanh() @ table.T + foretell.bias).log_softmax(-1)
-            alone -= scores[range(len(numbers)), neighbours].sum().item()
-    assert total == pytest.approx(alone)
-
-
-def test_foretelling_is_trained_and_is_no_part_of_the_tagger() -> None:
-    config = settings()
-    config = config.model_copy(update={"head": config.head.model_copy(update={"language_weight": 0.1})})
-    network = model(config)
-    task = TaggingTask(config, network, vocabulary(), SENTENCES, 1)
-    optimized = {
-        id(each)
-        for group in task.configure_optimizers()["optimizer"].param_groups
-        for each in group["params"]
-    }
-    assert set(map(id, (*network.parameters(), *task.neighbours.parameters()))) == optimized
-    assert not any("neighbours" in name for name in task.best_weights)
-
-
-@pytest.mark.parametrize("encoder", [{"layers": 2}, {"window": 3}])
-def test_what_was_read_cannot_be_foretold(encoder: dict[str, int]) -> None:
-    config = settings(**encoder)
-    tree = {**config.model_dump(), "head": {"language_weight": 0.1}}
-    with pytest.raises(ConfigError, match=r"head.language_weight needs encoder.layers 1"):
-        TaggerConfig.check(tree, "test")
+def test_voices_begin_apart_are_trained_each_and_answer_with_the_mean() -> None:
+    network = model(settings(voices=3))
+    together = batch(SENTENCES)
+    said = network.voices(together.words)
+    assert len(said) == 3 and not torch.allclose(said[0][0], said[1][0])
+    emissions, intents = network(together.words)
+    torch.testing.assert_close(emissions, sum(each for each, _ in said) / 3)
+    torch.testing.assert_close(intents, sum(each for _, each in said) / 3)
+    task = TaggingTask(network.config, network, vocabulary(), SENTENCES, 1)
+    losses = [task._cost(network.head, *each, together) for each in said]
+    torch.testing.assert_close(task._loss(network, together), sum(losses) / 3)
+    alone = model(settings())
+    assert sum(each.numel() for each in network.parameters()) > 2.5 * sum(
+        each.numel() for each in alone.parameters()
+    )
 
 
 def test_attention_looks_at_the_words_alone() -> None:

@@ -25,12 +25,9 @@ class JordanTagger(TaggerModel):
         self.output = nn.Identity()  # type: ignore[assignment]
         self.answers_probabilities = options.get("output") == "softmax"
 
-    def read(self, batch: WordBatch) -> Tensor:
-        """The cell's outputs `[batch, time, tags]`."""
-        return self.encoder.stack.outputs(self.encoder.embed(batch), batch.lengths)
-
-    def score(self, vectors: Tensor, lengths: Tensor) -> tuple[Tensor, None]:
+    def speak(self, batch: WordBatch) -> tuple[Tensor, None]:
         """Scores of tags `[batch, time, tags]`; there are no intents."""
+        outputs = self.encoder.stack.outputs(self.encoder.embed(batch), batch.lengths)
         if self.answers_probabilities:
-            vectors = vectors.clamp(min=torch.finfo(vectors.dtype).tiny).log()
-        return vectors, None
+            outputs = outputs.clamp(min=torch.finfo(outputs.dtype).tiny).log()
+        return outputs, None

@@ -36,6 +36,7 @@ def test_without_the_extra_it_is_named(
         ["--port", "70000"],
         ["--queue", "0"],
         ["--batch", "0"],
+        ["--workers", "0"],
         ["--max-seconds", "nan"],
         ["--max-upload-mb", "0"],
         ["--api-key", ""],

@@ -1,5 +1,6 @@
 """Models in processes of their own: batches are answered at the same time, and one that dies takes nobody along."""
 
+import gc
 import logging
 import signal
 import traceback
@@ -109,6 +110,8 @@ def _run(line: "Connection", load: Load, threads: int) -> None:
     parts = load()
     warm_up(parts)
     answers = Answers(parts)
+    gc.collect()
+    gc.freeze()  # what stays is not looked through again and again
     try:
         line.send(None)
         while True:

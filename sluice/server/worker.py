@@ -9,7 +9,7 @@ from typing import Any
 
 from sluice.server.errors import too_busy
 
-GATHER_SECONDS = 0.005
+GATHER_SECONDS = 0.02
 """How long a batch that is not full waits for more."""
 WAITING_SECONDS = 3600.0
 """Most audio that waits in memory, decoded: about 230 MB at 16 kHz."""

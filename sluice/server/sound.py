@@ -15,7 +15,8 @@ from sluice.server.errors import ApiError
 
 log = logging.getLogger(__name__)
 
-MOST_CHANNELS = 32
+MOST_CHANNELS = 6
+"""Those of a film's sound (5.1); what an array of microphones records is to be mixed before it is sent."""
 RATES_HZ = 1000, 400_000
 """What no recording goes beyond; a block of more would take much memory."""
 

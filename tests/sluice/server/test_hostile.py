@@ -46,6 +46,10 @@ HOSTILE = {
     "three hours that are there": (silence(3 * 3600), 413),
     "hours that the header hides": (claiming(silence(3 * 3600), 0), 413),
     "a rate beyond all sense": (wav()[:24] + struct.pack("<I", 4_000_000_000) + wav()[28:], 400),
+    "7 channels of floats at 10 kHz": (
+        sound(np.zeros((5000, 7)), 10_000, format="WAV", subtype="FLOAT"),
+        400,
+    ),
     "a hundred channels": (sound(np.zeros((800, 100)), 8000, format="WAV"), 400),
 }
 
@@ -87,7 +91,7 @@ def test_odd_but_whole_recordings_are_answered(client: Client) -> None:
     server = client(max_seconds=LONGEST)
     spoken = say("abb da")
     for content in (
-        sound(np.tile(spoken[:, None], 7), 10_000, format="WAV", subtype="FLOAT"),
+        sound(np.tile(spoken[:, None], 6), 10_000, format="WAV", subtype="FLOAT"),
         sound(spoken, 44_100, format="FLAC"),
         sound(spoken, 8000, format="AIFF"),
         sound(spoken, 8000, format="OGG"),

@@ -57,7 +57,7 @@ class ModelProcess:
                 self._line.recv()
             except (EOFError, OSError) as error:
                 raise UserError(
-                    f"a process with the models ended while it started, with {self._end()}"
+                    f"a process with the models ended while it started, with {self.close()}"
                 ) from error
             self._ready = True
 
@@ -69,7 +69,7 @@ class ModelProcess:
             while (said := self._line.recv()) is not None:
                 _set(jobs[said[0]].answer, *said[1:])
         except (EOFError, OSError, UserError):
-            log.error("a process with the models ended with %s; another is started", self._end())
+            log.error("a process with the models ended with %s; another is started", self.close())
             self._start()
             self._try_alone([job for job in jobs if not job.answer.done()])
 
@@ -81,12 +81,8 @@ class ModelProcess:
         for job in jobs:
             self([job])
 
-    def close(self) -> None:
-        """Let it end: it does so when nobody is there to ask it."""
-        self._line.close()
-        self._process.join()
-
-    def _end(self) -> int | None:
+    def close(self) -> int | None:
+        """Let it end, as it does when nobody is there to ask it; its exit code."""
         self._line.close()
         self._process.join()
         return self._process.exitcode

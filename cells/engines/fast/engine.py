@@ -108,10 +108,14 @@ class _Product(torch.autograd.Function):
 
 def _linear(kernel: Kernel, rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`functional.linear`, at full speed for every width."""
-    if torch.is_autocast_enabled("cpu") or not any(size % ALIGNED for size in weight.shape):
+    if torch.is_autocast_enabled("cpu"):
         return functional.linear(rows, weight, bias)
-    product = _Product.apply(kernel, rows.contiguous(), weight.contiguous())
-    return product if bias is None else product + bias
+    if any(size % ALIGNED for size in weight.shape):
+        product = _Product.apply(kernel, rows.contiguous(), weight.contiguous())
+    else:
+        product = rows @ weight.t()
+    # BLAS given a bias writes it to every row first, which takes as long as the product of a small matrix.
+    return product if bias is None else product.add_(bias)
 
 
 def _forward(

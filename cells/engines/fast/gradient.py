@@ -151,6 +151,18 @@ def _propagate(back: _Backward, node: Node, d: Node) -> None:
             back.add(rest[1], make("where", one, number(0), d))
         case "sum":
             back.add(one, d)
+        case "normal":
+            # Of n = (x - m) r the gradient is r (d - mean(d) - n mean(d n)) (Ba et al. 2016). The middle goes by way
+            # of m; what is added up at r is d n, and not the gradient of r itself.
+            mean, inverse = rest
+            scaled = make("mul", d, inverse)
+            back.add(one, scaled)
+            back.add(mean, make("neg", scaled))
+            back.add(inverse, make("mul", d, node))
+        case "inverse_deviation":
+            values, mean = node.data
+            share = make("mul", make("mul", d, node), back.graph.reciprocal(values.width))
+            back.add(values, make("neg", make("mul", share, make("normal", values, mean, node))))
         # floor and comparisons are flat; the maximum is only softmax's own, where its gradient cancels
 
 

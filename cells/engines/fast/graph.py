@@ -14,7 +14,7 @@ MEMORY = {"projected", "state", "vector", "linear", "linear_t", "output_gradient
 
 REDUCTIONS = {"sum", "max"}
 NUMBERS = {"constant", "reciprocal"}
-COSTLY = {"sigmoid", "tanh", "exp", "sqrt", "div", "remainder"}
+COSTLY = {"sigmoid", "tanh", "exp", "sqrt", "div", "remainder", "inverse_deviation"}
 """Computed once and kept rather than computed again where they are used a second time."""
 
 
@@ -63,6 +63,10 @@ class Graph:
     def reciprocal(self, width: int) -> Node:
         """1 / width, which the compiled code reads off its sizes, so that it serves all of them."""
         return self.node("reciprocal", width=1, data=width)
+
+    def inverse_deviation(self, deviation: Node, values: Node, mean: Node) -> Node:
+        """1 / deviation, of width 1, that of some values; with their mean it makes "normal" of them or of slices."""
+        return self.node("inverse_deviation", deviation, width=1, data=(values, mean))
 
     def elementwise(self, operation: str, *arguments: Node) -> Node:
         """An operation element by element; arguments of width 1 are repeated.

@@ -105,11 +105,12 @@ class Schedule:
     def _arrange(self, parts: list[tuple[Node, Target]]) -> None:
         """Make the loops; what is costly and needed by two of them is stored by its own."""
         while True:
+            self.written = {id(node): to for node, to in reversed(parts) if to.kind != "total" and not to.optional}
             self.loops = self._loops(parts)
             users: dict[int, set[int]] = {}
             costly: dict[int, Node] = {}
             for number, loop in enumerate(self.loops):
-                for node in self.computed(loop.roots):
+                for node in self.computed(loop):
                     if node.operation in COSTLY and node.width > 1:
                         users.setdefault(id(node), set()).add(number)
                         costly[id(node)] = node
@@ -146,35 +147,37 @@ class Schedule:
             self._places[id(node)] = (stage, order)
         return self._places[id(node)]
 
-    def in_memory(self, node: Node) -> bool:
-        """Whether a node's value is loaded rather than computed."""
+    def in_memory(self, node: Node, loop: Loop) -> bool:
+        """Whether a loop loads a node's value rather than computing it: it may be what an earlier loop has written."""
         if id(node) in self.available or id(node) in self.stored:
+            return True
+        if id(node) in self.written and self.place(node) < loop.place:
             return True
         return node.operation in ("linear", "linear_t", "vector", "state", "state_gradient", "slice")
 
-    def computed(self, roots: list[Node]) -> list[Node]:
+    def computed(self, loop: Loop) -> list[Node]:
         """What a loop computes for its roots, in order; the rest it loads."""
         done: dict[int, Node] = {}
-        own = {id(root) for root in roots if root.operation not in REDUCTIONS} & self.stored - self.available
+        own = {id(root) for root in loop.roots if root.operation not in REDUCTIONS} & self.stored - self.available
 
         def visit(node: Node) -> None:
-            if id(node) in done or (self.in_memory(node) and id(node) not in own):
+            if id(node) in done or (self.in_memory(node, loop) and id(node) not in own):
                 return
             for argument in node.arguments:
                 visit(argument)
             done[id(node)] = node
 
-        for root in roots:
+        for root in loop.roots:
             visit(root)
         return list(done.values())
 
     def loads(self, loop: Loop) -> list[Node]:
         """What a loop finds in memory."""
-        computed = self.computed(loop.roots)
+        computed = self.computed(loop)
         own = {id(node) for node in computed}
         wanted = [*loop.roots, *(argument for node in computed for argument in node.arguments)]
         return list(
-            {id(node): node for node in wanted if id(node) not in own and self.in_memory(node)}.values()
+            {id(node): node for node in wanted if id(node) not in own and self.in_memory(node, loop)}.values()
         )
 
     @property

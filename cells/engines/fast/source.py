@@ -35,6 +35,8 @@ _EXPRESSIONS = {
     "lt": "({} < {} ? 1.f : 0.f)",
     "le": "({} <= {} ? 1.f : 0.f)",
     "eq": "({} == {} ? 1.f : 0.f)",
+    "normal": "({} - {}) * {}",
+    "inverse_deviation": "1.f / {}",
     "where": "({} != 0.f ? {} : {})",
     "zeros": "0.f",
 }
@@ -233,6 +235,8 @@ class _Printer:
             return f"(const float*)P[{self._array(('vector', node.data))}]" + start
         if node.operation in ("state", "state_gradient"):
             return self._buffer_row(("running", node.data), node.width) + start
+        if id(node) in self.schedule.written:
+            return self._target(self.schedule.written[id(node)])
         return self._array_row((node.operation, 0), node.width) + start  # projected, output_gradient
 
     # Parts of the function
@@ -280,7 +284,7 @@ class _Printer:
 
     def _loop(self, loop: Loop) -> str:
         """One loop: pointers, loads, arithmetic, stores."""
-        computed, loads = self.schedule.computed(loop.roots), self.schedule.loads(loop)
+        computed, loads = self.schedule.computed(loop), self.schedule.loads(loop)
         names: dict[int, str] = {}
         before: list[str] = []
         inside: list[str] = []

@@ -192,9 +192,11 @@ def _layer_norm(
 ) -> Symbol:
     if tuple(shape) != (symbol.shape[-1],):
         raise CannotTrace("it normalizes over more than the last dimension")
-    centered = symbol - _mean(symbol, -1, True)
+    graph, mean = symbol.graph, _mean(symbol, -1, True)
+    centered = symbol - mean
     variance = _mean(centered * centered, -1, True)
-    normal = centered * (1.0 / _elementwise("sqrt", variance + eps))
+    inverse = graph.inverse_deviation(_elementwise("sqrt", variance + eps).node, symbol.node, mean.node)
+    normal = _elementwise("normal", symbol, mean, _row(graph, inverse))
     normal = normal if weight is None else normal * weight
     return normal if bias is None else normal + bias
 

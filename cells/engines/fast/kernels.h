@@ -49,6 +49,14 @@ static inline float tanh_(float x) {
 static inline float remainder_(float a, float b) { return a - b * __builtin_floorf(a / b); }
 static inline float max_(float a, float b) { return a > b ? a : b; }
 
+enum { HELD = 256 };  // rows that are added up in float
+static inline void put_to(double* total, float* held, long width) {
+  for (long j = 0; j < width; j++) {
+    total[j] += held[j];
+    held[j] = 0.f;
+  }
+}
+
 struct Run { long from, to; };  // a range of k
 
 // M rows of C = A B over one panel of PANEL columns and some ranges of k. With few rows, sums over odd and even k

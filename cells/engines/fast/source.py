@@ -48,13 +48,17 @@ static void {name}_rows(const long* D, long steps, long batch, const long* sizes
 {buffers}
   for (long b = 0; b < mine; b++) {{ const long g = first + b * stride; (void)g;
 {begin}  }}
+  long held = 0;
   for (long q = 0; q < steps; q++) {{
     const long t = {order};
     const long alive = (sizes[t] - first + stride - 1) / stride;
     if (alive <= 0) continue;
     const long row = offsets[t] + first * apart, next = stride * apart;
-{stages}{advance}  }}
-  for (long b = 0; b < mine; b++) {{ const long g = first + b * stride; (void)g;
+{stages}{advance}    if ((held += alive) >= HELD) {{
+      held = 0;
+{totals}    }}
+  }}
+{totals}  for (long b = 0; b < mine; b++) {{ const long g = first + b * stride; (void)g;
 {end}  }}
   free(memory);
 }}
@@ -180,7 +184,8 @@ class _Printer:
         self.widest = max((to.width for loop in schedule.loops for _, to in loop.stores), default=1)
         self.in_place = [schedule.in_place(place, leaf) for place, leaf in enumerate(leaves)]
         stages = "".join(self._stage(stage) for stage in schedule.stages)
-        advance, begin, end = self._advance(), self._copies("initial"), self._copies("final")
+        advance, totals = self._advance(), self._totals()
+        begin, end = self._copies("initial"), self._copies("final")
         reverse = "reverse" if self.forward else "!reverse"
         self.text = _FUNCTION.format(
             name=name,
@@ -190,6 +195,7 @@ class _Printer:
             order=f"{reverse} ? steps - 1 - q : q",
             stages=stages,
             advance=advance,
+            totals=totals,
         )
 
     # Names of things in C
@@ -273,10 +279,7 @@ class _Printer:
             # Where nothing is kept it goes to one row of the thread's own, over and over.
             return f"P[{self._array(target.key)}] ? {row} : {self._buffer('spare', self.widest)}"  # type: ignore
         if target.kind == "total":
-            return (
-                f"(double*)P[{self._array(('total', target.key))}] + first * {self._dimension(target.width)}"
-                + start
-            )
+            return self._buffer(("total", target.key), target.width) + start
         if target.kind == "running" and not self.in_place[target.key]:  # type: ignore[call-overload]
             return self._buffer_row(("next", target.key), target.width) + start
         key = target.key if target.kind == "buffer" else ("running", target.key)
@@ -302,9 +305,8 @@ class _Printer:
             line = f"const float v{number} = {_EXPRESSIONS[node.operation].format(*arguments)};"
             (before if node.width == 1 else inside).append(line)
         for number, (node, target) in enumerate(loop.stores):
-            kind = "double" if target.kind == "total" else "float"
             sign = "+=" if target.kind == "total" else "="
-            before.append(f"{kind}* s{number} = {self._target(target)};")
+            before.append(f"float* s{number} = {self._target(target)};")
             inside.append(f"s{number}[j] {sign} {names[id(node)]};")
         sums, after = self._sums(loop, names, before, inside)
         width = self._dimension(loop.width)
@@ -344,6 +346,15 @@ class _Printer:
                 lines += f"    memcpy({old}, {new}, {size});\n"
         return lines
 
+    def _totals(self) -> str:
+        """What was added up of vectors' gradients, put to the caller's totals: a float holds sums of few rows only."""
+        lines = ""
+        for key, (name, width) in self.buffers.items():
+            if isinstance(key, tuple) and key[0] == "total":
+                size = self._dimension(width)
+                lines += f"  put_to((double*)P[{self._array(key)}] + first * {size}, {name}, {size});\n"
+        return lines
+
     def _copies(self, when: str) -> str:
         """States from the caller's memory to the thread's, or back."""
         lines = ""
@@ -365,4 +376,7 @@ class _Printer:
         for (name, _), size in zip(self.buffers.values(), sizes, strict=True):
             lines.append(f"  float* {name} = {place};")
             place = f"{name} + mine * {size}"
+        for key, (name, width) in self.buffers.items():
+            if isinstance(key, tuple) and key[0] == "total":
+                lines.append(f"  memset({name}, 0, {self._dimension(width)} * 4);")
         return "\n".join(lines)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from slot_filling.corpora.config import CorpusConfig
 from training.config import Settings, TrainingConfig
@@ -24,11 +24,6 @@ class EncoderConfig(Settings):
     """How words become vectors in their context."""
 
     word_size: int = Field(100, ge=1)
-    voices: int = Field(
-        1,
-        ge=1,
-        description="networks trained side by side from other initial weights, whose scores are averaged",
-    )
     characters: Literal["none", "cnn", "lstm"] = "cnn"
     character_size: int = Field(30, ge=1)
     character_filters: int = Field(
@@ -98,6 +93,32 @@ class TaggerConfig(Settings):
     corpus: CorpusConfig
     vocabulary: VocabularyConfig = VocabularyConfig()
     encoder: EncoderConfig = Field(default_factory=EncoderConfig)
+    voices: list[dict[str, Any]] = Field(
+        [{}],
+        min_length=1,
+        description="networks side by side whose scores are averaged: each is `encoder` but for what it says",
+    )
     head: HeadConfig = HeadConfig()
     noise: NoiseConfig = NoiseConfig()
     training: TrainingConfig = TrainingConfig()
+
+    @field_validator("voices")
+    @classmethod
+    def _be_encoders(cls, voices: list[dict[str, Any]], info: ValidationInfo) -> list[dict[str, Any]]:
+        for number, voice in enumerate(voices if "encoder" in info.data else []):
+            try:
+                _changed(info.data["encoder"], voice)
+            except ValidationError as error:
+                (first, *_) = error.errors()
+                name = ".".join(map(str, first["loc"]))
+                raise ValueError(f"of voice {number}, {name}: {first['msg']}") from error
+        return voices
+
+    @property
+    def encoders(self) -> list[EncoderConfig]:
+        """Of each voice."""
+        return [_changed(self.encoder, voice) for voice in self.voices]
+
+
+def _changed(encoder: EncoderConfig, changes: dict[str, Any]) -> EncoderConfig:
+    return EncoderConfig.model_validate(encoder.model_dump() | changes)

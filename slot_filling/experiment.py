@@ -98,6 +98,7 @@ def prepare(config: TaggerConfig, run: Path, start: Path | None = None) -> Exper
     if base:
         kept = {
             "encoder": base.config.encoder,
+            "voices": base.config.voices,
             "head": base.config.head,
             "vocabulary": base.config.vocabulary,
         }

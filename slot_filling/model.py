@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from slot_filling.config import TaggerConfig
+from slot_filling.config import EncoderConfig, TaggerConfig
 from slot_filling.encoder import Encoder, WordBatch
 from slot_filling.heads import make_head
 from slot_filling.tag_scores import TagScores
@@ -34,10 +34,10 @@ class IntentHead(nn.Module):
 class Voice(nn.Module):
     """One network: an encoder, a score for every label of every word, and one for every intent."""
 
-    def __init__(self, config: TaggerConfig, vocabulary: Vocabulary) -> None:
+    def __init__(self, config: TaggerConfig, encoder: EncoderConfig, vocabulary: Vocabulary) -> None:
         """Make a network, freshly initialized, for a vocabulary."""
         super().__init__()
-        self.encoder = Encoder(config.encoder, vocabulary)
+        self.encoder = Encoder(encoder, vocabulary)
         size, tags, intents = self.encoder.size, vocabulary.tags, len(vocabulary.intents)
         self.output = TagScores(size, tags) if config.head.parts else nn.Linear(size, len(tags))
         self.intent = IntentHead(size, intents) if config.head.intent and intents > 1 else None
@@ -52,9 +52,9 @@ class Voice(nn.Module):
 class TaggerModel(Voice):
     """Scores of labels and intents; `head` has the loss and finds the best labels.
 
-    It is a voice itself, and may have others beside it (`encoder.voices`): each is trained by its own loss, and in use
-    the mean of their scores counts, which is the product of their distributions (Smith, Cohn and Osborne 2005). What
-    they err in differs by the weights they began with, so that much of it goes.
+    It is a voice itself, and may have others beside it (`voices`): each is trained by its own loss, and in use the mean
+    of their scores counts, which is the product of their distributions (Smith, Cohn and Osborne 2005). What they err in
+    differs by the weights they began with, and more by what each is given to see, so that much of it goes.
 
     With `head.intent_limits` labels and intent are answered together: the likeliest pair of those in which training has
     each label beside the intent.
@@ -64,10 +64,11 @@ class TaggerModel(Voice):
 
     def __init__(self, config: TaggerConfig, vocabulary: Vocabulary) -> None:
         """Make a network, freshly initialized, for a vocabulary."""
-        super().__init__(config, vocabulary)
+        first, *others = config.encoders
+        super().__init__(config, first, vocabulary)
         self.config = config
         self.head = make_head(config.head.kind, len(vocabulary.tags), *vocabulary.transitions())
-        self.others = nn.ModuleList(Voice(config, vocabulary) for _ in range(config.encoder.voices - 1))
+        self.others = nn.ModuleList(Voice(config, encoder, vocabulary) for encoder in others)
         limited = self.intent is not None and config.head.intent_limits
         nothing = torch.zeros(0, len(vocabulary.tags), dtype=torch.bool)
         self.register_buffer(
@@ -131,10 +132,11 @@ class TaggerModel(Voice):
         Raises:
             ConfigError: they are not of `encoder.word_size` dimensions.
         """
-        size = self.config.encoder.word_size
-        if vectors.matrix.shape[1] != size:
+        sizes = {encoder.word_size for encoder in self.config.encoders}
+        if sizes != {vectors.matrix.shape[1]}:
             raise ConfigError(
-                f"the word vectors have {vectors.matrix.shape[1]} dimensions: set encoder.word_size to that, not {size}"
+                f"the word vectors have {vectors.matrix.shape[1]} dimensions: set encoder.word_size to that, not "
+                + " and ".join(map(str, sorted(sizes)))
             )
         found = torch.from_numpy(vectors.found)
         given = torch.from_numpy(vectors.matrix)[found]

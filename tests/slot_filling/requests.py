@@ -1,5 +1,6 @@
 """A few labelled requests, and taggers of a size for tests."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -36,13 +37,19 @@ def vocabulary() -> Vocabulary:
     return Vocabulary.learn(SENTENCES)
 
 
-def settings(head: str = "crf", training: dict[str, Any] | None = None, **encoder: Any) -> TaggerConfig:
+def settings(
+    head: str = "crf",
+    training: dict[str, Any] | None = None,
+    voices: Sequence[dict[str, Any]] = ({},),
+    **encoder: Any,
+) -> TaggerConfig:
     """Settings of a small tagger; `encoder` changes those of the encoder."""
     small = {"word_size": 6, "character_size": 4, "character_filters": 3, "shape_size": 2, "hidden_size": 5}
     tree = {
         "name": "small",
         "corpus": {"kind": "travel"},
         "encoder": {**small, "engine": "reference", **encoder},
+        "voices": list(voices),
         "head": {"kind": head},
         "training": training or {},
     }

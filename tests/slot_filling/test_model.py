@@ -22,7 +22,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "words alone": {"characters": "none", "shape_size": 0},
     "window": {"window": 5, "cell": "elman", "bidirectional": False},
     "two layers": {"layers": 2, "cell": "gru"},
-    "two voices": {"voices": 2},
+    "two voices": {"voices": [{}, {"characters": "lstm", "hidden_size": 4}]},
 }
 
 
@@ -203,7 +203,7 @@ def test_without_limits_nothing_is_weighed() -> None:
 
 
 def test_voices_begin_apart_are_trained_each_and_answer_with_the_mean() -> None:
-    network = model(settings(voices=3))
+    network = model(settings(voices=[{}, {}, {"hidden_size": 4}]))
     together = batch(SENTENCES)
     said = network.voices(together.words)
     assert len(said) == 3 and not torch.allclose(said[0][0], said[1][0])
@@ -213,10 +213,14 @@ def test_voices_begin_apart_are_trained_each_and_answer_with_the_mean() -> None:
     task = TaggingTask(network.config, network, vocabulary(), SENTENCES, 1)
     losses = [task._cost(network.head, *each, together) for each in said]
     torch.testing.assert_close(task._loss(network, together), sum(losses) / 3)
-    alone = model(settings())
-    assert sum(each.numel() for each in network.parameters()) > 2.5 * sum(
-        each.numel() for each in alone.parameters()
-    )
+    assert [encoder.size for encoder in network.encoders] == [10, 10, 8]
+
+
+def test_a_voice_with_a_wrong_setting_is_named() -> None:
+    with pytest.raises(ConfigError, match="voices: .*of voice 1, dropout: .*less than 1"):
+        settings(voices=[{}, {"dropout": 2}])
+    with pytest.raises(ConfigError, match="voices: .*of voice 0, sise"):
+        settings(voices=[{"sise": 2}])
 
 
 def test_attention_looks_at_the_words_alone() -> None:

@@ -217,9 +217,9 @@ def test_voices_begin_apart_are_trained_each_and_answer_with_the_mean() -> None:
 
 
 def test_a_voice_with_a_wrong_setting_is_named() -> None:
-    with pytest.raises(ConfigError, match="voices: .*of voice 1, dropout: .*less than 1"):
+    with pytest.raises(ConfigError, match=r"voices: .*of voice 1, dropout: .*less than 1"):
         settings(voices=[{}, {"dropout": 2}])
-    with pytest.raises(ConfigError, match="voices: .*of voice 0, sise"):
+    with pytest.raises(ConfigError, match=r"voices: .*of voice 0, sise"):
         settings(voices=[{"sise": 2}])
 
 

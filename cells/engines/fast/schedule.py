@@ -105,7 +105,9 @@ class Schedule:
     def _arrange(self, parts: list[tuple[Node, Target]]) -> None:
         """Make the loops; what is costly and needed by two of them is stored by its own."""
         while True:
-            self.written = {id(node): to for node, to in reversed(parts) if to.kind != "total" and not to.optional}
+            self.written = {
+                id(node): to for node, to in reversed(parts) if to.kind != "total" and not to.optional
+            }
             self.loops = self._loops(parts)
             users: dict[int, set[int]] = {}
             costly: dict[int, Node] = {}
@@ -158,7 +160,9 @@ class Schedule:
     def computed(self, loop: Loop) -> list[Node]:
         """What a loop computes for its roots, in order; the rest it loads."""
         done: dict[int, Node] = {}
-        own = {id(root) for root in loop.roots if root.operation not in REDUCTIONS} & self.stored - self.available
+        own = {
+            id(root) for root in loop.roots if root.operation not in REDUCTIONS
+        } & self.stored - self.available
 
         def visit(node: Node) -> None:
             if id(node) in done or (self.in_memory(node, loop) and id(node) not in own):

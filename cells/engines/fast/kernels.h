@@ -215,33 +215,39 @@ static void product(long rows, long columns, long depth, const float* A, long ld
   while (help(team)) {}
   while (__atomic_load_n(&team->done, __ATOMIC_ACQUIRE) < chunks) pause_();
 }
-template <class Element>
-static void pack(long columns, long depth, float* packed, Element element) {
-  for (long n = 0; n < columns; n += PANEL, packed += panel_floats(depth)) {
-    int range[2] = {(int)depth, 0};
-    for (long k = 0; k < depth; k++) {
-      float* row = packed + HEAD + k * PANEL;
-      bool any = false;
-      for (long j = 0; j < PANEL; j++) {
-        row[j] = n + j < columns ? element(k, n + j) : 0.f;
-        any |= row[j] != 0.f;
-      }
-      if (any) {
-        if (range[0] > k) range[0] = (int)k;
-        range[1] = (int)k + 1;
-      }
-    }
-    if (range[0] > range[1]) range[0] = range[1];
+static inline long panel_count(long columns) { return padded(columns) / PANEL; }
+// Notes of each filled panel its first and last k that is not zero.
+static void note_ranges(long columns, long depth, float* packed) {
+  for (long panel = 0; panel < panel_count(columns); panel++, packed += panel_floats(depth)) {
+    int range[2] = {0, (int)depth};
+    while (range[0] < range[1] && !any(1, PANEL, packed + HEAD + range[0] * PANEL, PANEL)) range[0]++;
+    while (range[1] > range[0] && !any(1, PANEL, packed + HEAD + (range[1] - 1) * PANEL, PANEL)) range[1]--;
     memcpy(packed, range, sizeof range);
   }
 }
-extern "C" long packed_floats(long columns, long depth) { return padded(columns) / PANEL * panel_floats(depth); }
+extern "C" long packed_floats(long columns, long depth) { return panel_count(columns) * panel_floats(depth); }
 // For A W^T and A W, W being [rows, columns].
 extern "C" void pack_linear(long rows, long columns, const float* W, float* packed) {
-  pack(rows, columns, packed, [=](long k, long n) { return W[n * columns + k]; });
+  for (long n = 0; n < padded(rows); n++) {
+    float* to = packed + n / PANEL * panel_floats(columns) + HEAD + n % PANEL;
+    for (long k = 0; k < columns; k++) to[k * PANEL] = n < rows ? W[n * columns + k] : 0.f;
+  }
+  note_ranges(rows, columns, packed);
 }
 extern "C" void pack_linear_t(long rows, long columns, const float* W, float* packed) {
-  pack(columns, rows, packed, [=](long k, long n) { return W[k * columns + n]; });
+  for (long n = 0; n < columns; n += PANEL, packed += panel_floats(rows)) {
+    const long count = columns - n < PANEL ? columns - n : (long)PANEL;
+    for (long k = 0; k < rows; k++) {
+      float* to = packed + HEAD + k * PANEL;
+      if (count == PANEL) {
+        memcpy(to, W + k * columns + n, PANEL * 4);  // of a length known to the compiler
+        continue;
+      }
+      memcpy(to, W + k * columns + n, count * 4);
+      memset(to + count, 0, (PANEL - count) * 4);
+    }
+  }
+  note_ranges(columns, rows, packed - panel_count(columns) * panel_floats(rows));
 }
 
 // C [rows, columns] = A [rows, depth] times packed weights: the gradient of all inputs at once.

@@ -79,8 +79,8 @@ class Tokens:
 
     def decode(self, numbers: Iterable[int]) -> str:
         """The text of token numbers; blanks are left out."""
-        text = "".join([self._written[number] for number in numbers])
-        return text.replace(_WORD_START, " ").strip() if self._subwords else text
+        text = "".join([self.texts[number] for number in numbers])
+        return text.strip() if self._subwords else text
 
     def words(self, numbers: Sequence[int]) -> list[list[int]]:
         """Positions in `numbers` that make up each word: characters between spaces, or joined subwords."""
@@ -97,11 +97,6 @@ class Tokens:
         return [*words, word] if word else words
 
     @cached_property
-    def _written(self) -> list[str]:
-        """What each token writes, a mark where a subword begins a word."""
-        return ["", *self.symbols[1:]]
-
-    @cached_property
     def _edges(self) -> list[tuple[bool, bool]]:
         """Of each token, whether a word begins with it or after it, and whether it has letters of a word."""
         return [
@@ -112,7 +107,7 @@ class Tokens:
             for symbol in self.symbols
         ]
 
-    @property
+    @cached_property
     def texts(self) -> list[str]:
         """What each token writes: the blank nothing, a subword that begins a word a space before its letters."""
         mark = _WORD_START if self._subwords else " "

@@ -1,30 +1,13 @@
 """The network that remembers what it said."""
 
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cells.cell import Cell, Linear, State
-
-
-class _Joined(torch.autograd.Function):
-    """U V and b + U c in one operation: in small batches calls would take as long as what they compute."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, feedback: Tensor, weight: Tensor, bias: Tensor, output_bias: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(feedback, weight, output_bias)
-        return feedback @ weight, torch.addmv(bias, feedback, output_bias)
-
-    @staticmethod
-    def backward(ctx: Any, d_weight: Tensor, d_bias: Tensor) -> tuple[Tensor, ...]:
-        feedback, weight, output_bias = ctx.saved_tensors
-        d_feedback = torch.addr(d_weight @ weight.t(), d_bias, output_bias)
-        return d_feedback, feedback.t() @ d_weight, d_bias, feedback.t() @ d_bias
 
 
 class Jordan(Cell):
@@ -64,8 +47,8 @@ class Jordan(Cell):
         """Own parameters; where U V stands for U and V, that and b + U c."""
         weights = super().weights()
         if self.joined:
-            own = (self.feedback_weight, self.output_weight, self.bias, self.output_bias)
-            weights.loop_weight, weights.loop_bias = _Joined.apply(*own)
+            weights.loop_weight = self.feedback_weight @ self.output_weight
+            weights.loop_bias = self.bias + self.feedback_weight @ self.output_bias
         return weights
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:

@@ -138,12 +138,13 @@ def test_a_run_starts_another_with_its_words_and_weights(runs: Path, tmp_path: P
     changes = (
         "corpus.split_seed=5",
         "encoder.hidden_size=7",
+        "voices=[{}, {}]",
         "training.max_epochs=1",
         "training.learning_rate=1e-9",
     )
     train(config("fine", *changes), tmp_path, start=runs / "tiny", quiet=True)
     first, second = Tagger.load(runs / "tiny"), Tagger.load(tmp_path / "fine")
-    assert second.vocabulary == first.vocabulary and second.config.encoder == first.config.encoder
+    assert second.vocabulary == first.vocabulary and second.config.encoders == first.config.encoders
     assert second.config.corpus.split_seed == 5
     for name, weight in first.model.state_dict().items():
         torch.testing.assert_close(second.model.state_dict()[name], weight, atol=1e-5, rtol=1e-4)

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 # -O3 takes half as long again to compile, and what it adds to vectors makes nothing faster here.
 FLAGS = (
-    *("-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic", "-std=c++17"),
+    *("-O2", "-ftree-vectorize", "-fvect-cost-model", "-std=c++17"),
     *("-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-shared", "-fPIC"),
 )
 # The first that the compiler takes: threads by OpenMP, as torch has them; else one thread.

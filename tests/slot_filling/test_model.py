@@ -214,6 +214,10 @@ def test_voices_begin_apart_are_trained_each_and_answer_with_the_mean() -> None:
     losses = [task._cost(network.head, *each, together) for each in said]
     torch.testing.assert_close(task._loss(network, together), sum(losses) / 3)
     assert [encoder.size for encoder in network.encoders] == [10, 10, 8]
+    alone = model(settings())
+    assert sum(each.numel() for each in network.parameters()) > 2.5 * sum(
+        each.numel() for each in alone.parameters()
+    )
 
 
 def test_a_voice_with_a_wrong_setting_is_named() -> None:

@@ -349,11 +349,17 @@ class _Printer:
     def _totals(self) -> str:
         """What was added up of vectors' gradients, put to the caller's totals: a float holds sums of few rows only."""
         lines = ""
-        for key, (name, width) in self.buffers.items():
-            if isinstance(key, tuple) and key[0] == "total":
-                size = self._dimension(width)
-                lines += f"  put_to((double*)P[{self._array(key)}] + first * {size}, {name}, {size});\n"
+        for key, name, size in self._total_buffers():
+            lines += f"  put_to((double*)P[{self._array(key)}] + first * {size}, {name}, {size});\n"
         return lines
+
+    def _total_buffers(self) -> list[tuple[tuple[str, object], str, str]]:
+        """What `_target` made for totals: key, name in C, and width in C."""
+        return [
+            (key, name, self._dimension(width))
+            for key, (name, width) in self.buffers.items()
+            if isinstance(key, tuple) and key[0] == "total"
+        ]
 
     def _copies(self, when: str) -> str:
         """States from the caller's memory to the thread's, or back."""
@@ -376,7 +382,5 @@ class _Printer:
         for (name, _), size in zip(self.buffers.values(), sizes, strict=True):
             lines.append(f"  float* {name} = {place};")
             place = f"{name} + mine * {size}"
-        for key, (name, width) in self.buffers.items():
-            if isinstance(key, tuple) and key[0] == "total":
-                lines.append(f"  memset({name}, 0, {self._dimension(width)} * 4);")
+        lines += [f"  memset({name}, 0, {size} * 4);" for _, name, size in self._total_buffers()]
         return "\n".join(lines)

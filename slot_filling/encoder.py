@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from cells import Stack
 from slot_filling.config import EncoderConfig
+from slot_filling.spelling import CharacterCNN, CharacterLSTM
 from slot_filling.vocabulary import PADDING, UNKNOWN, Vocabulary
 
 
@@ -31,49 +32,6 @@ class WordBatch:
     def to(self, device: torch.device) -> "WordBatch":
         """The same batch on a device."""
         return replace(self, **{name: tensor.to(device) for name, tensor in vars(self).items()})
-
-
-class CharacterCNN(nn.Module):
-    """A word's spelling as the strongest answer of filters of several widths (Kim et al. 2016, without the gates)."""
-
-    def __init__(self, characters: int, size: int, filters: int, widths: tuple[int, ...]) -> None:
-        """Make filters.
-
-        Args:
-            characters: size of the alphabet.
-            size: of a character's vector.
-            filters: of each width.
-            widths: in characters, odd.
-        """
-        super().__init__()
-        self.embedding = nn.Embedding(characters, size, padding_idx=PADDING)
-        self.convolutions = nn.ModuleList(
-            nn.Conv1d(size, filters, width, padding=width // 2) for width in widths
-        )
-        self.size = filters * len(widths)
-
-    def forward(self, characters: Tensor) -> Tensor:
-        """`[forms, longest]` to `[forms, size]`; padding never answers, an empty word is all zeros."""
-        inside = (characters != PADDING)[:, None]  # [forms, 1, longest]
-        vectors = self.embedding(characters).transpose(1, 2)  # [forms, size, longest]
-        found = [convolution(vectors).relu() * inside for convolution in self.convolutions]
-        return torch.cat([each.amax(2) for each in found], 1)
-
-
-class CharacterLSTM(nn.Module):
-    """A word's spelling as the last states of an LSTM read forward and backward (Lample et al. 2016)."""
-
-    def __init__(self, characters: int, size: int, hidden_size: int) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(characters, size, padding_idx=PADDING)
-        self.stack = Stack("lstm", size, hidden_size, bidirectional=True)
-        self.size = 2 * hidden_size
-
-    def forward(self, characters: Tensor) -> Tensor:
-        """`[forms, longest]` to `[forms, size]`."""
-        lengths = (characters != PADDING).sum(1)
-        _, states = self.stack(self.embedding(characters), lengths)
-        return torch.cat([state[0] for state in states], 1)
 
 
 class Encoder(nn.Module):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from slot_filling.config import HeadName
-from slot_filling.encoder import CharacterCNN, CharacterLSTM, Encoder, context_windows
+from slot_filling.encoder import Encoder, context_windows
 from slot_filling.model import IntentHead, TaggerModel
 from slot_filling.sentences import Sentence
 from slot_filling.training import TaggingTask
@@ -74,16 +74,6 @@ def test_an_empty_sentence_beside_others_does_no_harm() -> None:
     torch.testing.assert_close(intents[-1], network.intent.output.bias)
     alone, its_intents = network(batch([Sentence((), ())]).words)
     assert alone.shape[:2] == (1, 0) and its_intents.isfinite().all()
-
-
-@pytest.mark.parametrize("kind", [CharacterCNN, CharacterLSTM])
-def test_spelling_is_read_whatever_is_beside_it(kind: type) -> None:
-    torch.manual_seed(0)
-    made = CharacterCNN(9, 4, 3, (3, 5)) if kind is CharacterCNN else CharacterLSTM(9, 4, 3)
-    short, long = torch.tensor([[2, 3]]), torch.tensor([[0] * 6, [2, 3, 0, 0, 0, 0], [4, 5, 6, 7, 8, 2]])
-    read = made(long)
-    torch.testing.assert_close(read[1:2], made(short))
-    assert read.shape == (3, made.size) and not read[0].any(), "what has no characters says nothing"
 
 
 def test_a_window_is_the_neighbours_in_their_order_and_nothing_beyond_the_sentence() -> None:

@@ -8,7 +8,8 @@ that differ (Graves et al. 2006, section 4.1). The best path is found by Viterbi
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, islice, pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -62,51 +63,94 @@ def force_align_each(
             path of a finite score.
     """
     emissions = log_probs.detach().float().cpu().contiguous().numpy()
-    work = [
-        (emission[:length], some, f"utterance {item}: " if len(emissions) > 1 else "")
-        for item, (emission, length, some) in enumerate(
-            zip(emissions, lengths.tolist(), targets, strict=True)
-        )
-    ]
-    threads = min(torch.get_num_threads(), len(work))
-    if threads <= 1 or sum(len(steps) * sum(map(len, some)) for steps, some, _ in work) < MUCH:
-        return [_align(*item) for item in work]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda item: _align(*item), work))
+    labellings = [target for some in targets for target in some]
+    counts = [len(some) for some in targets]
+    owners = np.repeat(np.arange(len(targets)), np.array(counts, np.int64))
+    tokens = np.fromiter(chain.from_iterable(labellings), np.int64)
+    work = _Work(emissions, np.array(lengths.tolist()), owners, tokens, *_rows(labellings, len(tokens)))
+    if (wrong := _first_wrong(work)) >= 0:
+        raise _error(work, wrong, _misfit(work, labellings[wrong], wrong))
+    threads = min(torch.get_num_threads(), len(targets))
+    if threads <= 1 or work.steps[owners] @ np.diff(work.bounds) < MUCH:
+        _viterbi_each(work, 0, len(labellings))
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            cuts = np.linspace(0, len(labellings), 4 * threads + 1).astype(int).tolist()
+            list(pool.map(lambda share: _viterbi_each(work, *share), pairwise(cuts)))
+    impossible = np.flatnonzero(~np.isfinite(work.scores))
+    if len(impossible):
+        what = "the model gives this text no probability at all; its posteriors are zero or not numbers"
+        raise _error(work, int(impossible[0]), what)
+    return _paths(work, counts)
 
 
-def _align(log_probs: np.ndarray, targets: Sequence[Sequence[int]], where: str) -> list[Path]:
-    """The path of each target on `log_probs [steps, tokens]`; `where` opens the message of an error."""
-    for target in targets:
-        _check(log_probs, target, where)
-    bounds = np.cumsum([0, *map(len, targets)])
-    starts, ends, tokens = np.zeros((3, bounds[-1]), np.int64)
-    tokens[:] = [token for target in targets for token in target]
-    best, scores = np.full(len(tokens), -np.inf), np.zeros(len(targets))
-    if len(log_probs):
-        _viterbi_each(log_probs, tokens, bounds, starts, ends, best, scores)
-    if not np.isfinite(scores).all():
-        raise AlignmentError(
-            f"{where}the model gives this text no probability at all; its posteriors are zero or not numbers"
-        )
-    places = tuple(starts.tolist()), tuple(ends.tolist())
-    confidences = tuple(np.exp(best).tolist())
-    return [
-        Path(places[0][first:last], places[1][first:last], confidences[first:last], score)
-        for (first, last), score in zip(pairwise(bounds.tolist()), scores.tolist(), strict=True)
-    ]
+class _Work(NamedTuple):
+    """All labellings of a batch in flat arrays; of target i the tokens are `tokens[bounds[i] : bounds[i + 1]]`."""
+
+    emissions: np.ndarray
+    """`[batch, steps, tokens]` natural logs."""
+    steps: np.ndarray
+    """`[batch]`."""
+    owners: np.ndarray
+    """`[targets]` in whose steps each is."""
+    tokens: np.ndarray
+    bounds: np.ndarray
+    """`[targets + 1]`."""
+    starts: np.ndarray
+    ends: np.ndarray
+    best: np.ndarray
+    """Of each token its first step, the step after its last, its highest log-probability."""
+    scores: np.ndarray
+    """`[targets]` of the paths."""
 
 
-def _check(log_probs: np.ndarray, target: Sequence[int], where: str) -> None:
-    steps, size = log_probs.shape
-    if target and not 0 < min(target) <= max(target) < size:
-        raise AlignmentError(f"{where}tokens must lie between 1 and {size - 1}: {list(target)}")
-    needed = required_steps(target)
-    if needed > steps:
-        raise AlignmentError(
-            f"{where}the text is too long for its audio: its {len(target)} tokens need at least {needed} steps "
-            f"of the model, and the audio has {steps}. Is it the text of this recording?"
-        )
+def _rows(labellings: Sequence[Sequence[int]], size: int) -> tuple[np.ndarray, ...]:
+    """`bounds` of the labellings, and what is to be found out about them."""
+    bounds = np.cumsum([0, *map(len, labellings)])
+    starts, ends = np.zeros((2, size), np.int64)
+    return bounds, starts, ends, np.full(size, -np.inf), np.zeros(len(labellings))
+
+
+def _paths(work: _Work, counts: list[int]) -> list[list[Path]]:
+    """What was found, by utterances; `counts` are their targets."""
+    starts, ends, scores = tuple(work.starts.tolist()), tuple(work.ends.tolist()), work.scores.tolist()
+    confidences = tuple(np.exp(work.best).tolist())
+    paths = (
+        Path(starts[first:last], ends[first:last], confidences[first:last], score)
+        for (first, last), score in zip(pairwise(work.bounds.tolist()), scores, strict=True)
+    )
+    return [list(islice(paths, count)) for count in counts]
+
+
+def _misfit(work: _Work, target: Sequence[int], number: int) -> str:
+    """What is wrong with a target that cannot be aligned whatever the posteriors are."""
+    steps, size = int(work.steps[work.owners[number]]), work.emissions.shape[2]
+    if not 0 < min(target) <= max(target) < size:
+        return f"tokens must lie between 1 and {size - 1}: {list(target)}"
+    return (
+        f"the text is too long for its audio: its {len(target)} tokens need at least {required_steps(target)} "
+        f"steps of the model, and the audio has {steps}. Is it the text of this recording?"
+    )
+
+
+def _error(work: _Work, number: int, what: str) -> AlignmentError:
+    return AlignmentError(f"utterance {work.owners[number]}: {what}" if len(work.steps) > 1 else what)
+
+
+@compiled
+def _first_wrong(work):  # type: ignore[no-untyped-def]
+    """The first target that has tokens which the model lacks, or more than its steps have room for; -1 for none."""
+    for item in range(len(work.owners)):
+        first, last = work.bounds[item], work.bounds[item + 1]
+        needed = last - first
+        for place in range(first, last):
+            token = work.tokens[place]
+            if not 0 < token < work.emissions.shape[2]:
+                return item
+            needed += place > first and work.tokens[place - 1] == token
+        if needed > work.steps[work.owners[item]]:
+            return item
+    return -1
 
 
 DROP = 30.0
@@ -114,13 +158,18 @@ DROP = 30.0
 
 
 @compiled
-def _viterbi_each(log_probs, targets, bounds, starts, ends, best_of, scores):  # type: ignore[no-untyped-def]
-    """`_viterbi` of each target, `targets[bounds[i] : bounds[i + 1]]`."""
-    for item in range(len(scores)):
-        first, last = bounds[item], bounds[item + 1]
-        scores[item] = _viterbi(
-            log_probs, targets[first:last], starts[first:last], ends[first:last], best_of[first:last]
-        )
+def _viterbi_each(work, start, stop):  # type: ignore[no-untyped-def]
+    """`_viterbi` of the targets from `start` to `stop`; without a step there is nothing to find, with a score of 0."""
+    for item in range(start, stop):
+        first, last, steps = work.bounds[item], work.bounds[item + 1], work.steps[work.owners[item]]
+        if steps > 0:
+            work.scores[item] = _viterbi(
+                work.emissions[work.owners[item], :steps],
+                work.tokens[first:last],
+                work.starts[first:last],
+                work.ends[first:last],
+                work.best[first:last],
+            )
 
 
 @compiled

@@ -1,8 +1,10 @@
 """The tagger's network: encoder, a score for every label of every word, and the sentence's intent."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +15,22 @@ from slot_filling.tag_scores import TagScores
 from slot_filling.vocabulary import Vocabulary
 from slot_filling.word_vectors import WordVectors
 from training.config import ConfigError
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The best labels and the best intent of some sentences."""
+
+    paths: list[np.ndarray]
+    """Of each its labels, `[words]` int64."""
+    scores: Tensor
+    """`[batch]` of the paths."""
+    intents: Tensor | None
+    """`[batch]` int64."""
+    at_odds: Tensor
+    """`[batch]` bool: where labels and intent did not go together at first, and were weighed against each other."""
+    emissions: Tensor
+    """`[batch, time, tags]`, of which the paths are the best: there other labels have minus infinity."""
 
 
 class IntentHead(nn.Module):
@@ -95,36 +113,33 @@ class TaggerModel(Voice):
         return torch.stack(emissions).mean(0), None if self.intent is None else torch.stack(intents).mean(0)
 
     @torch.no_grad()
-    def agree(self, emissions: Tensor, intents: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Make the best labels and the best intent go together, where `intent_limits` asks for it.
+    def read(self, emissions: Tensor, intents: Tensor | None, lengths: Tensor) -> Reading:
+        """Find the best labels and the best intent; they go together where `intent_limits` asks for it.
 
         Args:
             emissions: `[batch, time, tags]`
-            intents: scores `[batch, intents]`.
+            intents: scores `[batch, intents]`, or None.
             lengths: `[batch]` int64.
-
-        Returns:
-            The intents `[batch]` int64; where they had to be weighed against the labels `[batch]` bool; and emissions
-            under which the best labels go with them: there other labels have minus infinity.
         """
-        chosen = intents.argmax(1)
-        at_odds = torch.zeros_like(chosen, dtype=torch.bool)
-        if not len(self.fits):
-            return chosen, at_odds, emissions
-        paths, _ = self.head.decode(emissions, lengths)
-        fits = self.fits.cpu().numpy()
+        paths, scores = self.head.decode(emissions, lengths)
+        chosen = None if intents is None else intents.argmax(1)
+        at_odds = torch.zeros(len(lengths), dtype=torch.bool, device=emissions.device)
+        if intents is None or chosen is None or not len(self.fits):
+            return Reading(paths, scores, chosen, at_odds, emissions)
+        fits, count = self.fits.cpu().numpy(), len(self.fits)
         odd = [item for item, path in enumerate(paths) if not fits[int(chosen[item]), path].all()]
         if not odd:
-            return chosen, at_odds, emissions
-        limited = emissions[odd, None].masked_fill(
-            ~self.fits[:, None], -torch.inf
-        )  # [odd, intents, time, tags]
-        count = len(self.fits)
-        _, scores = self.head.decode(limited.flatten(0, 1), lengths[odd].repeat_interleave(count))
-        together = intents[odd].log_softmax(1) + scores.view(len(odd), count)
+            return Reading(paths, scores, chosen, at_odds, emissions)
+        # Of each of these sentences, as many as there are intents: with the labels that go with each.
+        limited = emissions[odd, None].masked_fill(~self.fits[:, None], -torch.inf).flatten(0, 1)
+        other_paths, other_scores = self.head.decode(limited, lengths[odd].repeat_interleave(count))
+        together = intents[odd].log_softmax(1) + other_scores.view(len(odd), count)
         chosen[odd], at_odds[odd] = together.argmax(1), True
+        for place, item in enumerate(odd):
+            best = place * count + int(chosen[item])
+            paths[item], scores[item] = other_paths[best], other_scores[best]
         emissions = emissions.masked_fill((at_odds[:, None] & ~self.fits[chosen])[:, None], -torch.inf)
-        return chosen, at_odds, emissions
+        return Reading(paths, scores, chosen, at_odds, emissions)
 
     def set_vectors(self, vectors: WordVectors) -> None:
         """Start the words that are found from given vectors, all scaled as the others are.

@@ -172,16 +172,17 @@ class Tagger:
         emissions, intents = self.model(batch)
         likely = None if intents is None else (intents / self.temperatures.intents).softmax(1)
         head, lengths = self.model.head, batch.lengths
-        trust = [1.0] * len(sentences)
+        read = self.model.read(emissions, None if likely is None else likely.log(), lengths)
+        emissions, trust = read.emissions, [1.0] * len(sentences)
         intents_of: list[tuple[Tensor | None, int | None]] = [(None, None)] * len(sentences)
-        if likely is not None:
-            chosen, at_odds, emissions = self.model.agree(emissions, likely.log(), lengths)
-            own = likely.gather(1, chosen[:, None])[:, 0]
-            trust = torch.where(at_odds, own, 1.0).tolist()  # what the labels are likely beside, it must be
-            intents_of = list(zip(likely.cpu(), chosen.tolist(), strict=True))
+        if likely is not None and read.intents is not None:
+            own = likely.gather(1, read.intents[:, None])[:, 0]
+            trust = torch.where(
+                read.at_odds, own, 1.0
+            ).tolist()  # what the labels are likely beside, it must be
+            intents_of = list(zip(likely.cpu(), read.intents.tolist(), strict=True))
         if k == 1:
-            paths, scores = head.decode(emissions, lengths)
-            best = [[(score, path)] for score, path in zip(scores.tolist(), paths, strict=True)]
+            best = [[(score, path)] for score, path in zip(read.scores.tolist(), read.paths, strict=True)]
         else:
             best = head.k_best(emissions, lengths, k)
         found = [[(score, path.tolist()) for score, path in each] for each in best]

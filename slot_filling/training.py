@@ -68,13 +68,11 @@ class TaggingTask(Task[TaggerModel]):
         emissions, intents = model(batch.words)
         loss = self._cost(model.head, emissions, intents, batch)
         self.log("dev_loss", loss, on_epoch=True, batch_size=len(batch.items), sync_dist=True)
-        if intents is not None:
-            chosen, _, emissions = model.agree(emissions, intents, batch.words.lengths)
-        paths, _ = model.head.decode(emissions, batch.words.lengths)
-        for item, path in zip(batch.items, paths, strict=True):
+        found = model.read(emissions, intents, batch.words.lengths)
+        for item, path in zip(batch.items, found.paths, strict=True):
             self._found[item] = self.vocabulary.decode_tags(path)
-        if intents is not None:
-            right = (chosen == batch.intents).tolist()
+        if found.intents is not None:
+            right = (found.intents == batch.intents).tolist()
             asked = [self.dev[item].intent is not None for item in batch.items]
             self._intents |= {
                 i: good for i, good, is_asked in zip(batch.items, right, asked, strict=True) if is_asked

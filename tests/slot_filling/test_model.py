@@ -166,8 +166,8 @@ def test_labels_and_intent_are_the_likeliest_pair_that_goes_together() -> None:
     emissions = 2 * torch.randn(40, 3, len(known.tags), generator=generator)
     intents = torch.randn(40, len(known.intents), generator=generator)
     lengths = torch.randint(1, 4, (40,), generator=generator)
-    chosen, at_odds, changed = network.agree(emissions, intents, lengths)
-    paths, _ = network.head.decode(changed, lengths)
+    read = network.read(emissions, intents, lengths)
+    again, scores = network.head.decode(read.emissions, lengths)
     free, _ = network.head.decode(emissions, lengths)
     fits = known.fits()
     for item in range(40):
@@ -179,17 +179,20 @@ def test_labels_and_intent_are_the_likeliest_pair_that_goes_together() -> None:
             if fits[intent, path].all()
         ]
         _, intent, path = max(pairs)
-        assert (int(chosen[item]), paths[item].tolist()) == (intent, path)
+        assert (int(read.intents[item]), read.paths[item].tolist()) == (intent, path)
+        assert path == again[item].tolist(), "k best paths and confidences are of the same labels"
         alone = int(intents[item].argmax())
-        assert bool(at_odds[item]) == (not fits[alone, free[item]].all())
-    assert 5 < int(at_odds.sum()) < 35
-    assert torch.equal(changed[~at_odds], emissions[~at_odds])
+        assert bool(read.at_odds[item]) == (not fits[alone, free[item]].all())
+    torch.testing.assert_close(read.scores, scores)
+    assert 5 < int(read.at_odds.sum()) < 35
+    assert torch.equal(read.emissions[~read.at_odds], emissions[~read.at_odds])
 
 
 def test_without_limits_nothing_is_weighed() -> None:
     emissions, intents = torch.randn(2, 3, len(vocabulary().tags)), torch.randn(2, 2)
-    chosen, at_odds, changed = model(settings()).agree(emissions, intents, torch.tensor([3, 3]))
-    assert torch.equal(chosen, intents.argmax(1)) and not at_odds.any() and changed is emissions
+    read = model(settings()).read(emissions, intents, torch.tensor([3, 3]))
+    assert torch.equal(read.intents, intents.argmax(1)) and not read.at_odds.any()
+    assert read.emissions is emissions
 
 
 def test_voices_begin_apart_are_trained_each_and_answer_with_the_mean() -> None:

@@ -72,7 +72,7 @@ class HeadConfig(Settings):
     )
     intent: bool = Field(True, description="predict the sentence's intent too, where the corpus has one")
     intent_limits: bool = Field(
-        False, description="labels that training never has beside an intent are not answered beside it"
+        False, description="no intent is answered beside labels that training never has beside it"
     )
     intent_weight: float = Field(0.5, ge=0, description="of the intent's loss beside that of the labels")
 

@@ -28,7 +28,7 @@ class Reading:
     intents: Tensor | None
     """`[batch]` int64."""
     at_odds: Tensor
-    """`[batch]` bool: where labels and intent did not go together at first, and were weighed against each other."""
+    """`[batch]` bool: where the best labels go with no intent, so that both were weighed against each other."""
     emissions: Tensor
     """`[batch, time, tags]`, of which the paths are the best: there other labels have minus infinity."""
 
@@ -74,8 +74,7 @@ class TaggerModel(Voice):
     of their scores counts, which is the product of their distributions (Smith, Cohn and Osborne 2005). What they err in
     differs by the weights they began with, and more by what each is given to see, so that much of it goes.
 
-    With `head.intent_limits` labels and intent are answered together: the likeliest pair of those in which training has
-    each label beside the intent.
+    With `head.intent_limits` labels and intent are answered together (`read`).
     """
 
     fits: Tensor
@@ -116,6 +115,9 @@ class TaggerModel(Voice):
     def read(self, emissions: Tensor, intents: Tensor | None, lengths: Tensor) -> Reading:
         """Find the best labels and the best intent; they go together where `intent_limits` asks for it.
 
+        The labels decide, for they are wrong less often: the intent is the likeliest beside which training has each of
+        them. Where there is none, the likeliest pair is taken that goes together.
+
         Args:
             emissions: `[batch, time, tags]`
             intents: scores `[batch, intents]`, or None.
@@ -127,7 +129,9 @@ class TaggerModel(Voice):
         if intents is None or chosen is None or not len(self.fits):
             return Reading(paths, scores, chosen, at_odds, emissions)
         fits, count = self.fits.cpu().numpy(), len(self.fits)
-        odd = [item for item, path in enumerate(paths) if not fits[int(chosen[item]), path].all()]
+        fitting = torch.from_numpy(np.array([fits[:, path].all(1) for path in paths])).to(intents.device)
+        chosen = intents.masked_fill(~fitting, -torch.inf).argmax(1)
+        odd = (~fitting.any(1)).nonzero()[:, 0].tolist()
         if not odd:
             return Reading(paths, scores, chosen, at_odds, emissions)
         # Of each of these sentences, as many as there are intents: with the labels that go with each.

@@ -160,32 +160,40 @@ def limited() -> TaggerModel:
     return model(config.model_copy(update={"head": config.head.model_copy(update={"intent_limits": True})}))
 
 
-def test_labels_and_intent_are_the_likeliest_pair_that_goes_together() -> None:
+def test_the_intent_goes_with_the_labels_and_where_none_does_the_likeliest_pair_is_taken() -> None:
     network, known = limited(), vocabulary()
+    assert np.array_equal(network.fits, known.fits())
     generator = torch.Generator().manual_seed(0)
-    emissions = 2 * torch.randn(40, 3, len(known.tags), generator=generator)
-    intents = torch.randn(40, len(known.intents), generator=generator)
-    lengths = torch.randint(1, 4, (40,), generator=generator)
+    network.fits = (
+        torch.rand(known.fits().shape, generator=generator) < 0.6
+    )  # so that some labels go with no intent
+    network.fits[:, known.tags.index("O")] = True
+    emissions = 2 * torch.randn(60, 3, len(known.tags), generator=generator)
+    intents = torch.randn(60, len(known.intents), generator=generator)
+    lengths = torch.randint(1, 4, (60,), generator=generator)
     read = network.read(emissions, intents, lengths)
     again, scores = network.head.decode(read.emissions, lengths)
-    free, _ = network.head.decode(emissions, lengths)
-    fits = known.fits()
-    for item in range(40):
-        one = emissions[item : item + 1], lengths[item : item + 1]
+    fits, everyone = network.fits.numpy(), range(len(known.intents))
+    for item in range(60):
+        paths = network.head.k_best(emissions[item : item + 1], lengths[item : item + 1], 10_000)[0]
+        best = paths[0][1].tolist()
+        beside = [intent for intent in everyone if fits[intent, best].all()]
         pairs = [
             (score + float(intents[item].log_softmax(0)[intent]), intent, path.tolist())
-            for score, path in network.head.k_best(*one, 10_000)[0]
-            for intent in range(len(known.intents))
+            for score, path in paths
+            for intent in everyone
             if fits[intent, path].all()
         ]
         _, intent, path = max(pairs)
+        if beside:
+            intent, path = max(beside, key=lambda number: float(intents[item, number])), best
         assert (int(read.intents[item]), read.paths[item].tolist()) == (intent, path)
         assert path == again[item].tolist(), "k best paths and confidences are of the same labels"
-        alone = int(intents[item].argmax())
-        assert bool(read.at_odds[item]) == (not fits[alone, free[item]].all())
+        assert bool(read.at_odds[item]) == (not beside)
     torch.testing.assert_close(read.scores, scores)
-    assert 5 < int(read.at_odds.sum()) < 35
+    assert 5 < int(read.at_odds.sum()) < 40
     assert torch.equal(read.emissions[~read.at_odds], emissions[~read.at_odds])
+    assert not torch.equal(read.intents[~read.at_odds], intents.argmax(1)[~read.at_odds])
 
 
 def test_without_limits_nothing_is_weighed() -> None:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.alignment import AlignmentError, force_align
+from asr.alignment import AlignmentError, force_align, force_align_each
 from asr.ctc import collapse, required_steps
 
 
@@ -92,6 +92,17 @@ def test_a_batch_gives_each_utterance_what_it_has_alone(
     ]
     assert together == alone
     assert together[2].score == 0
+
+
+def test_an_utterance_may_have_several_targets_or_none() -> None:
+    log_probs, lengths = random_log_probs(3, 9, 4, 2), torch.tensor([9, 6, 8])
+    targets: list[list[list[int]]] = [[[1, 2], [3]], [], [[2, 2, 1], [], [3, 1]]]
+    found = force_align_each(log_probs, lengths, targets)
+    assert [len(some) for some in found] == [2, 0, 3]
+    for row, some in enumerate(targets):
+        for target, path in zip(some, found[row], strict=True):
+            assert path == force_align(log_probs[row : row + 1], lengths[row : row + 1], [target])[0]
+    assert force_align_each(log_probs[:0], lengths[:0], []) == []
 
 
 def test_equal_letters_keep_a_blank_between_them() -> None:

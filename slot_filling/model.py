@@ -27,6 +27,8 @@ class Reading:
     """`[batch]` of the paths."""
     intents: Tensor | None
     """`[batch]` int64."""
+    likely: Tensor | None
+    """`[batch, intents]` probabilities: where the labels go with some intents, of these alone."""
     at_odds: Tensor
     """`[batch]` bool: where the best labels go with no intent, so that both were weighed against each other."""
     emissions: Tensor
@@ -124,26 +126,29 @@ class TaggerModel(Voice):
             lengths: `[batch]` int64.
         """
         paths, scores = self.head.decode(emissions, lengths)
-        chosen = None if intents is None else intents.argmax(1)
         at_odds = torch.zeros(len(lengths), dtype=torch.bool, device=emissions.device)
-        if intents is None or chosen is None or not len(self.fits):
-            return Reading(paths, scores, chosen, at_odds, emissions)
+        if intents is None:
+            return Reading(paths, scores, None, None, at_odds, emissions)
+        if not len(self.fits):
+            return Reading(paths, scores, intents.argmax(1), intents.softmax(1), at_odds, emissions)
         fits, count = self.fits.cpu().numpy(), len(self.fits)
         fitting = torch.from_numpy(np.array([fits[:, path].all(1) for path in paths])).to(intents.device)
-        chosen = intents.masked_fill(~fitting, -torch.inf).argmax(1)
-        odd = (~fitting.any(1)).nonzero()[:, 0].tolist()
+        at_odds = ~fitting.any(1)
+        intents = intents.masked_fill(~fitting & ~at_odds[:, None], -torch.inf)
+        chosen, likely = intents.argmax(1), intents.softmax(1)
+        odd = at_odds.nonzero()[:, 0].tolist()
         if not odd:
-            return Reading(paths, scores, chosen, at_odds, emissions)
+            return Reading(paths, scores, chosen, likely, at_odds, emissions)
         # Of each of these sentences, as many as there are intents: with the labels that go with each.
         limited = emissions[odd, None].masked_fill(~self.fits[:, None], -torch.inf).flatten(0, 1)
         other_paths, other_scores = self.head.decode(limited, lengths[odd].repeat_interleave(count))
         together = intents[odd].log_softmax(1) + other_scores.view(len(odd), count)
-        chosen[odd], at_odds[odd] = together.argmax(1), True
+        chosen[odd] = together.argmax(1)
         for place, item in enumerate(odd):
             best = place * count + int(chosen[item])
             paths[item], scores[item] = other_paths[best], other_scores[best]
         emissions = emissions.masked_fill((at_odds[:, None] & ~self.fits[chosen])[:, None], -torch.inf)
-        return Reading(paths, scores, chosen, at_odds, emissions)
+        return Reading(paths, scores, chosen, likely, at_odds, emissions)
 
     def set_vectors(self, vectors: WordVectors) -> None:
         """Start the words that are found from given vectors, all scaled as the others are.

@@ -170,17 +170,18 @@ class Tagger:
     def _answer(self, sentences: list[Sequence[str]], k: int) -> list[Answer]:
         batch = word_batch([self.vocabulary.encode(words) for words in sentences]).to(self.device)
         emissions, intents = self.model(batch)
-        likely = None if intents is None else (intents / self.temperatures.intents).softmax(1)
         head, lengths = self.model.head, batch.lengths
-        read = self.model.read(emissions, None if likely is None else likely.log(), lengths)
+        read = self.model.read(
+            emissions, None if intents is None else intents / self.temperatures.intents, lengths
+        )
         emissions, trust = read.emissions, [1.0] * len(sentences)
         intents_of: list[tuple[Tensor | None, int | None]] = [(None, None)] * len(sentences)
-        if likely is not None and read.intents is not None:
-            own = likely.gather(1, read.intents[:, None])[:, 0]
+        if read.likely is not None and read.intents is not None:
+            own = read.likely.gather(1, read.intents[:, None])[:, 0]
             trust = torch.where(
                 read.at_odds, own, 1.0
             ).tolist()  # what the labels are likely beside, it must be
-            intents_of = list(zip(likely.cpu(), read.intents.tolist(), strict=True))
+            intents_of = list(zip(read.likely.cpu(), read.intents.tolist(), strict=True))
         if k == 1:
             best = [[(score, path)] for score, path in zip(read.scores.tolist(), read.paths, strict=True)]
         else:

@@ -190,6 +190,11 @@ def test_the_intent_goes_with_the_labels_and_where_none_does_the_likeliest_pair_
         assert (int(read.intents[item]), read.paths[item].tolist()) == (intent, path)
         assert path == again[item].tolist(), "k best paths and confidences are of the same labels"
         assert bool(read.at_odds[item]) == (not beside)
+        possible = [intent for intent in everyone if read.likely[item, intent] > 0]
+        assert possible == (beside or list(everyone))
+        torch.testing.assert_close(
+            read.likely[item, possible], intents[item, possible].softmax(0), rtol=1e-5, atol=1e-6
+        )
     torch.testing.assert_close(read.scores, scores)
     assert 5 < int(read.at_odds.sum()) < 40
     assert torch.equal(read.emissions[~read.at_odds], emissions[~read.at_odds])

@@ -29,7 +29,7 @@ class Tagging:
     intent: str | None
     """What the sentence asks; None where the model knows no intents, or there is no word."""
     intent_confidence: float | None
-    """The probability of the intent."""
+    """The probability of the intent; where `head.intent_limits` keeps it to the slots, beside these slots."""
     confidence: float
     """The probability that all slots are right; 1 where there is no word."""
     alternatives: tuple["Tagging", ...] = ()

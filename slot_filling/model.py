@@ -1,7 +1,7 @@
 """The tagger's network: encoder, a score for every label of every word, and the sentence's intent."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -131,24 +131,29 @@ class TaggerModel(Voice):
             return Reading(paths, scores, None, None, at_odds, emissions)
         if not len(self.fits):
             return Reading(paths, scores, intents.argmax(1), intents.softmax(1), at_odds, emissions)
-        fits, count = self.fits.cpu().numpy(), len(self.fits)
-        fitting = torch.from_numpy(np.array([fits[:, path].all(1) for path in paths])).to(intents.device)
+        fits = self.fits.cpu().numpy()
+        beside = np.array([fits[:, path].all(1) for path in paths], bool).reshape(len(paths), len(fits))
+        fitting = torch.from_numpy(beside).to(intents.device)
         at_odds = ~fitting.any(1)
         intents = intents.masked_fill(~fitting & ~at_odds[:, None], -torch.inf)
-        chosen, likely = intents.argmax(1), intents.softmax(1)
-        odd = at_odds.nonzero()[:, 0].tolist()
-        if not odd:
-            return Reading(paths, scores, chosen, likely, at_odds, emissions)
+        found = Reading(paths, scores, intents.argmax(1), intents.softmax(1), at_odds, emissions)
+        return self._weigh(found, intents, lengths) if at_odds.any() else found
+
+    def _weigh(self, found: Reading, intents: Tensor, lengths: Tensor) -> Reading:
+        """The same with the likeliest pairs of labels and intent where these are at odds."""
+        paths, scores, chosen = list(found.paths), found.scores.clone(), intents.argmax(1)
+        odd, count = found.at_odds.nonzero()[:, 0].tolist(), len(self.fits)
         # Of each of these sentences, as many as there are intents: with the labels that go with each.
-        limited = emissions[odd, None].masked_fill(~self.fits[:, None], -torch.inf).flatten(0, 1)
+        limited = found.emissions[odd, None].masked_fill(~self.fits[:, None], -torch.inf).flatten(0, 1)
         other_paths, other_scores = self.head.decode(limited, lengths[odd].repeat_interleave(count))
-        together = intents[odd].log_softmax(1) + other_scores.view(len(odd), count)
-        chosen[odd] = together.argmax(1)
+        chosen[odd] = (intents[odd].log_softmax(1) + other_scores.view(len(odd), count)).argmax(1)
         for place, item in enumerate(odd):
             best = place * count + int(chosen[item])
             paths[item], scores[item] = other_paths[best], other_scores[best]
-        emissions = emissions.masked_fill((at_odds[:, None] & ~self.fits[chosen])[:, None], -torch.inf)
-        return Reading(paths, scores, chosen, likely, at_odds, emissions)
+        emissions = found.emissions.masked_fill(
+            (found.at_odds[:, None] & ~self.fits[chosen])[:, None], -torch.inf
+        )
+        return replace(found, paths=paths, scores=scores, intents=chosen, emissions=emissions)
 
     def set_vectors(self, vectors: WordVectors) -> None:
         """Start the words that are found from given vectors, all scaled as the others are.

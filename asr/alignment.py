@@ -62,26 +62,21 @@ def force_align_each(
         AlignmentError: a target needs more steps than there are, has tokens that the model lacks, or has no
             path of a finite score.
     """
-    emissions = log_probs.detach().float().cpu().contiguous().numpy()
-    labellings = [target for some in targets for target in some]
-    counts = [len(some) for some in targets]
-    owners = np.repeat(np.arange(len(targets)), np.array(counts, np.int64))
-    tokens = np.fromiter(chain.from_iterable(labellings), np.int64)
-    work = _Work(emissions, np.array(lengths.tolist()), owners, tokens, *_rows(labellings, len(tokens)))
-    if (wrong := _first_wrong(work)) >= 0:
-        raise _error(work, wrong, _misfit(work, labellings[wrong], wrong))
+    work = _work_of(log_probs, lengths, targets)
     threads = min(torch.get_num_threads(), len(targets))
-    if threads <= 1 or work.steps[owners] @ np.diff(work.bounds) < MUCH:
-        _viterbi_each(work, 0, len(labellings))
+    if threads <= 1 or work.steps[work.owners] @ np.diff(work.bounds) < MUCH:
+        _viterbi_each(work, 0, len(work.owners))
     else:
         with ThreadPoolExecutor(threads) as pool:
-            cuts = np.linspace(0, len(labellings), 4 * threads + 1).astype(int).tolist()
+            cuts = np.linspace(0, len(work.owners), 4 * threads + 1).astype(int).tolist()
             list(pool.map(lambda share: _viterbi_each(work, *share), pairwise(cuts)))
     impossible = np.flatnonzero(~np.isfinite(work.scores))
     if len(impossible):
-        what = "the model gives this text no probability at all; its posteriors are zero or not numbers"
-        raise _error(work, int(impossible[0]), what)
-    return _paths(work, counts)
+        raise AlignmentError(
+            f"{_place(len(work.steps), work.owners[impossible[0]])}the model gives this text no probability at all; "
+            "its posteriors are zero or not numbers"
+        )
+    return _paths(work, [len(some) for some in targets])
 
 
 class _Work(NamedTuple):
@@ -104,11 +99,20 @@ class _Work(NamedTuple):
     """`[targets]` of the paths."""
 
 
-def _rows(labellings: Sequence[Sequence[int]], size: int) -> tuple[np.ndarray, ...]:
-    """`bounds` of the labellings, and what is to be found out about them."""
+def _work_of(log_probs: Tensor, lengths: Tensor, targets: Sequence[Sequence[Sequence[int]]]) -> _Work:
+    """A batch's targets, checked, and room for what is to be found out about them."""
+    emissions = log_probs.detach().float().cpu().contiguous().numpy()
+    steps = lengths.tolist()
+    for item, (emission, length, some) in enumerate(zip(emissions, steps, targets, strict=True)):
+        for target in some:
+            _check(length, emission.shape[1], target, _place(len(steps), item))
+    labellings = [target for some in targets for target in some]
+    owners = np.array([item for item, some in enumerate(targets) for _ in some], np.int64)
+    tokens = np.fromiter(chain.from_iterable(labellings), np.int64)
     bounds = np.cumsum([0, *map(len, labellings)])
-    starts, ends = np.zeros((2, size), np.int64)
-    return bounds, starts, ends, np.full(size, -np.inf), np.zeros(len(labellings))
+    starts, ends = np.zeros((2, len(tokens)), np.int64)
+    best, scores = np.full(len(tokens), -np.inf), np.zeros(len(labellings))
+    return _Work(emissions, np.array(steps, np.int64), owners, tokens, bounds, starts, ends, best, scores)
 
 
 def _paths(work: _Work, counts: list[int]) -> list[list[Path]]:
@@ -122,35 +126,20 @@ def _paths(work: _Work, counts: list[int]) -> list[list[Path]]:
     return [list(islice(paths, count)) for count in counts]
 
 
-def _misfit(work: _Work, target: Sequence[int], number: int) -> str:
-    """What is wrong with a target that cannot be aligned whatever the posteriors are."""
-    steps, size = int(work.steps[work.owners[number]]), work.emissions.shape[2]
-    if not 0 < min(target) <= max(target) < size:
-        return f"tokens must lie between 1 and {size - 1}: {list(target)}"
-    return (
-        f"the text is too long for its audio: its {len(target)} tokens need at least {required_steps(target)} "
-        f"steps of the model, and the audio has {steps}. Is it the text of this recording?"
-    )
+def _place(utterances: int, item: int) -> str:
+    """What opens the message of an error."""
+    return f"utterance {item}: " if utterances > 1 else ""
 
 
-def _error(work: _Work, number: int, what: str) -> AlignmentError:
-    return AlignmentError(f"utterance {work.owners[number]}: {what}" if len(work.steps) > 1 else what)
-
-
-@compiled
-def _first_wrong(work):  # type: ignore[no-untyped-def]
-    """The first target that has tokens which the model lacks, or more than its steps have room for; -1 for none."""
-    for item in range(len(work.owners)):
-        first, last = work.bounds[item], work.bounds[item + 1]
-        needed = last - first
-        for place in range(first, last):
-            token = work.tokens[place]
-            if not 0 < token < work.emissions.shape[2]:
-                return item
-            needed += place > first and work.tokens[place - 1] == token
-        if needed > work.steps[work.owners[item]]:
-            return item
-    return -1
+def _check(steps: int, size: int, target: Sequence[int], where: str) -> None:
+    if target and not 0 < min(target) <= max(target) < size:
+        raise AlignmentError(f"{where}tokens must lie between 1 and {size - 1}: {list(target)}")
+    needed = required_steps(target)
+    if needed > steps:
+        raise AlignmentError(
+            f"{where}the text is too long for its audio: its {len(target)} tokens need at least {needed} steps "
+            f"of the model, and the audio has {steps}. Is it the text of this recording?"
+        )
 
 
 DROP = 30.0

@@ -34,7 +34,8 @@ class CharacterCNN(nn.Module):
     def forward(self, characters: Tensor) -> Tensor:
         """`[forms, longest]`, padded at their ends, to `[forms, size]`; an empty word is all zeros."""
         weights = self.embedding.weight
-        summed = weights.device.type == "cpu" and weights.dtype in (torch.float32, torch.float64)
+        whole = weights.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")
+        summed = weights.device.type == "cpu" and whole
         return self._by_sums(characters) if summed else self._by_products(characters)
 
     def _by_products(self, characters: Tensor) -> Tensor:
@@ -47,7 +48,7 @@ class CharacterCNN(nn.Module):
         """The same, with what each character gives each filter at each place worked out once for all words.
 
         There are few characters, so a filter's answer is a sum of a few rows of that table; and its gradient goes to
-        the strongest answer alone. Both together take a tenth of the time.
+        the strongest answer alone. Both together take a seventh of the time.
         """
         found = []
         for convolution in self.convolutions:

@@ -58,3 +58,11 @@ def test_gradients_by_sums_are_those_of_differences() -> None:
 def test_half_precision_is_read_by_products(dtype: torch.dtype) -> None:
     made = CharacterCNN(6, 3, 4, (3,)).to(dtype)
     assert made(random_words(8, 5, 6)).dtype == dtype
+
+
+def test_under_autocast_it_is_read_by_products() -> None:
+    made = CharacterCNN(6, 3, 4, (3,))
+    with torch.autocast("cpu", torch.bfloat16):
+        answers = made(random_words(8, 5, 6))
+    answers.float().sum().backward()
+    assert all(parameter.grad is not None for parameter in made.parameters())

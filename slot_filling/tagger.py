@@ -178,9 +178,8 @@ class Tagger:
         intents_of: list[tuple[Tensor | None, int | None]] = [(None, None)] * len(sentences)
         if read.likely is not None and read.intents is not None:
             own = read.likely.gather(1, read.intents[:, None])[:, 0]
-            trust = torch.where(
-                read.at_odds, own, 1.0
-            ).tolist()  # what the labels are likely beside, it must be
+            # What the labels are likely beside, it must be.
+            trust = torch.where(read.at_odds, own, 1.0).tolist()
             intents_of = list(zip(read.likely.cpu(), read.intents.tolist(), strict=True))
         if k == 1:
             best = [[(score, path)] for score, path in zip(read.scores.tolist(), read.paths, strict=True)]

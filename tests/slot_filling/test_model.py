@@ -164,9 +164,8 @@ def test_the_intent_goes_with_the_labels_and_where_none_does_the_likeliest_pair_
     network, known = limited(), vocabulary()
     assert np.array_equal(network.fits, known.fits())
     generator = torch.Generator().manual_seed(0)
-    network.fits = (
-        torch.rand(known.fits().shape, generator=generator) < 0.6
-    )  # so that some labels go with no intent
+    # So that some labels go with no intent.
+    network.fits = torch.rand(known.fits().shape, generator=generator) < 0.6
     network.fits[:, known.tags.index("O")] = True
     emissions = 2 * torch.randn(60, 3, len(known.tags), generator=generator)
     intents = torch.randn(60, len(known.intents), generator=generator)

@@ -60,6 +60,12 @@ class AugmentConfig(Settings):
     time_masks: int = Field(0, ge=0)
     time_mask_frames: int = Field(10, ge=0, description="widest time mask")
     time_mask_share: float = Field(0.2, ge=0, le=1, description="most of an utterance that masks may cover")
+    consistency: float = Field(
+        0.0,
+        ge=0,
+        description="above 0 each utterance of a batch is there twice, masked differently, and this is the weight "
+        "of how far the two answers differ (CR-CTC); an epoch takes nearly twice as long, and fewer are needed",
+    )
 
 
 class ModelConfig(Settings):

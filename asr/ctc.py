@@ -7,6 +7,7 @@ blanks dropped, so two equal letters in a row need a blank between them: 好棒�
 from collections.abc import Iterable, Sequence
 from operator import eq
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -49,3 +50,24 @@ def ctc_loss(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths
         blank=BLANK,
         reduction="none",
     )
+
+
+def consistency_loss(first: Tensor, second: Tensor, lengths: Tensor) -> Tensor:
+    """How far the posteriors of two views of the same utterances differ, in nats (CR-CTC, Yao et al. 2025).
+
+    The mean of the two divergences, summed over steps: half of KL(second || first) + KL(first || second), in each of
+    which the gradient reaches only the view after the bars, that learns from the other.
+
+    Args:
+        first: `[batch, steps, tokens]` natural logs.
+        second: the same of the other view.
+        lengths: `[batch]` int64 steps of each utterance.
+
+    Returns:
+        `[batch]` float32.
+    """
+    fixed_first, fixed_second = first.detach(), second.detach()
+    to_first = fixed_second.exp() * (fixed_second - first)
+    to_second = fixed_first.exp() * (fixed_first - second)
+    inside = torch.arange(first.shape[1], device=lengths.device) < lengths[:, None]
+    return 0.5 * ((to_first + to_second).sum(2) * inside).sum(1)

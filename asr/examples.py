@@ -34,16 +34,18 @@ class Example:
     """`[time, size]` float32."""
     tokens: list[int]
     error: str | None = None
+    other: Tensor | None = None
+    """The same features with other masks, where training asks for two views (`augment.consistency`)."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Utterances side by side, zero past their lengths."""
+    """Utterances side by side, zero past their lengths; all of them once more where there are two views."""
 
     items: list[int]
-    """The numbers of the rows."""
+    """The numbers of the rows, each once."""
     features: Tensor
-    """`[batch, time, size]` float32."""
+    """`[batch, time, size]` float32, `batch` being `views` times the number of items."""
     lengths: Tensor
     """`[batch]` int64 frames."""
     targets: Tensor
@@ -52,6 +54,7 @@ class Batch:
     """`[batch]` int64."""
     errors: list[str]
     """Why utterances that belong here are missing."""
+    views: int = 1
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
@@ -112,7 +115,9 @@ class Examples(Dataset[Example]):
         features = self._features(self.wave_augmenter(samples, generator))
         if int(self.steps(torch.tensor(len(features)))) < required_steps(tokens):
             features = self._features(samples)  # sped up, the text would no longer fit
-        return Example(item, self.spec_augment(features, generator), tokens)
+        masked = self.spec_augment(features, generator)
+        other = self.spec_augment(features, generator) if self.config.augment.consistency else None
+        return Example(item, masked, tokens, other=other)
 
     def _read(self, item: int, row: dict[str, Any]) -> np.ndarray:
         if item in self._kept:
@@ -138,15 +143,17 @@ def read_row(row: dict[str, Any], sample_rate: int) -> np.ndarray:
 def collate(examples: Sequence[Example]) -> Batch:
     """Join examples into a batch; those with an error only leave their message."""
     good = [example for example in examples if example.error is None]
+    others = [example.other for example in good if example.other is not None]
+    views = 2 if good and len(others) == len(good) else 1
     pad = torch.nn.utils.rnn.pad_sequence
-    targets = [torch.tensor(example.tokens, dtype=torch.int64) for example in good]
+    features = [example.features for example in good] + (others if views == 2 else [])
+    targets = [torch.tensor(example.tokens, dtype=torch.int64) for example in good] * views
     return Batch(
         items=[example.item for example in good],
-        features=pad([example.features for example in good], batch_first=True)
-        if good
-        else torch.zeros(0, 0, 0),
-        lengths=torch.tensor([len(example.features) for example in good], dtype=torch.int64),
+        features=pad(features, batch_first=True) if good else torch.zeros(0, 0, 0),
+        lengths=torch.tensor([len(one) for one in features], dtype=torch.int64),
         targets=pad(targets, batch_first=True) if good else torch.zeros(0, 0, dtype=torch.int64),
         target_lengths=torch.tensor([len(target) for target in targets], dtype=torch.int64),
         errors=[example.error for example in examples if example.error is not None],
+        views=views,
     )

@@ -5,13 +5,24 @@ from torch import Tensor
 
 from asr.acoustic_model import AcousticModel
 from asr.config import RecognizerConfig
-from asr.ctc import ctc_loss
+from asr.ctc import consistency_loss, ctc_loss
 from asr.decoding import greedy_decode
 from asr.evaluation import character_errors, word_errors
 from asr.examples import Batch
 from asr.monitor import Monitor
 from asr.tokens import Tokens
 from training.task import Task
+
+
+def training_losses(log_probs: Tensor, lengths: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """For each token of the targets, CTC's loss, and how far two views differ (0 where there is one), in nats."""
+    losses = ctc_loss(log_probs, lengths, batch.targets, batch.target_lengths)
+    tokens = batch.target_lengths.sum().clamp(min=1)
+    if batch.views == 1:
+        return losses.sum() / tokens, losses.new_zeros(())
+    first, second = log_probs.chunk(2)
+    divergences = consistency_loss(first, second, lengths[: len(first)])
+    return losses.sum() / tokens, 2 * divergences.sum() / tokens  # the tokens are there twice
 
 
 class CTCTask(Task[AcousticModel]):
@@ -42,12 +53,12 @@ class CTCTask(Task[AcousticModel]):
         if not batch.items:  # every file of the batch was unreadable; distributed ranks still need a loss
             return sum((p.sum() * 0 for p in self.model.parameters()), torch.zeros((), device=self.device))
         log_probs, lengths = self.model(batch.features, batch.lengths)
-        losses = ctc_loss(log_probs, lengths, batch.targets, batch.target_lengths)
-        loss = losses.sum() / batch.target_lengths.sum().clamp(min=1)
-        self.log(
-            "train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.items), sync_dist=True
-        )
-        return loss
+        loss, divergence = training_losses(log_probs, lengths, batch)
+        figures = {"train_loss": loss}
+        if batch.views == 2:
+            figures["train_divergence"] = divergence
+        self.log_dict(figures, on_step=False, on_epoch=True, batch_size=len(batch.items), sync_dist=True)
+        return loss + self.config.augment.consistency * divergence
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         if not batch.items:

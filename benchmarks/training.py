@@ -24,9 +24,9 @@ from torch.utils.data import DataLoader
 from asr.acoustic_model import AcousticModel
 from asr.audio import audio_info
 from asr.config import RecognizerConfig
-from asr.ctc import ctc_loss
 from asr.examples import Batch, Examples, collate, read_row
 from asr.tokens import BLANK_SYMBOL, Tokens
+from asr.training import training_losses
 from benchmarks.common import recordings
 from training.batching import LengthBatches
 from training.clipping import clip_gradients
@@ -91,10 +91,7 @@ class Stages:
     def step(self, batch: Batch) -> None:
         """One optimizer step, its parts timed."""
         log_probs, lengths = self.timed("forward", lambda: self.model(batch.features, batch.lengths))
-        loss = self.timed(
-            "loss",
-            lambda: ctc_loss(log_probs, lengths, batch.targets, batch.target_lengths).sum() / len(lengths),
-        )
+        loss = self.timed("loss", lambda: sum(training_losses(log_probs, lengths, batch)))
         self.timed("backward", loss.backward)
         self.timed("clipping and optimizer", self.update)
 

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from asr.ctc import collapse, ctc_loss, required_steps
+from asr.ctc import collapse, consistency_loss, ctc_loss, required_steps
 
 
 def test_a_blank_tells_a_doubled_letter_from_a_held_one() -> None:
@@ -61,3 +61,34 @@ def test_padding_changes_neither_loss_nor_gradient() -> None:
         torch.testing.assert_close(loss[0], losses[row])
         torch.testing.assert_close(together.grad[row, : lengths[row]], alone.grad[0])
         assert not together.grad[row, lengths[row] :].any()
+
+
+def test_consistency_pulls_each_view_half_way_to_the_other() -> None:
+    torch.manual_seed(2)
+    first, second = torch.randn(2, 1, 4, 3).requires_grad_().unbind()
+    first.retain_grad()
+    second.retain_grad()
+    p, q = first.softmax(2), second.softmax(2)
+    loss = consistency_loss(first.log_softmax(2), second.log_softmax(2), torch.tensor([4]))
+    loss.sum().backward()
+    torch.testing.assert_close(loss[0], 0.5 * ((p - q) * (p.log() - q.log())).sum())
+    torch.testing.assert_close(first.grad, 0.5 * (p - q).detach())  # of KL(q || p) with q fixed
+    torch.testing.assert_close(second.grad, 0.5 * (q - p).detach())
+    same = first.log_softmax(2)
+    assert consistency_loss(same, same, torch.tensor([4])).item() == 0
+
+
+def test_padding_does_not_change_consistency() -> None:
+    torch.manual_seed(3)
+    first, second = torch.randn(2, 3, 8, 4).log_softmax(3)
+    lengths = torch.tensor([8, 0, 5])
+    together = first.clone().requires_grad_()
+    losses = consistency_loss(together, second, lengths)
+    losses.sum().backward()
+    for row, length in enumerate(lengths):
+        alone = first[row : row + 1, :length].clone().requires_grad_()
+        loss = consistency_loss(alone, second[row : row + 1, :length], length[None])
+        loss.sum().backward()
+        torch.testing.assert_close(loss[0], losses[row])
+        torch.testing.assert_close(together.grad[row, :length], alone.grad[0])
+        assert not together.grad[row, length:].any()

@@ -105,6 +105,25 @@ def test_augmentation_differs_between_epochs_and_is_off_at_evaluation(tmp_path: 
     assert dev[(0, 0)].features.equal(dev[(11, 0)].features)
 
 
+def test_with_consistency_a_batch_has_two_views_that_differ_in_masks_alone(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path / "train", 12)
+    changes = ("augment.consistency=0.2", "augment.start_epoch=1", "augment.noise_probability=1")
+    masks = ("augment.frequency_masks=0", "augment.time_masks=1", "augment.time_mask_frames=10")
+    experiment = prepare(config(manifest, *changes, *masks), tmp_path / "run", tmp_path / "cache")
+    loader = experiment.loader("train", train=True)
+    assert all(batch.views == 1 and len(batch.features) == len(batch.items) for batch in loader)  # too early
+    loader.batch_sampler.set_epoch(1)
+    for batch in loader:
+        assert batch.views == 2 and len(batch.features) == 2 * len(batch.items)
+        for several in (batch.lengths, batch.targets, batch.target_lengths):
+            first, second = several.chunk(2)
+            assert first.equal(second)
+        first, second = batch.features.chunk(2)
+        differing = (first != second).any(2).sum(1)  # frames that one of the two masks covers
+        assert (differing <= 20).all() and differing.any()
+    assert all(batch.views == 1 for batch in experiment.loader("dev", train=False))
+
+
 def test_an_unreadable_file_leaves_its_reason_in_the_batch(tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path / "train", 12)
     experiment = prepare(config(manifest), tmp_path / "run", tmp_path / "cache")

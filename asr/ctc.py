@@ -7,9 +7,10 @@ blanks dropped, so two equal letters in a row need a blank between them: 好棒�
 from collections.abc import Iterable, Sequence
 from operator import eq
 
-import torch
 from torch import Tensor
 from torch.nn import functional
+
+from training.lengths import within
 
 BLANK = 0
 
@@ -69,5 +70,4 @@ def consistency_loss(first: Tensor, second: Tensor, lengths: Tensor) -> Tensor:
     fixed_first, fixed_second = first.detach(), second.detach()
     to_first = fixed_second.exp() * (fixed_second - first)
     to_second = fixed_first.exp() * (fixed_first - second)
-    inside = torch.arange(first.shape[1], device=lengths.device) < lengths[:, None]
-    return 0.5 * ((to_first + to_second).sum(2) * inside).sum(1)
+    return 0.5 * ((to_first + to_second).sum(2) * within(lengths, first.shape[1])).sum(1)

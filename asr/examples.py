@@ -54,7 +54,11 @@ class Batch:
     """`[batch]` int64."""
     errors: list[str]
     """Why utterances that belong here are missing."""
-    views: int = 1
+
+    @property
+    def views(self) -> int:
+        """How often each utterance is there."""
+        return len(self.lengths) // len(self.items) if self.items else 1
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
@@ -143,11 +147,10 @@ def read_row(row: dict[str, Any], sample_rate: int) -> np.ndarray:
 def collate(examples: Sequence[Example]) -> Batch:
     """Join examples into a batch; those with an error only leave their message."""
     good = [example for example in examples if example.error is None]
-    others = [example.other for example in good if example.other is not None]
-    views = 2 if good and len(others) == len(good) else 1
+    others = [example.other for example in good if example.other is not None]  # of all, or of none
     pad = torch.nn.utils.rnn.pad_sequence
-    features = [example.features for example in good] + (others if views == 2 else [])
-    targets = [torch.tensor(example.tokens, dtype=torch.int64) for example in good] * views
+    features = [example.features for example in good] + others
+    targets = [torch.tensor(example.tokens, dtype=torch.int64) for example in good] * (2 if others else 1)
     return Batch(
         items=[example.item for example in good],
         features=pad(features, batch_first=True) if good else torch.zeros(0, 0, 0),
@@ -155,5 +158,4 @@ def collate(examples: Sequence[Example]) -> Batch:
         targets=pad(targets, batch_first=True) if good else torch.zeros(0, 0, dtype=torch.int64),
         target_lengths=torch.tensor([len(target) for target in targets], dtype=torch.int64),
         errors=[example.error for example in examples if example.error is not None],
-        views=views,
     )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from asr.config import FeatureConfig
 from training.errors import UserError
+from training.lengths import within
 
 log = logging.getLogger(__name__)
 
@@ -89,10 +90,10 @@ class Features(nn.Module):
         _check_batch(samples, lengths)
         lengths = lengths.to(samples.device)
         with torch.autocast(samples.device.type, enabled=False):
-            samples = samples.float().masked_fill(~mask(lengths, samples.shape[1]), 0.0)
+            samples = samples.float().masked_fill(~within(lengths, samples.shape[1]), 0.0)
             statics = self._log_mel(samples)
             frames = self.frames(lengths)
-            valid = mask(frames, statics.shape[1]).unsqueeze(-1)  # [batch, time, 1]
+            valid = within(frames, statics.shape[1]).unsqueeze(-1)  # [batch, time, 1]
             if self.config.kind == "mfcc":
                 statics = statics @ self.transform
             streams = [statics]
@@ -126,11 +127,6 @@ class Features(nn.Module):
         for name, constant in kept.items():
             setattr(self, name, constant.to(getattr(self, name).device))
         return self
-
-
-def mask(lengths: Tensor, size: int) -> Tensor:
-    """True within each length: `[batch, size]`."""
-    return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)
 
 
 def normalize(features: Tensor, valid: Tensor, epsilon: float = 1e-5) -> Tensor:

@@ -10,6 +10,7 @@ from cells import Stack
 from slot_filling.config import EncoderConfig
 from slot_filling.spelling import CharacterCNN, CharacterLSTM
 from slot_filling.vocabulary import PADDING, UNKNOWN, Vocabulary
+from training.lengths import within
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Encoder(nn.Module):
             parts.append(self.characters(batch.characters)[batch.forms])
         if self.shapes is not None and self.digits is not None:
             parts += [self.shapes(batch.shapes), self.digits(batch.digits)]
-        inside = _inside(batch.lengths, batch.words.shape[1])
+        inside = within(batch.lengths, batch.words.shape[1])
         vectors = self._drop(torch.cat(parts, 2)) * inside[:, :, None]
         return context_windows(vectors, self.config.window) if self.config.window > 1 else vectors
 
@@ -139,8 +140,3 @@ def context_windows(vectors: Tensor, window: int) -> Tensor:
     padded = nn.functional.pad(vectors, (0, 0, side, side))
     time = vectors.shape[1]
     return torch.cat([padded[:, shift : shift + time] for shift in range(window)], 2)
-
-
-def _inside(lengths: Tensor, time: int) -> Tensor:
-    """`[batch, time]`, true at words."""
-    return torch.arange(time, device=lengths.device) < lengths[:, None]

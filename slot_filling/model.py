@@ -15,6 +15,7 @@ from slot_filling.tag_scores import TagScores
 from slot_filling.vocabulary import Vocabulary
 from slot_filling.word_vectors import WordVectors
 from training.config import ConfigError
+from training.lengths import within
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class IntentHead(nn.Module):
     def forward(self, vectors: Tensor, lengths: Tensor) -> Tensor:
         """Vectors `[batch, time, size]` to scores `[batch, intents]`; an empty sentence is all zeros."""
         scores = self.attention(vectors)[:, :, 0]
-        outside = torch.arange(vectors.shape[1], device=lengths.device) >= lengths[:, None]
+        outside = ~within(lengths, vectors.shape[1])
         weights = scores.masked_fill(outside, -torch.inf).softmax(1).masked_fill(outside, 0.0)
         return self.output((weights[:, :, None] * vectors).sum(1))
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from training.lengths import within
+
 
 class Counts(NamedTuple):
     """How often paths use each score, which is the derivative of their score by it."""
@@ -49,7 +51,7 @@ class Chain:
     @cached_property
     def mask(self) -> Tensor:
         """`[batch, time]` bool: there is a word."""
-        return torch.arange(self.emissions.shape[1], device=self.lengths.device) < self.lengths[:, None]
+        return within(self.lengths, self.emissions.shape[1])
 
     @cached_property
     def last(self) -> Tensor:

@@ -25,7 +25,7 @@ def twice(batch: Batch) -> Batch:
     doubled = {
         name: torch.cat([value, value]) for name, value in vars(batch).items() if isinstance(value, Tensor)
     }
-    return replace(batch, views=2, **doubled)
+    return replace(batch, **doubled)
 
 
 def test_two_views_that_agree_cost_what_one_costs() -> None:

@@ -176,7 +176,6 @@ class _OverTime(torch.autograd.Function):
         totals = {
             name: torch.zeros(threads, node.width, dtype=torch.float64)
             for name, node in kernel.gradient.vectors.items()
-            if name not in kernel.vector_arrays
         }
         arrays: dict[Any, Tensor] = {("output_gradient", 0): d_output.contiguous(), **rows}
         arrays |= {("kept", place): part for place, part in enumerate(kept)}
@@ -186,7 +185,6 @@ class _OverTime(torch.autograd.Function):
         arrays |= kernel.packed(kernel.backward, weights)
         kernel.call(kernel.backward, arrays, packing, threads, reverse)
         gradients = {name: total.sum(0).float() for name, total in totals.items()}
-        gradients |= {name: rows[key].sum(0) for name, key in kernel.vector_arrays.items()}
         place_of = {id(node): place for place, node in enumerate(kernel.kept)}
         for key, (name, source, _) in zip(kernel.product_arrays, kernel.gradient.products, strict=True):
             part = rows[key].t() @ kept[place_of[id(source)]]

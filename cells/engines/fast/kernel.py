@@ -29,7 +29,7 @@ class Kernel:
         self.library = _declared(load(source.text))
         self.forward, self.backward = source.forward, source.backward
         self.step, self.gradient, self.kept = source.step, source.gradient, source.kept
-        self.product_arrays, self.vector_arrays = source.product_arrays, source.vector_arrays
+        self.product_arrays = source.product_arrays
         self.dimensions = (ctypes.c_long * len(source.dimensions))(*source.dimensions)
         used = [key for kind, key in self.forward.arrays + self.backward.arrays if kind in _WEIGHTS]
         self.names = sorted({str(name) for name in used})

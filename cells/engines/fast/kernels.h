@@ -5,7 +5,7 @@
 
 // Tile of the product: ROWS x VECTORS accumulators that fill the registers without spilling.
 #if defined(__AVX512F__)
-enum { LANES = 16, VECTORS = 3, ROWS = 8 };
+enum { LANES = 16, VECTORS = 4, ROWS = 6 };
 #elif defined(__AVX__)
 enum { LANES = 8, VECTORS = 2, ROWS = 6 };
 #elif defined(__aarch64__)
@@ -35,16 +35,23 @@ static inline float exp_(float x) {
   return p * __builtin_bit_cast(float, ((int)n + 127) << 23);
 }
 static inline float sigmoid_(float x) { return 1.f / (1.f + exp_(-x)); }
-// Near 0, where 1 - exp(-2x) loses digits, an odd polynomial fitted to tanh on [-0.6, 0.6].
+// A quotient of polynomials, beyond 7.9 what it is there: to 6 units in the last place, and one division without an exp.
 static inline float tanh_(float x) {
-  float a = __builtin_fabsf(x), e = exp_(-2.f * a), z = x * x;
-  float p = -5.743010000e-03f;
-  p = __builtin_fmaf(p, z, 2.067148000e-02f);
-  p = __builtin_fmaf(p, z, -5.374912000e-02f);
-  p = __builtin_fmaf(p, z, 1.333154800e-01f);
-  p = __builtin_fmaf(p, z, -3.333328600e-01f);
-  float small = __builtin_fmaf(x * z, p, x), large = __builtin_copysignf((1.f - e) / (1.f + e), x);
-  return a < 0.6f ? small : large;
+  x = x < -7.90531111f ? -7.90531111f : x;
+  x = x > 7.90531111f ? 7.90531111f : x;
+  float z = x * x;
+  float p = -2.76076848e-16f;
+  p = __builtin_fmaf(p, z, 2.00018790e-13f);
+  p = __builtin_fmaf(p, z, -8.60467152e-11f);
+  p = __builtin_fmaf(p, z, 5.12229710e-08f);
+  p = __builtin_fmaf(p, z, 1.48572236e-05f);
+  p = __builtin_fmaf(p, z, 6.37261929e-04f);
+  p = __builtin_fmaf(p, z, 4.89352456e-03f);
+  float q = 1.19825840e-06f;
+  q = __builtin_fmaf(q, z, 1.18534706e-04f);
+  q = __builtin_fmaf(q, z, 2.26843463e-03f);
+  q = __builtin_fmaf(q, z, 4.89352519e-03f);
+  return x * p / q;
 }
 static inline float remainder_(float a, float b) { return a - b * __builtin_floorf(a / b); }
 static inline float max_(float a, float b) { return a > b ? a : b; }
@@ -81,7 +88,7 @@ static inline __attribute__((always_inline)) void tile(const Run* runs, long cou
           for (int v = 0; v < VECTORS; v++) c[s][m][v] += a * b[v];
         }
       }
-    for (; k < runs[r].to; k++)
+    if (SETS == 2 && k < runs[r].to)
       for (int m = 0; m < M; m++)
         for (int v = 0; v < VECTORS; v++) c[0][m][v] += A[m * lda + k] * *(const lanes*)(B + PANEL * k + LANES * v);
   }
@@ -95,10 +102,6 @@ static inline __attribute__((always_inline)) void tile(const Run* runs, long cou
 static inline void rows_of(int m, const Run* runs, long count, const float* A, long lda, const float* B, float* C,
                            long ldc) {
   switch (m) {
-#if defined(__AVX512F__)
-    case 8: return tile<8>(runs, count, A, lda, B, C, ldc);
-    case 7: return tile<7>(runs, count, A, lda, B, C, ldc);
-#endif
 #if defined(__AVX__) || defined(__aarch64__)
     case 6: return tile<6>(runs, count, A, lda, B, C, ldc);
     case 5: return tile<5>(runs, count, A, lda, B, C, ldc);
@@ -158,10 +161,9 @@ static __attribute__((noinline)) void panels(const Product& p, long first, long 
       long from = all.from > range[0] ? all.from : range[0], to = all.to < range[1] ? all.to : range[1];
       if (from < to) runs[count++] = {from, to};
     }
-    for (long m = 0; m < p.rows;) {
-      // Blocks of ROWS, some of ROWS - 1 where that leaves no short one, which would run at half the speed.
-      long left = p.rows - m, over = left % ROWS;
-      int block = left < ROWS ? left : over && (ROWS - 1) * (ROWS - over) <= left ? ROWS - 1 : ROWS;
+    // Blocks of like size: a short one would run at half the speed.
+    for (long m = 0, left = (p.rows + ROWS - 1) / ROWS; left > 0; left--) {
+      const int block = (int)((p.rows - m + left - 1) / left);
       rows_of(block, runs, count, p.A + m * p.lda, p.lda, packed + HEAD, C + m * p.ldc, p.ldc);
       m += block;
     }
@@ -228,9 +230,13 @@ static void note_ranges(long columns, long depth, float* packed) {
 extern "C" long packed_floats(long columns, long depth) { return panel_count(columns) * panel_floats(depth); }
 // For A W^T and A W, W being [rows, columns].
 extern "C" void pack_linear(long rows, long columns, const float* W, float* packed) {
-  for (long n = 0; n < padded(rows); n++) {
-    float* to = packed + n / PANEL * panel_floats(columns) + HEAD + n % PANEL;
-    for (long k = 0; k < columns; k++) to[k * PANEL] = n < rows ? W[n * columns + k] : 0.f;
+  for (long first = 0; first < rows; first += PANEL) {
+    float* to = packed + first / PANEL * panel_floats(columns) + HEAD;
+    const long count = rows - first < PANEL ? rows - first : (long)PANEL;
+    for (long k = 0; k < columns; k++, to += PANEL) {
+      for (long n = 0; n < count; n++) to[n] = W[(first + n) * columns + k];
+      for (long n = count; n < PANEL; n++) to[n] = 0.f;
+    }
   }
   note_ranges(rows, columns, packed);
 }

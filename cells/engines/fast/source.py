@@ -144,12 +144,7 @@ class Source:
             self.product_arrays.append(arrays[id(node)])
         for place, node in enumerate(gradient.states):
             sinks.append((node, Target("running", place, step.states[place])))
-        self.vector_arrays = {
-            name: arrays[id(node)] for name, node in gradient.vectors.items() if id(node) in arrays
-        }
-        for name, node in gradient.vectors.items():
-            if name not in self.vector_arrays:
-                sinks.append((node, Target("total", name, node.width)))
+        sinks += [(node, Target("total", name, node.width)) for name, node in gradient.vectors.items()]
         leaves = [
             step.graph.node("state_gradient", width=width, data=i) for i, width in enumerate(step.states)
         ]

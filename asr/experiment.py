@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,8 +28,7 @@ from training.batching import LengthBatches
 from training.checkpoint import save_weights, write_text
 from training.config import ConfigError
 from training.errors import UserError
-from training.machine import describe_machine
-from training.runs import check_same, minutes_before
+from training.runs import METRICS_FILE, carry_out, check_same, facts_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -98,19 +96,13 @@ def train(
     Raises:
         UserError: settings, corpus or folders are not as they must be; says what to do.
     """
-    started = time.monotonic()
     run = runs / config.name
-    experiment = prepare(config, run, cache, start)
-    metrics_file = run / "metrics.json"
-    if metrics_file.exists():
-        log.warning(f"{run} is finished already; for another training give another --name, or delete it")
-        return json.loads(metrics_file.read_text(encoding="utf-8"))
-    earlier = minutes_before(run)
-    fit_experiment(experiment, quiet=quiet)
-    if _rank(config.training.devices)[0]:
-        return {}
-    minutes = earlier + (time.monotonic() - started) / 60
-    return finish(experiment, minutes, quiet=quiet)
+    return carry_out(
+        run,
+        lambda: prepare(config, run, cache, start),
+        lambda experiment: fit_experiment(experiment, quiet=quiet),
+        lambda experiment, minutes: finish(experiment, minutes, quiet=quiet),
+    )
 
 
 def prepare(config: RecognizerConfig, run: Path, cache: Path, start: Path | None = None) -> Experiment:
@@ -178,9 +170,14 @@ def _save_best(run: Path, task: "CTCTask") -> None:
 
 
 def finish(experiment: Experiment, minutes: float, *, quiet: bool = False) -> dict[str, Any]:
-    """Evaluate the best model on dev and, once, on test; write transcripts, metrics and the report."""
+    """Evaluate the best model on dev and, once, on test; write transcripts, metrics and the report.
+
+    Of a training's processes the first does it; the others answer nothing.
+    """
     from asr.report import write_report
 
+    if _rank(experiment.config.training.devices)[0]:
+        return {}
     write_text(experiment.run / CUTTING_FILE, _cutting(experiment).to_yaml())
     best = Transcriber.load(experiment.run)
     evaluations: dict[str, Evaluation] = {}
@@ -190,13 +187,10 @@ def finish(experiment: Experiment, minutes: float, *, quiet: bool = False) -> di
             evaluations[split].write_transcripts(experiment.run / f"transcripts-{split}.tsv")
     metrics = {
         **{split: evaluation.to_dict() for split, evaluation in evaluations.items()},
-        "seed": experiment.config.training.seed,
-        "minutes": round(minutes, 2),
-        "machine": describe_machine(),
-        "parameters": sum(p.numel() for p in best.model.parameters()),
+        **facts_of(best.model, experiment.config.training.seed, minutes),
     }
     write_report(experiment.run, experiment.rows, evaluations, best, metrics)
-    write_text(experiment.run / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    write_text(experiment.run / METRICS_FILE, json.dumps(metrics, indent=1) + "\n")
     return metrics
 
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,7 @@ from slot_filling.vocabulary import Vocabulary
 from slot_filling.word_vectors import read_vectors
 from training.batching import LengthBatches
 from training.checkpoint import save_weights, write_text
-from training.machine import describe_machine
-from training.runs import check_same, minutes_before
+from training.runs import METRICS_FILE, carry_out, check_same, facts_of
 
 log = logging.getLogger("sluice")
 
@@ -80,16 +78,13 @@ def train(
     Raises:
         UserError: settings, corpus or folders are not as they must be; says what to do.
     """
-    started = time.monotonic()
     run = runs / config.name
-    experiment = prepare(config, run, start)
-    metrics_file = run / "metrics.json"
-    if metrics_file.exists():
-        log.warning(f"{run} is finished already; for another training give another --name, or delete it")
-        return json.loads(metrics_file.read_text(encoding="utf-8"))
-    before = minutes_before(run)
-    fit_experiment(experiment, quiet=quiet)
-    return finish(experiment, before + (time.monotonic() - started) / 60, quiet=quiet)
+    return carry_out(
+        run,
+        lambda: prepare(config, run, start),
+        lambda experiment: fit_experiment(experiment, quiet=quiet),
+        lambda experiment, minutes: finish(experiment, minutes, quiet=quiet),
+    )
 
 
 def prepare(config: TaggerConfig, run: Path, start: Path | None = None) -> Experiment:
@@ -174,11 +169,8 @@ def finish(experiment: Experiment, minutes: float, *, quiet: bool = False) -> di
     metrics = {
         **{part: measurement.to_dict() for part, measurement in measured.items()},
         "temperatures": asdict(best.temperatures),
-        "seed": experiment.config.training.seed,
-        "minutes": round(minutes, 2),
-        "machine": describe_machine(),
-        "parameters": sum(parameter.numel() for parameter in best.model.parameters()),
+        **facts_of(best.model, experiment.config.training.seed, minutes),
     }
     write_report(experiment.run, measured, best, metrics)
-    write_text(experiment.run / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    write_text(experiment.run / METRICS_FILE, json.dumps(metrics, indent=1) + "\n")
     return metrics

@@ -1,10 +1,62 @@
-"""What a run directory says of the training that made it."""
+"""A run: one training in one directory, and what the directory says of it."""
 
 import json
+import logging
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from torch import nn
 
 from training.config import ConfigError, Settings
+from training.machine import describe_machine
+
+log = logging.getLogger("sluice")
+
+METRICS_FILE = "metrics.json"
+"""What a run writes last: where it is, the run is finished."""
+
+Experiment = TypeVar("Experiment")
+
+
+def carry_out(
+    run: Path,
+    prepare: Callable[[], Experiment],
+    fit: Callable[[Experiment], None],
+    finish: Callable[[Experiment, float], dict[str, Any]],
+) -> dict[str, Any]:
+    """Train a run, or go on with it where it was; one that is finished is left as it is.
+
+    Args:
+        run: its directory.
+        prepare: reads corpus and settings, and opens the directory.
+        fit: trains.
+        finish: measures what has been trained and writes the metrics; given the minutes that preparing and training
+            took, in all attempts.
+
+    Returns:
+        The metrics.
+    """
+    started = time.monotonic()
+    experiment = prepare()
+    metrics = run / METRICS_FILE
+    if metrics.exists():
+        log.warning(f"{run} is finished already; for another training give another --name, or delete it")
+        return json.loads(metrics.read_text(encoding="utf-8"))
+    earlier = minutes_before(run)
+    fit(experiment)
+    return finish(experiment, earlier + (time.monotonic() - started) / 60)
+
+
+def facts_of(model: nn.Module, seed: int, minutes: float) -> dict[str, Any]:
+    """What metrics say of every training, whatever it trained."""
+    return {
+        "seed": seed,
+        "minutes": round(minutes, 2),
+        "machine": describe_machine(),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    }
 
 
 def check_same(run: Path, config: Settings) -> None:

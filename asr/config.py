@@ -66,6 +66,16 @@ class AugmentConfig(Settings):
         description="above 0 each utterance of a batch is there twice, masked differently, and this is the weight "
         "of how far the two answers differ (CR-CTC); an epoch takes nearly twice as long, and fewer are needed",
     )
+    exchange_probability: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="of an utterance that some of its words are exchanged for the speaker's others",
+    )
+    exchange_share: float = Field(0.4, ge=0, le=1, description="of such an utterance's words")
+    exchange_epoch: int = Field(
+        15, ge=1, description="first epoch with exchanges; by then the model must know where words are"
+    )
 
 
 class ModelConfig(Settings):

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from asr.config import RecognizerConfig
 from asr.ctc import required_steps
 from asr.features import Features
 from asr.tokens import Tokens
+from asr.word_exchange import WordExchange, load_words
 from training.batching import EpochItem
 
 if TYPE_CHECKING:
@@ -80,6 +83,7 @@ class Examples(Dataset[Example]):
         tokens: Tokens,
         steps: Callable[[Tensor], Tensor],
         train: bool,
+        words: Path | None = None,
     ) -> None:
         """Prepare.
 
@@ -89,8 +93,10 @@ class Examples(Dataset[Example]):
             tokens: the alphabet; in training every text must be within it.
             steps: frames of features to steps of posteriors (`AcousticModel.steps`).
             train: augment, and be strict about the alphabet.
+            words: the file that will say where the words of the rows are, once they can be exchanged.
         """
         self.rows, self.config, self.tokens, self.steps, self.train = rows, config, tokens, steps, train
+        self.words = words
         self.features = Features(config.features)
         seconds = sum(rows["duration_seconds"])
         self._keep = seconds * config.features.sample_rate * np.float32().nbytes < KEPT_BYTES
@@ -116,12 +122,43 @@ class Examples(Dataset[Example]):
         if not self.train or epoch < self.config.augment.start_epoch:
             return Example(item, self._features(samples), tokens)
         generator = np.random.default_rng([self.config.training.seed, epoch, item])
+        samples, tokens = self._exchanged(epoch, item, samples, tokens, generator)
         features = self._features(self.wave_augmenter(samples, generator))
-        if int(self.steps(torch.tensor(len(features)))) < required_steps(tokens):
+        if not self._fits(len(features), tokens):
             features = self._features(samples)  # sped up, the text would no longer fit
         masked = self.spec_augment(features, generator)
         other = self.spec_augment(features, generator) if self.config.augment.consistency else None
         return Example(item, masked, tokens, other=other)
+
+    def _exchanged(
+        self, epoch: int, item: int, samples: np.ndarray, tokens: list[int], generator: np.random.Generator
+    ) -> tuple[np.ndarray, list[int]]:
+        """The utterance with words of others in it, where the settings say so and what comes of it fits."""
+        augment = self.config.augment
+        if epoch < augment.exchange_epoch or generator.random() >= augment.exchange_probability:
+            return samples, tokens
+        exchanged = self._exchange(item, samples, generator)
+        if exchanged is None:
+            return samples, tokens
+        others, text = exchanged
+        other_tokens = self.tokens.encode(text, self.rows[item]["id"])
+        fits = self._fits(self.features.frames(len(others)), other_tokens)
+        return (others, other_tokens) if fits else (samples, tokens)
+
+    @cached_property
+    def _exchange(self) -> WordExchange:
+        """Made when it is first needed: the words are found by the model under training."""
+        assert self.words is not None
+        words, rate = load_words(self.words), self.config.features.sample_rate
+        found = [words.get(name, []) for name in self.rows["id"]]
+        share = self.config.augment.exchange_share
+        return WordExchange(found, self.rows["speaker"], share, self._read_part, rate)
+
+    def _fits(self, frames: int, tokens: list[int]) -> bool:
+        return int(self.steps(torch.tensor(frames))) >= required_steps(tokens)
+
+    def _read_part(self, item: int, start: int, end: int) -> np.ndarray:
+        return self._read(item, self.rows[item])[start:end]
 
     def _read(self, item: int, row: dict[str, Any]) -> np.ndarray:
         if item in self._kept:

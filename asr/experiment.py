@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from asr.alignment import AlignmentError
 from asr.audio import AudioError
 from asr.config import RecognizerConfig
 from asr.corpora import load_corpus
@@ -22,6 +24,7 @@ from asr.examples import Example, Examples, collate, read_row
 from asr.long_form import Cutting, learn_cutting
 from asr.tokens import Tokens
 from asr.transcriber import CUTTING_FILE, Transcriber
+from asr.word_exchange import cut_words, save_words
 from cells import make_cell
 from cells.engines import choose_engine
 from training.batching import LengthBatches
@@ -33,9 +36,13 @@ from training.runs import METRICS_FILE, carry_out, check_same, facts_of
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from asr.acoustic_model import AcousticModel
     from asr.training import CTCTask
 
 log = logging.getLogger("sluice")
+
+WORDS_FILE = "words.json"
+"""Where the words of the training utterances are, for `augment.exchange_probability`."""
 
 CUT_LIKE = 200
 """Training utterances that show how long recordings are to be cut."""
@@ -55,7 +62,12 @@ class Experiment:
         """Batches of a split, read and augmented by worker processes."""
         training, rows = self.config.training, self.rows[split]
         examples = Examples(
-            rows, self.config, self.transcriber.tokens, self.transcriber.model.steps, train=train
+            rows,
+            self.config,
+            self.transcriber.tokens,
+            self.transcriber.model.steps,
+            train=train,
+            words=self.run / WORDS_FILE,
         )
         rank, ranks = _rank(training.devices)
         batches = LengthBatches(
@@ -149,6 +161,7 @@ def fit_experiment(experiment: Experiment, *, quiet: bool = False) -> None:
         transcriber.tokens,
         list(experiment.rows["dev"]["text"]),
         steps=len(loader) * config.training.max_epochs,
+        find_words=lambda model: find_words(experiment, model),
     )
     parameters = sum(p.numel() for p in transcriber.model.parameters())
     log.info(f"{parameters / 1e6:.2f} million parameters, {len(transcriber.tokens)} tokens")
@@ -162,6 +175,22 @@ def fit_experiment(experiment: Experiment, *, quiet: bool = False) -> None:
         task.monitor.gradient_not_finite,
         quiet=quiet,
     )
+
+
+def find_words(experiment: Experiment, model: "AcousticModel") -> None:
+    """Note where the words of the training utterances are, by a model that is half trained, if it is not noted yet."""
+    file = experiment.run / WORDS_FILE
+    if file.exists():
+        return
+    log.info("looking for the training utterances' words, to exchange them")
+    config = experiment.config
+    aligner = Transcriber(config, experiment.transcriber.tokens, deepcopy(model).cpu().eval())
+    rate, words = config.features.sample_rate, {}
+    for row in experiment.rows["train"]:
+        with suppress(AudioError, AlignmentError):  # training names the one; the other keeps its words
+            samples = read_row(row, rate)
+            words[row["id"]] = cut_words(aligner.align(samples, row["text"]).words, samples, rate)
+    save_words(file, words)
 
 
 def _save_best(run: Path, task: "CTCTask") -> None:

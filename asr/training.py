@@ -1,5 +1,7 @@
 """The CTC task: loss and dev error, for Lightning to run."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -29,7 +31,13 @@ class CTCTask(Task[AcousticModel]):
     """Fits an acoustic model with CTC; the dev error is that of the averaged weights, decoded greedily."""
 
     def __init__(
-        self, config: RecognizerConfig, model: AcousticModel, tokens: Tokens, dev_texts: list[str], steps: int
+        self,
+        config: RecognizerConfig,
+        model: AcousticModel,
+        tokens: Tokens,
+        dev_texts: list[str],
+        steps: int,
+        find_words: Callable[[AcousticModel], None] | None = None,
     ) -> None:
         """Set up.
 
@@ -39,14 +47,28 @@ class CTCTask(Task[AcousticModel]):
             tokens: its alphabet.
             dev_texts: references of the dev rows, in their order.
             steps: optimizer steps of the whole training, for the learning rate's decay.
+            find_words: called before the epochs that exchange words, with the model that dev is measured with.
         """
         super().__init__(model, config.training, steps)
+        self.find_words = find_words
         self.config, self.tokens, self.dev_texts = config, tokens, dev_texts
         self.monitor = Monitor()
         self._heard: dict[int, str] = {}
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return batch.to(device)
+
+    def on_train_epoch_start(self) -> None:
+        augment = self.config.augment
+        if (
+            not self.find_words
+            or not augment.exchange_probability
+            or self.current_epoch < augment.exchange_epoch
+        ):
+            return
+        if self.trainer.is_global_zero:
+            self.find_words(self.evaluated)
+        self.trainer.strategy.barrier()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         self.monitor.unreadable(batch.errors)

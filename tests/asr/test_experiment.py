@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from asr.config import RecognizerConfig
 from asr.ctc import required_steps
-from asr.experiment import prepare
+from asr.experiment import WORDS_FILE, find_words, prepare
 from asr.tokens import Tokens
 from asr.transcriber import Transcriber
+from asr.word_exchange import load_words
 from tests.conftest import RECIPES
 from tests.tones import RATE, SETTINGS, say, write_corpus
 from training.errors import UserError
@@ -122,6 +124,33 @@ def test_with_consistency_a_batch_has_two_views_that_differ_in_masks_alone(tmp_p
         differing = (first != second).any(2).sum(1)  # frames that one of the two masks covers
         assert (differing <= 20).all() and differing.any()
     assert all(batch.views == 1 for batch in experiment.loader("dev", train=False))
+
+
+def test_exchanged_words_bring_their_text_and_fit(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path / "train", 12)
+    changes = ("augment.exchange_probability=1", "augment.exchange_epoch=2", "augment.start_epoch=1")
+    experiment = prepare(config(manifest, *changes), tmp_path / "run", tmp_path / "cache")
+    rows, model = experiment.rows["train"], experiment.transcriber.model
+    find_words(experiment, model)
+    written = (tmp_path / "run" / WORDS_FILE).read_text()
+    found = load_words(tmp_path / "run" / WORDS_FILE)
+    assert {name: [word.text for word in words] for name, words in found.items()} == {
+        row["id"]: row["text"].split() for row in rows
+    }
+    assert model.training  # as it was
+    train = experiment.loader("train", train=True).dataset
+    own = [train[(1, item)].tokens for item in range(len(rows))]
+    assert own == [experiment.transcriber.tokens.encode(row["text"], row["id"]) for row in rows]
+    others = [train[(epoch, item)] for epoch in range(2, 12) for item in range(len(rows))]
+    assert sum(each.tokens != own[each.item] for each in others) > len(rows)
+    for each in others:
+        assert int(model.steps(torch.tensor(len(each.features)))) >= required_steps(each.tokens)
+        assert len(experiment.transcriber.tokens.decode(each.tokens).split()) == len(
+            rows[each.item]["text"].split()
+        )
+    (tmp_path / "run" / WORDS_FILE).write_text("{}")
+    find_words(experiment, model)  # what is noted stays, so that a training that goes on has the same
+    assert (tmp_path / "run" / WORDS_FILE).read_text() == "{}" != written
 
 
 def test_an_unreadable_file_leaves_its_reason_in_the_batch(tmp_path: Path) -> None:

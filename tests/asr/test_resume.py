@@ -30,6 +30,8 @@ def command(root: Path, name: str) -> list[str]:
         f"training.max_epochs={EPOCHS}",
         "augment.start_epoch=1",
         "augment.time_masks=1",
+        "augment.exchange_probability=0.5",
+        "augment.exchange_epoch=2",
         "model.dropout=0.2",
     ]
     for setting in [*SETTINGS, *changes]:

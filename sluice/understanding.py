@@ -18,6 +18,8 @@ from slot_filling.tagging import Slot, Tagging
 from sluice.written_form import Piece, WrittenForm, write_down
 from training.checkpoint import CheckpointError, write_text
 from training.config import Settings
+from training.errors import UserError
+from training.kind import task_of
 
 SETTINGS_FILE = "understanding.yaml"
 TOGETHER = 32
@@ -98,15 +100,34 @@ class Understander:
         self.candidates, self.tagger_weight = candidates, tagger_weight
 
     @classmethod
-    def load(cls, directory: str | Path, device: str = "cpu") -> "Understander":
-        """Read what `save` wrote, and the two run directories that it names.
+    def load(
+        cls, directory: str | Path, device: str = "cpu", *, tagger: str | Path | None = None
+    ) -> "Understander":
+        """Read what `save` wrote, and the two run directories that it names; or a recognizer's run and a tagger's.
+
+        Args:
+            directory: both halves, or a recognizer's run where `tagger` is given.
+            device: where the models compute.
+            tagger: a tagger's run.
 
         Raises:
-            CheckpointError: one of them is missing or damaged.
+            CheckpointError: a directory is missing or damaged.
             ConfigError: the settings are wrong.
+            UserError: the two do not go together.
         """
         directory = Path(directory)
-        if not (directory / SETTINGS_FILE).is_file():
+        joined = (directory / SETTINGS_FILE).is_file()
+        if tagger is not None:
+            if joined:
+                raise UserError(
+                    f"{directory} has a tagger already: leave --tagger out, or name a recognizer's run"
+                )
+            if task_of(directory) == "slots":
+                raise UserError(
+                    f"{directory} is a tagger's run, and so is --tagger: put a recognizer's run first"
+                )
+            return cls(Transcriber.load(directory, device), Tagger.load(tagger, device))
+        if not joined:
             raise CheckpointError(
                 f"{directory}: no {SETTINGS_FILE} in it; `make recipe-understand` makes such a directory, or name a "
                 "recognizer and a tagger"

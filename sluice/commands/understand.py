@@ -9,7 +9,7 @@ from sluice.commands.options import add_json, add_model, add_quiet
 from sluice.commands.recordings import Recordings, add_recordings, hot_words
 
 if TYPE_CHECKING:
-    from sluice.understanding import Understander, Understanding
+    from sluice.understanding import Understanding
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,10 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what each recording says as it is ready; a bad file is named on stderr, and the exit code is then 1."""
+    from sluice.understanding import Understander
     from training.machine import set_threads
 
     set_threads(options.threads)
-    understander = _load(options)
+    understander = Understander.load(options.model, options.device, tagger=options.tagger)
     recordings = Recordings(options.audio)
     understood = understander.understand_many(
         recordings.shown("listening", quiet=options.quiet),
@@ -47,18 +48,6 @@ def run(options: argparse.Namespace) -> int:
         else:
             print(("\n" if number else "") + describe(each), flush=True)
     return 1 if recordings.failures else 0
-
-
-def _load(options: argparse.Namespace) -> "Understander":
-    from asr import Transcriber
-    from slot_filling import Tagger
-    from sluice.understanding import Understander
-
-    if options.tagger is None:
-        return Understander.load(options.model, options.device)
-    return Understander(
-        Transcriber.load(options.model, options.device), Tagger.load(options.tagger, options.device)
-    )
 
 
 def describe(understood: "Understanding") -> str:

@@ -8,7 +8,6 @@ from asr import Transcriber
 from slot_filling import Tagger
 from sluice.server.errors import ApiError
 from sluice.understanding import SETTINGS_FILE, Understander
-from training.errors import UserError
 from training.kind import task_of
 
 HEARD_AS = "whisper-1"
@@ -71,20 +70,15 @@ def load_parts(run: Path, tagger: Path | None = None, device: str = "cpu") -> Pa
     Raises:
         UserError: a directory is missing or damaged, or the two do not go together.
     """
+    if tagger is not None:
+        both = Understander.load(run, device, tagger=tagger)
+        return Parts(both.transcriber, both.tagger, both, [_model(run), _model(tagger)])
     if (run / SETTINGS_FILE).is_file():
-        if tagger is not None:
-            raise UserError(f"{run} has a tagger already: leave --tagger out, or name a recognizer's run")
         both = Understander.load(run, device)
         return Parts(both.transcriber, both.tagger, both, [_model(run, run / SETTINGS_FILE)])
     if task_of(run) == "slots":
-        if tagger is not None:
-            raise UserError(f"{run} is a tagger's run, and so is --tagger: put a recognizer's run first")
         return Parts(None, Tagger.load(run, device), None, [_model(run)])
-    transcriber = Transcriber.load(run, device)
-    if tagger is None:
-        return Parts(transcriber, None, None, [_model(run)])
-    second = Tagger.load(tagger, device)
-    return Parts(transcriber, second, Understander(transcriber, second), [_model(run), _model(tagger)])
+    return Parts(Transcriber.load(run, device), None, None, [_model(run)])
 
 
 def _model(run: Path, file: Path | None = None) -> Model:

@@ -122,7 +122,9 @@ def test_the_command_understands_files_and_goes_on_past_bad_ones(
 
 
 @pytest.mark.slow
-def test_saved_as_one_directory_it_is_whole(tone_run: ToneRun, random_tagger: Path, tmp_path: Path) -> None:
+def test_saved_as_one_directory_it_is_whole(
+    tone_run: ToneRun, random_tagger: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from asr import Transcriber
 
     understander = Understander(
@@ -136,6 +138,9 @@ def test_saved_as_one_directory_it_is_whole(tone_run: ToneRun, random_tagger: Pa
     assert list(loaded.understand_many(samples, RATE)) == list(understander.understand_many(samples, RATE))
     alone = [loaded.understand(one, RATE) for one in samples]
     assert [each.text for each in alone] == [each.text for each in loaded.understand_many(samples, RATE)]
+    soundfile.write(tmp_path / "good.wav", samples[0], RATE)
+    assert main(["understand", str(moved), "--tagger", str(random_tagger), str(tmp_path / "good.wav")]) != 0
+    assert "has a tagger already" in capsys.readouterr().err
 
 
 def test_a_directory_without_its_settings_says_what_to_do(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asr.config import ConfidenceConfig
+from asr.edits import align_texts
 from training.calibration import expected_calibration_error
 
 if TYPE_CHECKING:
@@ -224,8 +225,6 @@ def fit_logistic(features: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 def right_words(references: Sequence[str], hypotheses: Sequence[str]) -> np.ndarray:
     """Whether each recognized word is right, by the alignment with the fewest edits: bool `[words]`, in order."""
-    from asr.error_analysis import align_texts
-
     edits = align_texts(references, hypotheses, "words")
     return np.array(
         [edit.kind == "equal" for utterance in edits for edit in utterance for _ in edit.hypothesis], bool

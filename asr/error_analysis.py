@@ -4,26 +4,14 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
 
 import numpy as np
 
-from asr.evaluation import ErrorCount, Evaluation
-
-Unit = Literal["words", "characters"]
-EditKind = Literal["equal", "substitute", "delete", "insert"]
+from asr.edits import Edit, EditKind, ErrorCount, Unit, align_texts
+from asr.evaluation import Evaluation
 
 _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 """Scripts that put no space between words, as their characters' Unicode names begin."""
-
-
-@dataclass(frozen=True)
-class Edit:
-    """A stretch of an alignment; a substitution has as many units on both sides."""
-
-    kind: EditKind
-    reference: tuple[str, ...]
-    hypothesis: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -78,33 +66,6 @@ def align(evaluation: Evaluation, unit: Unit) -> list[Utterance]:
             zip(evaluation.ids, evaluation.speakers, evaluation.durations, strict=True)
         )
     ]
-
-
-def align_texts(references: Sequence[str], hypotheses: Sequence[str], unit: Unit) -> list[tuple[Edit, ...]]:
-    """Align by jiwer, which refuses empty references: whatever is heard there is inserted."""
-    import jiwer
-
-    process = jiwer.process_words if unit == "words" else jiwer.process_characters
-    split = str.split if unit == "words" else list
-    spoken = [item for item, reference in enumerate(references) if split(reference)]
-    edits: list[tuple[Edit, ...]] = [
-        (Edit("insert", (), tuple(split(hypothesis))),) if split(hypothesis) else ()
-        for hypothesis in hypotheses
-    ]
-    if spoken:
-        output = process([references[item] for item in spoken], [hypotheses[item] for item in spoken])
-        for item, chunks, reference, hypothesis in zip(
-            spoken, output.alignments, output.references, output.hypotheses, strict=True
-        ):
-            edits[item] = tuple(
-                Edit(
-                    cast(EditKind, chunk.type),
-                    tuple(reference[chunk.ref_start_idx : chunk.ref_end_idx]),
-                    tuple(hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]),
-                )
-                for chunk in chunks
-            )
-    return edits
 
 
 def confusions(utterances: Iterable[Utterance]) -> dict[EditKind, Counter[tuple[str, str]]]:

@@ -1,7 +1,7 @@
-"""How wrong a recognizer is: errors over words and characters, by jiwer."""
+"""A split of a corpus heard by a recognizer: what, and how wrong it is."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ import numpy as np
 
 from asr.audio import AudioError
 from asr.decoding import GreedySearch
+from asr.edits import ErrorCount, character_errors, word_errors
 from asr.examples import read_row
 from training.checkpoint import write_text
 from training.progress import track
@@ -18,62 +19,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from asr.transcriber import Emission, Transcriber
-
-
-@dataclass(frozen=True)
-class ErrorCount:
-    """Errors of an alignment with the fewest edits, over the size of the reference."""
-
-    substitutions: int
-    deletions: int
-    insertions: int
-    total: int
-    """Words (or characters) of the references."""
-
-    @property
-    def errors(self) -> int:
-        """Substitutions, deletions and insertions together."""
-        return self.substitutions + self.deletions + self.insertions
-
-    @property
-    def rate(self) -> float:
-        """Errors per reference word (or character); may exceed 1."""
-        return self.errors / self.total if self.total else float(self.errors > 0)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The counts and the rate as plain values."""
-        return {**asdict(self), "errors": self.errors, "rate": self.rate}
-
-
-def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCount:
-    """Errors over words separated by white space."""
-    import jiwer
-
-    return _count(jiwer.process_words, references, hypotheses, lambda text: len(text.split()))
-
-
-def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCount:
-    """Errors over characters, spaces among them."""
-    import jiwer
-
-    return _count(jiwer.process_characters, references, hypotheses, len)
-
-
-def _count(process, references, hypotheses, size) -> ErrorCount:  # type: ignore[no-untyped-def]
-    """Count with jiwer, which refuses empty references: whatever is heard there is inserted."""
-    if len(references) != len(hypotheses):
-        raise ValueError(f"{len(references)} references but {len(hypotheses)} hypotheses")
-    inserted = sum(size(h) for r, h in zip(references, hypotheses, strict=True) if not size(r))
-    pairs = [(r, h) for r, h in zip(references, hypotheses, strict=True) if size(r)]
-    if not pairs:
-        return ErrorCount(0, 0, inserted, 0)
-    output = process([r for r, _ in pairs], [h for _, h in pairs])
-    return ErrorCount(
-        output.substitutions,
-        output.deletions,
-        output.insertions + inserted,
-        output.hits + output.substitutions + output.deletions,
-    )
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asr.audio import AudioError, to_flac
+from asr.edits import Edit, ErrorCount, Unit
 from asr.error_analysis import (
-    Edit,
     Group,
-    Unit,
     Utterance,
     align,
     by_length,
@@ -19,7 +18,7 @@ from asr.error_analysis import (
     unit_of,
     worst_first,
 )
-from asr.evaluation import ErrorCount, Evaluation
+from asr.evaluation import Evaluation
 from asr.examples import read_row
 from asr.monitor import Monitor
 from asr.report_pictures import DRAWN_SECONDS, picture

@@ -9,7 +9,7 @@ from asr.acoustic_model import AcousticModel
 from asr.config import RecognizerConfig
 from asr.ctc import consistency_loss, ctc_loss
 from asr.decoding import greedy_decode
-from asr.evaluation import character_errors, word_errors
+from asr.edits import character_errors, word_errors
 from asr.examples import Batch
 from asr.monitor import Monitor
 from asr.tokens import Tokens

@@ -44,7 +44,7 @@ from asr import Transcriber
 from asr.config import DecodingConfig
 from asr.corpora import load_corpus
 from asr.decoding import BeamSearch, Decoder, GreedySearch, Lexicon
-from asr.evaluation import word_errors
+from asr.edits import word_errors
 from asr.examples import read_row
 from asr.language_model import NGram, kneser_ney
 from asr.tokens import BLANK_SYMBOL, Tokens

@@ -28,7 +28,7 @@ from tabulate import tabulate
 from asr import Transcriber
 from asr.audio import read_audio, resample
 from asr.corpora import load_corpus
-from asr.evaluation import word_errors
+from asr.edits import word_errors
 from asr.examples import read_row
 from asr.long_form import transcribe_long
 from training.machine import describe_machine

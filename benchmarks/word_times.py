@@ -25,7 +25,7 @@ from asr import Transcriber
 from asr.augment import change_speed
 from asr.corpora import load_corpus
 from asr.decoding import GreedySearch
-from asr.error_analysis import align_texts
+from asr.edits import align_texts
 from asr.examples import read_row
 from asr.text_alignment import align_text
 from asr.transcriber import Emission

@@ -15,7 +15,8 @@ from asr.config import DecodingConfig
 from asr.decoding import GreedySearch
 from asr.decoding.beam import BeamSearch
 from asr.decoding.lexicon import Lexicon
-from asr.evaluation import ErrorCount, character_errors, emit_rows, word_errors
+from asr.edits import ErrorCount, character_errors, word_errors
+from asr.evaluation import emit_rows
 from asr.language_model import NGram
 from asr.language_model.kneser_ney import train
 from asr.language_model.text import divide

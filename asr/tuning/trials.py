@@ -10,7 +10,7 @@ from torch import Tensor
 
 from asr.config import DecodingConfig
 from asr.decoding import BeamSearch, Decoder
-from asr.evaluation import ErrorCount, character_errors, word_errors
+from asr.edits import ErrorCount, character_errors, word_errors
 from asr.tokens import Tokens
 from training.progress import track
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from asr.evaluation import word_errors
+from asr.edits import word_errors
 from domains.grammar import Sentence
 
 Found = tuple[tuple[str, str], ...]

@@ -2,8 +2,9 @@
 
 import pytest
 
-from asr.error_analysis import align, align_texts, by_length, by_speaker, confusions, unit_of, worst_first
-from asr.evaluation import Evaluation, character_errors, word_errors
+from asr.edits import align_texts, character_errors, word_errors
+from asr.error_analysis import align, by_length, by_speaker, confusions, unit_of, worst_first
+from asr.evaluation import Evaluation
 
 
 def evaluation(

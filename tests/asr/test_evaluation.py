@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from asr.evaluation import ErrorCount, Evaluation, character_errors, format_metrics, word_errors
+from asr.edits import ErrorCount, character_errors, word_errors
+from asr.evaluation import Evaluation, format_metrics
 
 
 def test_substitutions_deletions_insertions() -> None:

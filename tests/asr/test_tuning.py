@@ -5,7 +5,7 @@ import torch
 
 from asr.config import DecodingConfig
 from asr.decoding import BeamSearch
-from asr.evaluation import word_errors
+from asr.edits import word_errors
 from asr.language_model import NGram
 from asr.tokens import Tokens
 from asr.tuning import Emissions, tune

@@ -10,7 +10,7 @@ import soundfile
 import yaml
 
 from asr import Transcriber
-from asr.evaluation import word_errors
+from asr.edits import word_errors
 from sluice.cli import main
 from tests.conftest import ToneRun
 from tests.tones import RATE, say

@@ -133,11 +133,14 @@ class Examples(Dataset[Example]):
     def _exchanged(
         self, epoch: int, item: int, samples: np.ndarray, tokens: list[int], generator: np.random.Generator
     ) -> tuple[np.ndarray, list[int]]:
-        """The utterance with words of others in it, where the settings say so and what comes of it fits."""
+        """The utterance with words of others in it, where the settings say so, they can be read, and all fits."""
         augment = self.config.augment
         if epoch < augment.exchange_epoch or generator.random() >= augment.exchange_probability:
             return samples, tokens
-        exchanged = self._exchange(item, samples, generator)
+        try:
+            exchanged = self._exchange(item, samples, generator)
+        except AudioError:  # another utterance's, which is named when its own turn comes
+            exchanged = None
         if exchanged is None:
             return samples, tokens
         others, text = exchanged

@@ -31,6 +31,7 @@ from training.batching import LengthBatches
 from training.checkpoint import save_weights, write_text
 from training.config import ConfigError
 from training.errors import UserError
+from training.progress import track
 from training.runs import METRICS_FILE, carry_out, check_same, facts_of
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def fit_experiment(experiment: Experiment, *, quiet: bool = False) -> None:
         transcriber.tokens,
         list(experiment.rows["dev"]["text"]),
         steps=len(loader) * config.training.max_epochs,
-        find_words=lambda model: find_words(experiment, model),
+        find_words=lambda model: find_words(experiment, model, quiet=quiet),
     )
     parameters = sum(p.numel() for p in transcriber.model.parameters())
     log.info(f"{parameters / 1e6:.2f} million parameters, {len(transcriber.tokens)} tokens")
@@ -177,16 +178,15 @@ def fit_experiment(experiment: Experiment, *, quiet: bool = False) -> None:
     )
 
 
-def find_words(experiment: Experiment, model: "AcousticModel") -> None:
+def find_words(experiment: Experiment, model: "AcousticModel", *, quiet: bool = False) -> None:
     """Note where the words of the training utterances are, by a model that is half trained, if it is not noted yet."""
     file = experiment.run / WORDS_FILE
     if file.exists():
         return
-    log.info("looking for the training utterances' words, to exchange them")
     config = experiment.config
     aligner = Transcriber(config, experiment.transcriber.tokens, deepcopy(model).cpu().eval())
     rate, words = config.features.sample_rate, {}
-    for row in experiment.rows["train"]:
+    for row in track(experiment.rows["train"], "finding words to exchange", quiet=quiet):
         with suppress(AudioError, AlignmentError):  # training names the one; the other keeps its words
             samples = read_row(row, rate)
             words[row["id"]] = cut_words(aligner.align(samples, row["text"]).words, samples, rate)

@@ -131,7 +131,7 @@ def test_exchanged_words_bring_their_text_and_fit(tmp_path: Path) -> None:
     changes = ("augment.exchange_probability=1", "augment.exchange_epoch=2", "augment.start_epoch=1")
     experiment = prepare(config(manifest, *changes), tmp_path / "run", tmp_path / "cache")
     rows, model = experiment.rows["train"], experiment.transcriber.model
-    find_words(experiment, model)
+    find_words(experiment, model, quiet=True)
     written = (tmp_path / "run" / WORDS_FILE).read_text()
     found = load_words(tmp_path / "run" / WORDS_FILE)
     assert {name: [word.text for word in words] for name, words in found.items()} == {
@@ -148,8 +148,15 @@ def test_exchanged_words_bring_their_text_and_fit(tmp_path: Path) -> None:
         assert len(experiment.transcriber.tokens.decode(each.tokens).split()) == len(
             rows[each.item]["text"].split()
         )
+    Path(rows[0]["audio"]).write_text("no audio any more")
+    train = experiment.loader("train", train=True).dataset  # which has read nothing yet
+    heard = [train[(epoch, item)] for epoch in range(2, 12) for item in range(len(rows))]
+    broken = {each.item for each in heard if each.error}
+    assert broken == {0}  # those who would have had a word of it keep their own
     (tmp_path / "run" / WORDS_FILE).write_text("{}")
-    find_words(experiment, model)  # what is noted stays, so that a training that goes on has the same
+    find_words(
+        experiment, model, quiet=True
+    )  # what is noted stays, so that a training that goes on has the same
     assert (tmp_path / "run" / WORDS_FILE).read_text() == "{}" != written
 
 

@@ -77,6 +77,10 @@ class AugmentConfig(Settings):
         15, ge=1, description="first epoch with exchanges; by then the model must know where words are"
     )
 
+    def exchanges(self, epoch: int) -> bool:
+        """Whether words are exchanged in an epoch (counted from 0)."""
+        return self.exchange_probability > 0 and epoch >= self.exchange_epoch
+
 
 class ModelConfig(Settings):
     """The acoustic model's shape."""

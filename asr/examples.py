@@ -135,7 +135,7 @@ class Examples(Dataset[Example]):
     ) -> tuple[np.ndarray, list[int]]:
         """The utterance with words of others in it, where the settings say so, they can be read, and all fits."""
         augment = self.config.augment
-        if epoch < augment.exchange_epoch or generator.random() >= augment.exchange_probability:
+        if not augment.exchanges(epoch) or generator.random() >= augment.exchange_probability:
             return samples, tokens
         try:
             exchanged = self._exchange(item, samples, generator)

@@ -59,12 +59,7 @@ class CTCTask(Task[AcousticModel]):
         return batch.to(device)
 
     def on_train_epoch_start(self) -> None:
-        augment = self.config.augment
-        if (
-            not self.find_words
-            or not augment.exchange_probability
-            or self.current_epoch < augment.exchange_epoch
-        ):
+        if not self.find_words or not self.config.augment.exchanges(self.current_epoch):
             return
         if self.trainer.is_global_zero:
             self.find_words(self.evaluated)

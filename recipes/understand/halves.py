@@ -7,6 +7,7 @@ from asr.config import RecognizerConfig
 from recipes.understand.settings import ROOT, UnderstandSettings
 from slot_filling import Tagger
 from slot_filling.config import NoiseConfig, TaggerConfig
+from training.runs import METRICS_FILE
 
 CLEAN = "-clean"
 """What the run of the tagger without noise is called, after the name of the other."""
@@ -18,7 +19,7 @@ def recognizer(settings: UnderstandSettings, runs: Path, cache: Path, quiet: boo
 
     config = RecognizerConfig.read(ROOT / settings.recognizer, settings.recognizer_changes)
     run = runs / config.name
-    if not (run / "metrics.json").exists():
+    if not (run / METRICS_FILE).exists():
         experiment.train(config, runs, cache, quiet=quiet)
     transcriber = Transcriber.load(run)
     if transcriber.decoding.method == "beam":
@@ -44,6 +45,6 @@ def taggers(settings: UnderstandSettings, runs: Path, quiet: bool) -> dict[str, 
     config = TaggerConfig.read(ROOT / settings.tagger, settings.tagger_changes)
     clean = config.model_copy(update={"name": config.name + CLEAN, "noise": NoiseConfig()})
     for each in (config, clean):
-        if not (runs / each.name / "metrics.json").exists():
+        if not (runs / each.name / METRICS_FILE).exists():
             experiment.train(each, runs, quiet=quiet)
     return {"trained with noise": Tagger.load(runs / config.name), "without": Tagger.load(runs / clean.name)}

@@ -107,6 +107,16 @@ def test_augmentation_differs_between_epochs_and_is_off_at_evaluation(tmp_path: 
     assert dev[(0, 0)].features.equal(dev[(11, 0)].features)
 
 
+def test_without_exchanges_nothing_is_drawn_for_them(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path / "train", 12)
+    features = []
+    for first in (1, 100):
+        changes = ("augment.noise_probability=1", "augment.start_epoch=0", f"augment.exchange_epoch={first}")
+        experiment = prepare(config(manifest, *changes), tmp_path / f"run{first}", tmp_path / "cache")
+        features.append(experiment.loader("train", train=True).dataset[(5, 3)].features)
+    assert features[0].equal(features[1])
+
+
 def test_with_consistency_a_batch_has_two_views_that_differ_in_masks_alone(tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path / "train", 12)
     changes = ("augment.consistency=0.2", "augment.start_epoch=1", "augment.noise_probability=1")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cells import Cell, CellError, Stack, State, check_cell, make_cell
+from cells.cell import Linear
 from cells.elman import Elman
 from cells.engines import choose_engine
 from tests.cells.variants import VARIANTS, needs_compiler
@@ -53,8 +54,27 @@ class CoupledLSTM(Cell):
         return hidden, (hidden, memory)
 
 
+class AllInTheStep(Cell):
+    """Multiplies the input itself, step by step, and gives out a product: h' = tanh(W x + R h + b), y = V h'."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size, output_size=hidden_size + 1)
+        self.recurrent_weight = nn.Parameter(torch.empty(hidden_size, hidden_size))
+        self.output_weight = nn.Parameter(torch.empty(hidden_size + 1, hidden_size))
+        self.reset_parameters()
+
+    def project(self, inputs: Tensor, linear: Linear = functional.linear) -> Tensor:
+        return inputs
+
+    def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
+        (hidden,) = state
+        heard = functional.linear(projected, weights.input_weight)
+        hidden = torch.tanh(heard + functional.linear(hidden, weights.recurrent_weight) + weights.bias)
+        return functional.linear(hidden, weights.output_weight), (hidden,)
+
+
 @needs_compiler
-@pytest.mark.parametrize("cell", [MinimalGatedUnit, CoupledLSTM])
+@pytest.mark.parametrize("cell", [MinimalGatedUnit, CoupledLSTM, AllInTheStep])
 def test_a_cell_of_ones_own_passes_with_the_fast_engine(cell: type[Cell]) -> None:
     assert "fast" in check_cell(cell)
 

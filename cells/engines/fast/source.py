@@ -236,9 +236,9 @@ class _Printer:
             return f"(const float*)P[{self._array(('vector', node.data))}]" + start
         if node.operation in ("state", "state_gradient"):
             return self._buffer_row(("running", node.data), node.width) + start
-        if id(node) in self.schedule.written:
-            return self._target(self.schedule.written[id(node)])
-        return self._array_row((node.operation, 0), node.width) + start  # projected, output_gradient
+        if node.operation in ("projected", "output_gradient"):
+            return self._array_row((node.operation, 0), node.width) + start
+        return self._target(self.schedule.written[id(node)])
 
     # Parts of the function
 

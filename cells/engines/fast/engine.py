@@ -148,12 +148,13 @@ class _OverTime(torch.autograd.Function):
         count = len(kernel.step.states)
         keep: dict[Any, Tensor] = {
             ("kept", place): projected.new_empty(packing.rows, node.width)
-            for place, node in enumerate(kernel.kept)
-            if node is not kernel.step.output
+            for place, node in kernel.kept_apart.items()
         }
         results = _forward(run, projected, list(rest[:count]), list(rest[count:]), keep)
         ctx.run = run
-        kept = (keep.get(("kept", place), results[0]) for place in range(len(kernel.kept)))
+        kept = [results[0] if node is kernel.step.output else projected for node in kernel.kept]
+        for (_, place), rows in keep.items():
+            kept[place] = rows
         ctx.save_for_backward(*rest[count:], *kept)
         return tuple(results)
 
@@ -169,6 +170,7 @@ class _OverTime(torch.autograd.Function):
         widths: dict[Any, int] = {
             key: node.width
             for key, (_, _, node) in zip(kernel.product_arrays, kernel.gradient.products, strict=True)
+            if node.operation != "output_gradient"
         }
         if kernel.gradient.projected is not None:
             widths["projected_gradient", 0] = kernel.step.projected
@@ -177,7 +179,8 @@ class _OverTime(torch.autograd.Function):
             name: torch.zeros(threads, node.width, dtype=torch.float64)
             for name, node in kernel.gradient.vectors.items()
         }
-        arrays: dict[Any, Tensor] = {("output_gradient", 0): d_output.contiguous(), **rows}
+        rows["output_gradient", 0] = d_output.contiguous()
+        arrays: dict[Any, Tensor] = {**rows}
         arrays |= {("kept", place): part for place, part in enumerate(kept)}
         arrays |= {("initial", place): part for place, part in enumerate(final)}
         arrays |= {("final", place): part for place, part in enumerate(initial)}

@@ -29,6 +29,7 @@ class Kernel:
         self.library = _declared(load(source.text))
         self.forward, self.backward = source.forward, source.backward
         self.step, self.gradient, self.kept = source.step, source.gradient, source.kept
+        self.kept_apart = source.kept_apart
         self.product_arrays = source.product_arrays
         self.dimensions = (ctypes.c_long * len(source.dimensions))(*source.dimensions)
         used = [key for kind, key in self.forward.arrays + self.backward.arrays if kind in _WEIGHTS]

@@ -104,6 +104,12 @@ class Source:
         self.step = step
         self.gradient: StepGradient = differentiate(step)
         self.kept = kept(step, self.gradient)
+        # The caller has the output and the projected input anyway.
+        self.kept_apart = {
+            place: node
+            for place, node in enumerate(self.kept)
+            if node is not step.output and node.operation != "projected"
+        }
         nodes = in_order([*step.new_states, step.output])
         products = [node for node in nodes if node.operation == "linear"]
         self.masks = masks_of(products, nodes)
@@ -118,8 +124,7 @@ class Source:
         step = self.step
         sinks = [
             (node, Target("array", ("kept", place), node.width, optional=True))
-            for place, node in enumerate(self.kept)
-            if node is not step.output  # which is kept as it is
+            for place, node in self.kept_apart.items()
         ]
         for place, node in enumerate(step.new_states):
             width = step.states[place]
@@ -132,7 +137,8 @@ class Source:
     def _backward(self) -> tuple[Pass, str]:
         step, gradient = self.step, self.gradient
         sinks: list[tuple[Node, Target]] = []
-        arrays: dict[int, object] = {}
+        output = step.graph.node("output_gradient", width=step.output.width)
+        arrays: dict[int, object] = {id(output): ("output_gradient", 0)}
         if gradient.projected is not None:
             arrays[id(gradient.projected)] = ("projected_gradient", 0)
             sinks.append((gradient.projected, Target("array", ("projected_gradient", 0), step.projected)))
@@ -149,7 +155,6 @@ class Source:
             step.graph.node("state_gradient", width=width, data=i) for i, width in enumerate(step.states)
         ]
         memory = {id(node): ("kept", i) for i, node in enumerate(self.kept)}
-        output = step.graph.node("output_gradient", width=step.output.width)
         schedule = Schedule(sinks, {*memory, id(output)})
         return self._function("backward", schedule, leaves, memory)
 

@@ -73,8 +73,16 @@ class AllInTheStep(Cell):
         return functional.linear(hidden, weights.output_weight), (hidden,)
 
 
+class NormalizedGates(MinimalGatedUnit):
+    """Each gate's part of the input normalized by itself: a sum over a slice, whose gradient is spread over it."""
+
+    def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
+        parts = [functional.layer_norm(part, part.shape[-1:], eps=0.1) for part in projected.chunk(2, -1)]
+        return super().step(torch.cat(parts, -1), state, weights)
+
+
 @needs_compiler
-@pytest.mark.parametrize("cell", [MinimalGatedUnit, CoupledLSTM, AllInTheStep])
+@pytest.mark.parametrize("cell", [MinimalGatedUnit, CoupledLSTM, AllInTheStep, NormalizedGates])
 def test_a_cell_of_ones_own_passes_with_the_fast_engine(cell: type[Cell]) -> None:
     assert "fast" in check_cell(cell)
 

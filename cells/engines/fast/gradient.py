@@ -36,6 +36,8 @@ class _Backward:
             return
         if node.width == 1 and gradient.width > 1:  # it was repeated
             gradient = self.graph.reduce("sum", gradient)
+        elif node.operation in ("slice", "cat"):  # parts of a whole, whose gradient is as wide
+            gradient = self.graph.widened(gradient, node.width)
         if node.operation == "slice":
             self.slices.setdefault(id(node.arguments[0]), []).append((node.data, gradient))
         elif node.operation == "cat":
@@ -141,7 +143,10 @@ def _propagate(back: _Backward, node: Node, d: Node) -> None:
         case "sqrt":
             back.add(one, make("div", make("mul", number(0.5), d), node))
         case "abs":
-            back.add(one, make("where", make("lt", one, number(0)), make("neg", d), d))
+            sign = make(
+                "sub", make("lt", number(0), one), make("lt", one, number(0))
+            )  # 0 at 0, as torch has it
+            back.add(one, make("mul", d, sign))
         case "remainder":
             back.add(one, d)
             times = make("floor", make("div", one, rest[0]))

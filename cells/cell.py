@@ -35,7 +35,8 @@ class Cell(nn.Module):
     The fast engine reads the step by calling it with symbols. It knows arithmetic, comparisons, `torch.where`,
     `sigmoid`, `tanh`, `relu`, `exp`, `sqrt`, `floor`, `remainder`, `chunk`, `split`, `cat`, `linear` with
     weights that the step is given, `softmax`, `layer_norm`, and `sum` and `mean` over the last dimension. A step
-    that needs more runs on the reference engine.
+    that needs more runs on the reference engine. Numbers that the step takes from attributes are compiled in; one
+    that changes often is better a buffer, since the step is compiled anew for each of its values.
     """
 
     forget_gate: int | None = None  # which gate of `bias` starts at 1, if any

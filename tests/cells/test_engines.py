@@ -1,14 +1,17 @@
 """Every engine gives what the reference gives, and says what it cannot run."""
 
 import logging
+from types import SimpleNamespace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
-from cells import CELLS, Cell, Stack, make_cell
+from cells import CELLS, Cell, Stack, State, make_cell
 from cells.check import compare_engine, disturb
+from cells.elman import Elman
 from cells.engines import choose_engine, fast
 from cells.packing import Packing
 from cells.trial import draw_trial, results
@@ -212,3 +215,30 @@ def test_the_packing_is_torchs() -> None:
         torch.zeros(4, 5, 1), lengths, batch_first=True, enforce_sorted=False
     )
     assert torch.equal(Packing.of(lengths).batch_sizes, theirs.batch_sizes)
+
+
+class Zoneout(Elman):
+    """Keeps a share of each unit, as zoneout does in the mean (Krueger et al. 2017); in training it keeps none."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.share = 0.25
+
+    def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
+        new, _ = super().step(projected, state, weights)
+        hidden = new if self.training else self.share * state[0] + (1 - self.share) * new
+        return hidden, (hidden,)
+
+
+@needs_compiler
+def test_what_a_step_takes_from_attributes_may_change() -> None:
+    torch.manual_seed(0)
+    stack, inputs = Stack(Zoneout, 3, 8), torch.randn(2, 6, 3)
+    cell = stack.cells[0][0]
+    for training, share in ((False, 0.25), (True, 0.25), (False, 0.25), (False, 0.5)):
+        cell.share = share
+        stack.train(training)
+        stack.engine = "fast"
+        outputs = stack.outputs(inputs)
+        stack.engine = "reference"
+        torch.testing.assert_close(outputs, stack.outputs(inputs))

@@ -19,23 +19,34 @@ from cells.packing import Packing
 logger = logging.getLogger(__name__)
 
 
-_kernels: "WeakKeyDictionary[Cell, Kernel | str]" = WeakKeyDictionary()
+_Settings = tuple[tuple[str, Any], ...]
+_kernels: "WeakKeyDictionary[Cell, dict[_Settings, Kernel | str]]" = WeakKeyDictionary()
 
 
 def _kernel(cell: Cell) -> Kernel | str:
     """A cell's kernel, or why it has none."""
-    if cell not in _kernels:
-        with torch.no_grad():
-            projected = cell.project(cell.input_weight.new_zeros(1, cell.input_size)).shape[1]
-        try:
-            _kernels[cell] = Kernel(cell, projected)
-        except CannotTrace as error:
-            _kernels[cell] = f"its step cannot be compiled: {error}"
-        except CompilerError as error:
-            _kernels[cell] = str(error)
-        if isinstance(_kernels[cell], str):
-            _warn_once(type(cell).__name__, str(_kernels[cell]))
-    return _kernels[cell]
+    kernels, settings = _kernels.setdefault(cell, {}), _settings(cell)
+    if settings not in kernels:
+        kernels[settings] = kernel = _compiled(cell)
+        if isinstance(kernel, str):
+            _warn_once(type(cell).__name__, kernel)
+    return kernels[settings]
+
+
+def _settings(cell: Cell) -> _Settings:
+    """Numbers and words that a cell has about itself, whether it trains among them: the step may go by each."""
+    return tuple((name, value) for name, value in vars(cell).items() if isinstance(value, int | float | str))
+
+
+def _compiled(cell: Cell) -> Kernel | str:
+    with torch.no_grad():
+        projected = cell.project(cell.input_weight.new_zeros(1, cell.input_size)).shape[1]
+    try:
+        return Kernel(cell, projected)
+    except CannotTrace as error:
+        return f"its step cannot be compiled: {error}"
+    except CompilerError as error:
+        return str(error)
 
 
 def _warn_once(cell: str, reason: str) -> None:

@@ -32,10 +32,11 @@ class Cell(nn.Module):
                 hidden = torch.tanh(projected + heard + weights.bias)
                 return hidden, (hidden,)
 
-    The fast engine reads the step by calling it with symbols. It knows arithmetic, comparisons, `torch.where`,
-    `sigmoid`, `tanh`, `relu`, `exp`, `sqrt`, `floor`, `remainder`, `chunk`, `split`, `cat`, `linear` with
-    weights that the step is given, `softmax`, `layer_norm`, and `sum` and `mean` over the last dimension. A step
-    that needs more runs on the reference engine. Numbers that the step takes from attributes are compiled in; one
+    The fast engine reads the step by calling it with symbols. It knows arithmetic, comparisons and
+    logic, `torch.where`, `maximum`, `clamp`, `sigmoid`, `tanh`, `relu`, `silu`, `exp`, `sqrt`, `floor`, `remainder`
+    and their like, `chunk`, `split`, `cat` and ranges (`gates[..., :size]`), `linear` with weights that the step is
+    given, `softmax`, `layer_norm`, and `sum` and `mean` over the last dimension. A step that needs more runs on the
+    reference engine. Numbers that the step takes from attributes are compiled in; one
     that changes often is better a buffer, since the step is compiled anew for each of its values.
     """
 

@@ -20,11 +20,14 @@ class CannotTrace(Exception):
 class Symbol:
     """What a step is given instead of a tensor `[batch, width]`, a vector `[width]` or a matrix."""
 
-    def __init__(self, graph: Graph, node: Node | None, shape: tuple[int, ...], name: str = "") -> None:
+    def __init__(
+        self, graph: Graph, node: Node | None, shape: tuple[int, ...], name: str = "", *, mask: bool = False
+    ) -> None:
         self.graph = graph
         self._node = node  # None for a matrix, which only `linear` can use
         self.shape = torch.Size(shape)
         self.name = name
+        self.mask = mask  # whether a tensor would hold truth values here, and not the numbers 0 and 1
 
     @property
     def node(self) -> Node:
@@ -59,7 +62,13 @@ class Symbol:
         """Sizes, as a tensor's."""
         return self.shape if dim is None else self.shape[dim]
 
+    def float(self) -> "Symbol":
+        """Itself as numbers: the engine computes in single precision only."""
+        return _row(self.graph, self.node)
+
     def __add__(self, other: Any) -> "Symbol":
+        if self.mask and isinstance(other, Symbol) and other.mask:
+            return self | other  # true and true are true, not 2
         return _elementwise("add", self, other)
 
     def __sub__(self, other: Any) -> "Symbol":
@@ -88,20 +97,45 @@ class Symbol:
     def __neg__(self) -> "Symbol":
         return _elementwise("neg", self)
 
+    def __abs__(self) -> "Symbol":
+        return _elementwise("abs", self)
+
     def __lt__(self, other: Any) -> "Symbol":
-        return _elementwise("lt", self, other)
+        return _compare("lt", self, other)
 
     def __le__(self, other: Any) -> "Symbol":
-        return _elementwise("le", self, other)
+        return _compare("le", self, other)
 
     def __gt__(self, other: Any) -> "Symbol":
-        return _elementwise("lt", other, self)
+        return _compare("lt", other, self)
 
     def __ge__(self, other: Any) -> "Symbol":
-        return _elementwise("le", other, self)
+        return _compare("le", other, self)
 
     def __eq__(self, other: Any) -> Any:
-        return _elementwise("eq", self, other)
+        return _compare("eq", self, other)
+
+    def __ne__(self, other: Any) -> Any:
+        return ~_compare("eq", self, other)
+
+    def __and__(self, other: Any) -> "Symbol":
+        return _choose(self, other, False)
+
+    def __or__(self, other: Any) -> "Symbol":
+        return _choose(self, True, other)
+
+    def __invert__(self) -> "Symbol":
+        return _choose(self, False, True)
+
+    def __getitem__(self, key: Any) -> "Symbol":
+        *before, last = key if isinstance(key, tuple) else (key,)
+        whole = all(each is Ellipsis or each == slice(None) for each in before)
+        if not isinstance(last, slice) or not whole or (len(self.shape) > 1 and not before):
+            raise CannotTrace("it takes other than a range of the last dimension, as x[..., 2:5] does")
+        start, stop, step = last.indices(self.shape[-1])
+        if step != 1 or stop <= start:
+            raise CannotTrace(f"it takes the elements {start}:{stop}:{step}")
+        return _row(self.graph, self.graph.slice(self.node, start, stop - start))
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -128,6 +162,20 @@ def _elementwise(operation: str, *arguments: Any) -> Symbol:
 
 def _row(graph: Graph, node: Node) -> Symbol:
     return Symbol(graph, node, (1, node.width))
+
+
+def _compare(operation: str, *arguments: Any) -> Symbol:
+    symbol = _elementwise(operation, *arguments)
+    return Symbol(symbol.graph, symbol.node, symbol.shape, mask=True)
+
+
+def _choose(mask: Symbol, one: Any, other: Any) -> Symbol:
+    """A mask where a mask is true, and another where it is not."""
+    if not all(
+        each.mask if isinstance(each, Symbol) else isinstance(each, bool) for each in (mask, one, other)
+    ):
+        raise CannotTrace("it combines as truth values what are numbers")
+    return _compare("where", mask, one, other)
 
 
 def _last(dim: int, symbol: Symbol) -> None:
@@ -201,6 +249,21 @@ def _layer_norm(
     return normal if bias is None else normal + bias
 
 
+def _clamp(symbol: Symbol, min: float | None = None, max: float | None = None) -> Symbol:
+    if min is not None:
+        symbol = _where(symbol < min, min, symbol)
+    return symbol if max is None else _where(symbol > max, max, symbol)
+
+
+def _extreme(one: Symbol, other: Symbol, chosen: Symbol) -> Symbol:
+    """The chosen one of two; where they are equal each has half of the gradient, as torch has it."""
+    return _where(one == other, 0.5 * (one + other), chosen)
+
+
+def _where(mask: Symbol, one: Any, other: Any) -> Symbol:
+    return _elementwise("where", mask, one, other)
+
+
 def _binary(operation: str) -> Callable[..., Symbol]:
     return lambda one, other: _elementwise(operation, one, other)
 
@@ -220,17 +283,32 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     torch.sum: _sum,
     torch.mean: _mean,
     torch.square: lambda one: one * one,
-    torch.where: lambda mask, one, other: _elementwise("where", mask, one, other),
+    torch.pow: lambda one, power: one**power,
+    torch.where: _where,
+    torch.clamp: _clamp,
+    torch.maximum: lambda one, other: _extreme(one, other, _where(one < other, other, one)),
+    torch.minimum: lambda one, other: _extreme(one, other, _where(one < other, one, other)),
+    torch.lerp: lambda one, other, weight: one + weight * (other - one),
+    torch.sign: lambda one: _elementwise("sub", one > 0, one < 0),
+    torch.reciprocal: lambda one: 1.0 / one,
+    torch.clone: lambda one: one,
+    functional.silu: lambda one, **_: one * _elementwise("sigmoid", one),
+    functional.leaky_relu: lambda one, negative_slope=0.01, **_: _where(one > 0, one, negative_slope * one),
     torch.rsub: lambda one, other: _elementwise("sub", other, one),
-    torch.gt: lambda one, other: _elementwise("lt", other, one),
-    torch.ge: lambda one, other: _elementwise("le", other, one),
+    torch.lt: lambda one, other: one < other,
+    torch.le: lambda one, other: one <= other,
+    torch.gt: lambda one, other: one > other,
+    torch.ge: lambda one, other: one >= other,
+    torch.eq: lambda one, other: one == other,
+    torch.ne: lambda one, other: one != other,
+    torch.logical_and: lambda one, other: one & other,
+    torch.logical_or: lambda one, other: one | other,
+    torch.logical_not: lambda one: ~one,
     functional.relu: _unary("relu"),
     functional.sigmoid: _unary("sigmoid"),
     functional.tanh: _unary("tanh"),
-    **{
-        getattr(torch, name): _binary(name)
-        for name in ("add", "sub", "mul", "div", "remainder", "lt", "le", "eq")
-    },
+    torch.add: lambda one, other: one + other,
+    **{getattr(torch, name): _binary(name) for name in ("sub", "mul", "div", "remainder")},
     **{
         getattr(torch, name): _unary(name)
         for name in ("neg", "sigmoid", "tanh", "relu", "exp", "sqrt", "floor", "abs")
@@ -274,7 +352,12 @@ def trace(cell: Cell, projected: int) -> Step:
         for place, width in enumerate(cell.state_sizes)
     )
     inputs = _row(graph, graph.node("projected", width=projected))
-    output, new = cell.step(inputs, state, SimpleNamespace(**weights))  # type: ignore[arg-type]
+    try:
+        output, new = cell.step(inputs, state, SimpleNamespace(**weights))  # type: ignore[arg-type]
+    except CannotTrace:
+        raise
+    except Exception as error:  # an operator or a keyword of tensors; a mistake shows on the reference engine
+        raise CannotTrace(f"symbols cannot do what it does ({error})") from error
     widths = (None, *cell.state_sizes)  # what the output's must be `read_out` alone knows
     for part, width in zip((output, *new), widths, strict=True):
         if not isinstance(part, Symbol) or width not in (None, part.shape[-1]):

@@ -13,7 +13,7 @@ from torch.nn import functional
 from cells.cell import Cell, State
 from cells.engines.fast.compiler import CompilerError
 from cells.engines.fast.kernel import Kernel
-from cells.engines.fast.trace import CannotTrace
+from cells.engines.fast.symbols import CannotTrace
 from cells.packing import Packing
 
 logger = logging.getLogger(__name__)

@@ -32,12 +32,12 @@ class Cell(nn.Module):
                 hidden = torch.tanh(projected + heard + weights.bias)
                 return hidden, (hidden,)
 
-    The fast engine reads the step by calling it with symbols. It knows arithmetic, comparisons and
-    logic, `torch.where`, `maximum`, `clamp`, `sigmoid`, `tanh`, `relu`, `silu`, `exp`, `sqrt`, `floor`, `remainder`
-    and their like, `chunk`, `split`, `cat` and ranges (`gates[..., :size]`), `linear` with weights that the step is
-    given, `softmax`, `layer_norm`, and `sum` and `mean` over the last dimension. A step that needs more runs on the
-    reference engine. Numbers that the step takes from attributes are compiled in; one
-    that changes often is better a buffer, since the step is compiled anew for each of its values.
+    The fast engine reads the step by calling it with symbols. It knows arithmetic, comparisons and logic,
+    `torch.where`, `maximum`, `clamp`, `sigmoid`, `tanh`, `relu`, `silu`, `exp`, `sqrt`, `floor`, `remainder` and
+    their like, `chunk`, `split`, `cat` and ranges (`gates[..., :size]`), `linear` with weights that the step is given,
+    `softmax`, `layer_norm`, and `sum` and `mean` over the last dimension. A step that needs more runs on the reference
+    engine. Numbers that the step takes from attributes are compiled in: one that changes often is better a buffer,
+    since the step is compiled anew for each of its values.
     """
 
     forget_gate: int | None = None  # which gate of `bias` starts at 1, if any

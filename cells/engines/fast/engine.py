@@ -163,9 +163,10 @@ class _OverTime(torch.autograd.Function):
         }
         results = _forward(run, projected, list(rest[:count]), list(rest[count:]), keep)
         ctx.run = run
-        kept = [results[0] if node is kernel.step.output else projected for node in kernel.kept]
-        for (_, place), rows in keep.items():
-            kept[place] = rows
+        kept = [
+            keep.get(("kept", place), results[0] if node is kernel.step.output else projected)
+            for place, node in enumerate(kernel.kept)
+        ]
         ctx.save_for_backward(*rest[count:], *kept)
         return tuple(results)
 

@@ -143,10 +143,8 @@ def _propagate(back: _Backward, node: Node, d: Node) -> None:
         case "sqrt":
             back.add(one, make("div", make("mul", number(0.5), d), node))
         case "abs":
-            sign = make(
-                "sub", make("lt", number(0), one), make("lt", one, number(0))
-            )  # 0 at 0, as torch has it
-            back.add(one, make("mul", d, sign))
+            above, below = make("lt", number(0), one), make("lt", one, number(0))  # neither at 0, as in torch
+            back.add(one, make("mul", d, make("sub", above, below)))
         case "remainder":
             back.add(one, d)
             times = make("floor", make("div", one, rest[0]))

@@ -61,6 +61,7 @@ MONEY = re.compile(
     rf" ?(?P<after>{CURRENCY})?",
     re.ASCII,
 )
+A_HUNDRED = r"a (?=1\d\d)"  # and a thousand and five: the article of figures that were such words
 SCALES = {"k": 1000, "million": 1_000_000, "1000000": 1_000_000}
 
 
@@ -114,7 +115,7 @@ def _words(label: str) -> list[str]:
 
 def read_number(text: str) -> str | None:
     """A number that stands alone, or before "star": "1,300" → "1300", "a dozen" → "12"."""
-    text = "12" if text in ("a dozen", "dozen") else re.sub("^a (?=10+$)|[- ]stars?$", "", text)
+    text = "12" if text in ("a dozen", "dozen") else re.sub(rf"^{A_HUNDRED}|[- ]stars?$", "", text)
     text = re.sub("^minus ", "-", text)
     if re.fullmatch(rf"-?{NUMBER}", text, re.ASCII) and not re.match(r"-?0\d", text):
         return text.replace(",", "")
@@ -129,7 +130,7 @@ def read_digits(text: str) -> str | None:
 
 def read_money(text: str) -> str | None:
     """An amount with its currency: "€1,300" → "EUR 1300"."""
-    found = MONEY.fullmatch(re.sub("^a (?=10+ )", "", text))
+    found = MONEY.fullmatch(re.sub(f"^{A_HUNDRED}", "", text))
     codes = {CODES[name] for name in found.group("before", "after") if name} if found else set()
     if found is None or len(codes) != 1:
         return None

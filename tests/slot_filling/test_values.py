@@ -110,6 +110,7 @@ NUMBERS = {
     "a dozen": "12",
     "zero": "0",
     "a hundred": "100",
+    "a hundred and five": "105",
     "two and a half": None,
     "minus four": "-4",
     "four seats": None,
@@ -117,6 +118,7 @@ NUMBERS = {
 }
 MONEY = {
     "two hundred fifty dollars": "USD 250",
+    "a thousand two hundred dollars": "USD 1200",
     "$250": "USD 250",
     "$ 1,300": "USD 1300",
     "€1,300": "EUR 1300",

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from cells.engines.fast.graph import COSTLY, MEMORY, NUMBERS, REDUCTIONS, Graph, Node, in_order, starts_of
 from cells.engines.fast.trace import Step
 
+KEPT = (MEMORY | COSTLY | REDUCTIONS | {"slice"}) - {"remainder"}
+"""What back-propagation does not compute again. A division costs less than a row's value to store and to load."""
+
 
 @dataclass
 class StepGradient:
@@ -189,26 +192,28 @@ def kept(step: Step, gradient: StepGradient) -> list[Node]:
         if id(node) not in forward:
             for argument in node.arguments:
                 visit(argument)
-        elif node.operation in MEMORY | COSTLY | REDUCTIONS | {"slice"}:
+        elif node.operation in KEPT:
             needed[id(node)] = node
         else:
             cheap.append(node)
 
     for root in roots:
         visit(root)
-    # A cheap value is computed again if all it is made of is there anyway; else it is kept itself.
+    # A cheap value is computed again if what it is made of is there anyway, or is less to keep than it is itself.
     for node in sorted(cheap, key=lambda each: len(in_order([each]))):
-        if not _computable(node, needed):
-            needed[id(node)] = node
+        missing = _missing(node, needed)
+        narrower = sum(each.width for each in missing.values()) < node.width
+        needed |= missing if narrower else {id(node): node}
     return list(needed.values())
 
 
-def _computable(node: Node, needed: dict[int, Node]) -> bool:
+def _missing(node: Node, needed: dict[int, Node]) -> dict[int, Node]:
+    """What would have to be kept besides to compute a value again, by id."""
     if id(node) in needed or _given(node):
-        return True
-    if node.operation in MEMORY | COSTLY | REDUCTIONS | {"slice"}:
-        return False
-    return all(_computable(argument, needed) for argument in node.arguments)
+        return {}
+    if node.operation in KEPT:
+        return {id(node): node}
+    return {key: each for argument in node.arguments for key, each in _missing(argument, needed).items()}
 
 
 def _given(node: Node) -> bool:

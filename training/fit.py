@@ -22,6 +22,7 @@ from training.checkpoint import write_atomic, write_bytes, write_text
 from training.clipping import ClippingRecord, clip_gradients
 from training.config import TrainingConfig
 from training.epoch_progress import TrainingProgress
+from training.interrupts import Interrupts
 from training.machine import keep_memory, set_threads
 
 MONITOR = "dev_error"
@@ -170,7 +171,7 @@ def fit(
     set_threads(config.threads)
     keep_memory()
     last = run / "checkpoints" / "last.ckpt"
-    history = History(run / "history.json", config.seed)
+    history, interrupts = History(run / "history.json", config.seed), Interrupts()
     trainer = pl.Trainer(
         max_epochs=config.max_epochs,
         accelerator=config.accelerator,
@@ -184,6 +185,7 @@ def fit(
             history,
             EarlyStopping(MONITOR, patience=config.patience, check_finite=False),
             TrainingProgress(quiet),
+            interrupts,
             # One file, written anew every epoch: Lightning's own `save_last` waits for another one to be saved.
             ModelCheckpoint(
                 last.parent,
@@ -204,7 +206,8 @@ def fit(
     )
     task.train()  # Lightning keeps a module's mode, and one that was loaded for use has its dropout off
     try:
-        trainer.fit(task, train, dev, ckpt_path=last if last.exists() else None, weights_only=True)
+        with interrupts.held_back():
+            trainer.fit(task, train, dev, ckpt_path=last if last.exists() else None, weights_only=True)
     except SystemExit as stop:  # Lightning's answer to an interrupt; the command line has better words
         if trainer.interrupted:
             raise KeyboardInterrupt from stop

@@ -20,19 +20,19 @@ class Interrupts(pl.Callback):
 
     @contextmanager
     def held_back(self) -> Iterator[None]:
-        """While this lasts, an interrupt is one of this callback's. In a thread other than the main one, nothing."""
-        if threading.current_thread() is not threading.main_thread():
+        """While this lasts, an interrupt is one of this callback's, where there can be any.
+
+        A thread other than the main one gets none, nor does what a shell started in its background.
+        """
+        before = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is not threading.main_thread() or before is signal.SIG_IGN:
             yield
             return
-        before = signal.getsignal(signal.SIGINT)
 
         def ask(*_: Any) -> None:
             self.asked = True
             signal.signal(signal.SIGINT, before)
 
-        if before is signal.SIG_IGN:  # started in a shell's background
-            yield
-            return
         signal.signal(signal.SIGINT, ask)
         try:
             yield

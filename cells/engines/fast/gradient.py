@@ -209,11 +209,18 @@ def kept(step: Step, gradient: StepGradient) -> list[Node]:
 
 def _missing(node: Node, needed: dict[int, Node]) -> dict[int, Node]:
     """What would have to be kept besides to compute a value again, by id."""
-    if id(node) in needed or _given(node):
-        return {}
-    if node.operation in KEPT:
-        return {id(node): node}
-    return {key: each for argument in node.arguments for key, each in _missing(argument, needed).items()}
+    missing: dict[int, Node] = {}
+    pending, seen = [node], set(needed)
+    while pending:
+        each = pending.pop()
+        if id(each) in seen or _given(each):
+            continue
+        seen.add(id(each))
+        if each.operation in KEPT:
+            missing[id(each)] = each
+        else:
+            pending.extend(each.arguments)
+    return missing
 
 
 def _given(node: Node) -> bool:

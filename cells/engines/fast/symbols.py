@@ -1,5 +1,6 @@
 """Symbols that take the place of tensors in a cell's step, and torch's functions on them."""
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -280,7 +281,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     torch.sum: _sum,
     torch.mean: _mean,
     torch.square: lambda one: one * one,
-    torch.pow: lambda one, power: one**power,
+    torch.pow: operator.pow,
     torch.where: _where,
     torch.clamp: _clamp,
     torch.maximum: lambda one, other: _extreme(one, other, _where(one < other, other, one)),
@@ -292,19 +293,19 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     functional.silu: lambda one, **_: one * _elementwise("sigmoid", one),
     functional.leaky_relu: lambda one, negative_slope=0.01, **_: _where(one > 0, one, negative_slope * one),
     torch.rsub: lambda one, other: _elementwise("sub", other, one),
-    torch.lt: lambda one, other: one < other,
-    torch.le: lambda one, other: one <= other,
-    torch.gt: lambda one, other: one > other,
-    torch.ge: lambda one, other: one >= other,
-    torch.eq: lambda one, other: one == other,
-    torch.ne: lambda one, other: one != other,
-    torch.logical_and: lambda one, other: one & other,
-    torch.logical_or: lambda one, other: one | other,
-    torch.logical_not: lambda one: ~one,
+    torch.lt: operator.lt,
+    torch.le: operator.le,
+    torch.gt: operator.gt,
+    torch.ge: operator.ge,
+    torch.eq: operator.eq,
+    torch.ne: operator.ne,
+    torch.logical_and: operator.and_,
+    torch.logical_or: operator.or_,
+    torch.logical_not: operator.invert,
     functional.relu: _unary("relu"),
     functional.sigmoid: _unary("sigmoid"),
     functional.tanh: _unary("tanh"),
-    torch.add: lambda one, other: one + other,
+    torch.add: operator.add,
     **{getattr(torch, name): _binary(name) for name in ("sub", "mul", "div", "remainder")},
     **{
         getattr(torch, name): _unary(name)

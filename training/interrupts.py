@@ -23,6 +23,9 @@ class Interrupts(pl.Callback):
         """While this lasts, an interrupt is one of this callback's, where there can be any.
 
         A thread other than the main one gets none, nor does what a shell started in its background.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed after the last batch.
         """
         before = signal.getsignal(signal.SIGINT)
         if threading.current_thread() is not threading.main_thread() or before is signal.SIG_IGN:
@@ -38,6 +41,7 @@ class Interrupts(pl.Callback):
             yield
         finally:
             signal.signal(signal.SIGINT, before)
+        self.on_train_batch_end()
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Raise what was held back.

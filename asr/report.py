@@ -82,7 +82,7 @@ def write_report(
     history = read_history(run)
     sections = [_error_rates(evaluations), *_advice(history, metrics)]
     errors = {"dev_wer": "words", "dev_cer": "characters"}
-    sections.append(learning_curves(history, errors, transcriber.config.training.clip_norm))
+    sections.append(learning_curves(history, errors, transcriber.config.training))
     if evaluations:
         split = (
             "test" if "test" in evaluations else "dev" if "dev" in evaluations else next(iter(evaluations))

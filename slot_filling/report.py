@@ -60,7 +60,7 @@ def write_report(
     history, errors = _with_errors(read_history(run))
     sections = [
         _figures(measured, tagger.vocabulary),
-        learning_curves(history, errors, tagger.config.training.clip_norm),
+        learning_curves(history, errors, tagger.config.training),
     ]
     if measured:
         part = "test" if "test" in measured else next(iter(measured))

@@ -25,9 +25,6 @@ from training.epoch_progress import TrainingProgress
 from training.interrupts import Interrupts
 from training.machine import keep_memory, set_threads
 
-MONITOR = "dev_error"
-"""The name under which a task logs the figure that chooses the best model, lower being better."""
-
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Checkpoints that are whole or not there, and that hold nothing but tensors and plain values."""
@@ -49,15 +46,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class SaveBest(pl.Callback):
-    """Calls `save` whenever the dev error is lower than ever before, or as low with a lower dev loss."""
+    """Calls `save` whenever the first of two logged figures is lower than ever, or as low with a lower second one."""
 
-    def __init__(self, save: Callable[[], None]) -> None:
-        self.save = save
+    def __init__(self, save: Callable[[], None], chosen_by: tuple[str, str]) -> None:
+        self.save, self.chosen_by = save, chosen_by
         self.best = [math.inf, math.inf]
         self.best_epoch = -1
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        figures = [float(trainer.callback_metrics.get(name, 0.0)) for name in (MONITOR, "dev_loss")]
+        figures = [float(trainer.callback_metrics.get(name, 0.0)) for name in self.chosen_by]
         if figures < self.best:
             self.best, self.best_epoch = figures, trainer.current_epoch
             if trainer.is_global_zero:
@@ -154,13 +151,13 @@ def fit(
     """Train a task, going on from the run's last checkpoint if there is one.
 
     Args:
-        task: logs `train_loss` each epoch and `dev_error` each validation.
+        task: logs `train_loss` each epoch, `dev_error` and `dev_loss` each validation.
         train: batches; its batch sampler has `set_epoch`.
         dev: batches of the dev split.
         run: the run directory; gets `checkpoints/last.ckpt`, `history.json` and TensorBoard's events.
         config: how to train.
-        save_best: writes the model as it stands; called when the dev error is the lowest so far (of equal ones,
-            when the dev loss is).
+        save_best: writes the model as it stands; called when the figure that `config.best_by` names is the lowest
+            so far (of equal ones, when the other is).
         not_finite: called when a step is skipped since its gradient is not finite; see `GradientClipping`.
         quiet: show no progress.
 
@@ -181,10 +178,10 @@ def fit(
             GradientClipping(
                 config.clip_norm, config.clip_value, not_finite
             ),  # before those that show figures
-            SaveBest(save_best),
+            SaveBest(save_best, config.chosen_by),
             history,
-            EarlyStopping(MONITOR, patience=config.patience, check_finite=False),
-            TrainingProgress(quiet),
+            EarlyStopping(config.chosen_by[0], patience=config.patience, check_finite=False),
+            TrainingProgress(config.chosen_by[0], quiet),
             interrupts,
             # One file, written anew every epoch: Lightning's own `save_last` waits for another one to be saved.
             ModelCheckpoint(

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from training.config import TrainingConfig
 from training.plot import Curve, line_chart
 from training.report import Block, Cell, Details, Grid, Notice, Paragraph, Picture, Section, Table
 
@@ -21,10 +22,11 @@ def read_history(run: Path) -> list[dict[str, float]]:
     return [epoch for epoch in history if isinstance(epoch, dict)] if isinstance(history, list) else []
 
 
-def best_epoch(history: list[dict[str, float]]) -> int | None:
-    """The place in `history` of the epoch that was kept: of those of lowest dev error that of lowest dev loss."""
-    figures = [(epoch.get("dev_error", math.nan), epoch.get("dev_loss", 0.0)) for epoch in history]
-    known = [each for each in figures if math.isfinite(each[0])]
+def best_epoch(history: list[dict[str, float]], training: TrainingConfig) -> int | None:
+    """The place in `history` of the epoch that was kept, by `training.chosen_by`."""
+    first, second = training.chosen_by
+    figures = [(epoch.get(first, math.nan), epoch.get(second, 0.0)) for epoch in history]
+    known = [each for each in figures if all(map(math.isfinite, each))]
     return figures.index(min(known)) if known else None
 
 
@@ -33,27 +35,30 @@ CLIPPED = {"clipped_by_norm": "steps, by norm", "clipped_by_value": "values, by 
 
 
 def learning_curves(
-    history: list[dict[str, float]], errors: Mapping[str, str], clip_norm: float | None = None
+    history: list[dict[str, float]], errors: Mapping[str, str], training: TrainingConfig
 ) -> Section:
     """Losses, dev errors, learning rate and gradients over epochs, the chosen epoch marked.
 
     Args:
         history: as `read_history` gives it.
         errors: which figures are dev errors (shares), with the label of each, such as `{"dev_wer": "words"}`.
-        clip_norm: the norm to which gradients were clipped, if they were; drawn beside their norms.
+        training: how it was trained: by what the kept epoch was chosen, and to which norm gradients were clipped,
+            which is drawn beside their norms.
     """
     title = "Learning curves"
     if not history:
         return Section(title, [Paragraph("The run has no history of its epochs (history.json).")])
-    best = best_epoch(history)
+    best, clip_norm = best_epoch(history, training), training.clip_norm
     blocks: list[Block] = []
     if best is not None:
         chosen = history[best]
-        kept = ", ".join(f"{label} {chosen[name]:.2%}" for name, label in errors.items() if name in chosen)
+        kept = [f"loss {chosen['dev_loss']:.3f}"] if training.best_by == "loss" else []
+        kept += [f"{label} {chosen[name]:.2%}" for name, label in errors.items() if name in chosen]
+        figures = f" ({', '.join(kept)})" if kept else ""
         blocks.append(
             Paragraph(
-                f"The model of epoch {_number(chosen, best)} was kept, which has the lowest dev error "
-                f"({kept or chosen['dev_error']}), of {len(history)} trained. A dashed line marks it."
+                f"The model of epoch {_number(chosen, best)} was kept, which has the lowest dev "
+                f"{training.best_by}{figures}, of {len(history)} trained. A dashed line marks it."
             )
         )
     charts = [

@@ -186,7 +186,7 @@ def test_a_scaled_loss_is_clipped_by_its_true_gradient() -> None:
 
 def test_the_report_shows_norms_limit_share_and_skipped_steps(tmp_path: Path) -> None:
     train(tmp_path, 9.0, 0.5, math.nan, epochs=2, clip_norm=1.0)
-    section = learning_curves(read_history(tmp_path), {}, clip_norm=1.0)
+    section = learning_curves(read_history(tmp_path), {}, TrainingConfig(clip_norm=1.0))
     reader = check_self_contained(Page("t", sections=[section]).render())
     pictures = " ".join(tag.get("aria-label") or "" for tag in reader.all("div"))
     assert "Clipped to: 1 at first" in pictures and "Largest: 9 at first" in pictures
@@ -197,7 +197,7 @@ def test_the_report_shows_norms_limit_share_and_skipped_steps(tmp_path: Path) ->
 
 
 def test_a_history_without_gradients_has_no_chart_of_the_limit() -> None:
-    section = learning_curves([{"train_loss": 1.0}], {}, clip_norm=5.0)
+    section = learning_curves([{"train_loss": 1.0}], {}, TrainingConfig(clip_norm=5.0))
     assert "Gradient norm" not in Page("t", sections=[section]).render()
 
 
@@ -208,7 +208,7 @@ def test_the_epochs_line_says_what_was_clipped_and_skipped(capsys: pytest.Captur
 
     def line(**figures: float) -> str:
         Trainer.callback_metrics = {**Trainer.callback_metrics, **figures}
-        TrainingProgress().on_train_epoch_end(Trainer(), None)
+        TrainingProgress("dev_error").on_train_epoch_end(Trainer(), None)
         return capsys.readouterr().err
 
     assert "clipped" not in line() and "skipped" not in line(skipped_steps=0.0)

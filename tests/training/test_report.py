@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.pages import check_self_contained
+from training.config import TrainingConfig
 from training.learning_curves import TABLE_EPOCHS, best_epoch, learning_curves, read_history
 from training.plot import SERIES, Curve, draw_svg, line_chart
 from training.report import (
@@ -134,22 +135,27 @@ def history(count: int) -> list[dict[str, float]]:
 
 
 def test_learning_curves_name_the_kept_epoch_and_hold_every_figure() -> None:
-    section = learning_curves(history(10), {"dev_wer": "words", "dev_cer": "characters"})
+    section = learning_curves(history(10), {"dev_wer": "words", "dev_cer": "characters"}, TrainingConfig())
     reader = check_self_contained(Page("t", sections=[section]).render())
     text = " ".join(reader.text)
     assert "epoch 7 was kept" in text and "words 14.29%" in text and "7 (kept)" in text
     assert "characters" not in text  # no such figure in this history
     assert len(reader.all("svg")) == 2 and len(reader.all("tr")) == 11
+    section = learning_curves(history(10), {"dev_wer": "words"}, TrainingConfig(best_by="loss"))
+    text = " ".join(check_self_contained(Page("t", sections=[section]).render()).text)
+    assert "epoch 10 was kept, which has the lowest dev loss (loss 0.400, words 33.33%)" in text
     assert any("14.3% at its lowest" in (tag.get("aria-label") or "") for tag in reader.all("div"))
 
 
 def test_of_equal_epochs_the_lower_loss_or_the_first_is_the_best_and_unknown_errors_are_none() -> None:
     errors = [math.nan, 0.5, 0.2, 0.3, 0.2, math.inf]
-    assert best_epoch([{"dev_error": error} for error in errors]) == 2
+    by_error, by_loss = TrainingConfig(), TrainingConfig(best_by="loss")
+    assert best_epoch([{"dev_error": error} for error in errors], by_error) == 2
     losses = [0.1, 0.1, 3.0, 0.1, 2.0, 0.1]
     both = [{"dev_error": error, "dev_loss": loss} for error, loss in zip(errors, losses, strict=True)]
-    assert best_epoch(both) == 4
-    assert best_epoch([{"dev_error": math.nan}, {}]) is None
+    assert best_epoch(both, by_error) == 4
+    assert best_epoch(both, by_loss) == 3
+    assert best_epoch([{"dev_error": math.nan}, {}], by_error) is None
 
 
 def test_a_history_with_gaps_or_of_one_epoch_is_drawn() -> None:
@@ -158,11 +164,13 @@ def test_a_history_with_gaps_or_of_one_epoch_is_drawn() -> None:
     gaps[2]["train_loss"] = math.inf
     del gaps[3]["train_loss"]
     for epochs in (gaps, history(1), [{"train_loss": math.nan}]):
-        check_self_contained(Page("t", sections=[learning_curves(epochs, {"dev_wer": "words"})]).render())
+        check_self_contained(
+            Page("t", sections=[learning_curves(epochs, {"dev_wer": "words"}, TrainingConfig())]).render()
+        )
 
 
 def test_the_table_of_a_long_training_is_cut_and_says_so() -> None:
-    page = Page("t", sections=[learning_curves(history(TABLE_EPOCHS + 50), {})]).render()
+    page = Page("t", sections=[learning_curves(history(TABLE_EPOCHS + 50), {}, TrainingConfig())]).render()
     assert f"the last {TABLE_EPOCHS} of {TABLE_EPOCHS + 50}" in page
     assert page.count("<tr>") == TABLE_EPOCHS + 1
 
@@ -172,7 +180,7 @@ def test_a_run_without_history_says_so(tmp_path: Path, content: str | None) -> N
     if content is not None:
         (tmp_path / "history.json").write_text(content)
     assert read_history(tmp_path) == []
-    assert "no history" in Page("t", sections=[learning_curves([], {})]).render()
+    assert "no history" in Page("t", sections=[learning_curves([], {}, TrainingConfig())]).render()
 
 
 def test_a_history_is_read_as_training_wrote_it(tmp_path: Path) -> None:

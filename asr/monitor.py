@@ -34,6 +34,19 @@ class Monitor:
         for error in errors:
             self._say(error, f"left out: {error}")
 
+    def audio_read(self, **utterances: int) -> None:
+        """Look at how many utterances of each split could be read in an epoch.
+
+        Raises:
+            TrainingError: none of a split.
+        """
+        for split, count in utterances.items():
+            if not count:
+                raise TrainingError(
+                    f"the audio of no utterance of {split} can be read, for the reasons above: is it still where it "
+                    "was? `sluice manifest check` looks at all of it."
+                )
+
     def gradient_not_finite(self) -> None:
         """A step was skipped since its gradient held NaN or infinity.
 

@@ -54,6 +54,7 @@ class CTCTask(Task[AcousticModel]):
         self.config, self.tokens, self.dev_texts = config, tokens, dev_texts
         self.monitor = Monitor()
         self._heard: dict[int, str] = {}
+        self._trained = 0
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return batch.to(device)
@@ -67,6 +68,7 @@ class CTCTask(Task[AcousticModel]):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         self.monitor.unreadable(batch.errors)
+        self._trained += len(batch.items)
         if not batch.items:  # every file of the batch was unreadable; distributed ranks still need a loss
             return sum((p.sum() * 0 for p in self.model.parameters()), torch.zeros((), device=self.device))
         log_probs, lengths = self.model(batch.features, batch.lengths)
@@ -78,6 +80,7 @@ class CTCTask(Task[AcousticModel]):
         return loss + self.config.augment.consistency * divergence
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self.monitor.unreadable(batch.errors)
         if not batch.items:
             return
         log_probs, lengths = self.evaluated(batch.features, batch.lengths)
@@ -89,6 +92,11 @@ class CTCTask(Task[AcousticModel]):
             self._heard[item] = " ".join(self.tokens.decode(hypothesis.tokens).split())
 
     def on_validation_epoch_end(self) -> None:
+        """Log the errors of dev.
+
+        Raises:
+            TrainingError: no audio of dev, or of training, could be read.
+        """
         items = sorted(self._heard)
         references, hypotheses = [self.dev_texts[i] for i in items], [self._heard[i] for i in items]
         words, characters = word_errors(references, hypotheses), character_errors(references, hypotheses)
@@ -100,12 +108,15 @@ class CTCTask(Task[AcousticModel]):
                 characters.total,
                 sum(map(bool, hypotheses)),
                 len(items),
+                self._trained,
             ],
             dtype=torch.float32,
             device=self.device,
         )
         counts = self.trainer.strategy.reduce(counts, reduce_op="sum")
         self._heard.clear()
+        self._trained = 0
+        self.monitor.audio_read(train=int(counts[6]), dev=int(counts[5]))
         rates = {"dev_wer": counts[0] / counts[1].clamp(min=1), "dev_cer": counts[2] / counts[3].clamp(min=1)}
         self.log_dict({**rates, "dev_error": rates[f"dev_{self.config.select_by}"]})
         self.log("dev_answered", counts[4] / counts[5].clamp(min=1))

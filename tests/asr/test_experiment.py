@@ -11,7 +11,7 @@ import torch
 
 from asr.config import RecognizerConfig
 from asr.ctc import required_steps
-from asr.experiment import WORDS_FILE, find_words, prepare
+from asr.experiment import WORDS_FILE, find_words, fit_experiment, prepare
 from asr.tokens import Tokens
 from asr.transcriber import Transcriber
 from asr.word_exchange import load_words
@@ -65,6 +65,17 @@ def test_characters_that_only_dev_has_are_told(tmp_path: Path, caplog) -> None:
     examples = experiment.loader("dev", train=False).dataset
     for item, text in enumerate(experiment.rows["dev"]["text"]):
         assert len(examples[(0, item)].tokens) == len(text) - text.count("好")
+
+
+@pytest.mark.parametrize("split", ["train", "dev"])
+def test_a_split_whose_audio_is_gone_ends_training_with_its_name(tmp_path: Path, split: str, caplog) -> None:
+    train, dev = write_corpus(tmp_path / "train", 10), write_corpus(tmp_path / "dev", 3)
+    experiment = prepare(config(train, f"corpus.dev={dev}"), tmp_path / "run", tmp_path / "cache")
+    (tmp_path / split).rename(tmp_path / "elsewhere")
+    with caplog.at_level(logging.WARNING), pytest.raises(UserError, match=f"no utterance of {split} can be read"):
+        fit_experiment(experiment, quiet=True)
+    assert any(record.getMessage().startswith("left out: ") for record in caplog.records)
+    assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
 def test_a_missing_corpus_folder_is_named(tmp_path: Path) -> None:

@@ -19,21 +19,22 @@ import numpy as np
 
 from asr.confidence import word_confidences
 from asr.decoding import Hypothesis
-from asr.long_form.pauses import FRAME_SECONDS, mark_speech
+from asr.long_form.pauses import frame_samples, mark_speech
 from asr.tokens import Tokens
 from asr.transcript import Word
 
 CLOSE_SECONDS = 0.1
 """Words with at most so much between their letters follow each other without a pause."""
 
-SHORTEST_SILENCE_FRAMES = 3  # hundredths of a second
+SHORTEST_SILENCE_FRAMES = 3  # of a hundredth of a second, about
 
 
 class Silences:
     """Where a recording holds no speech."""
 
-    def __init__(self, speech: np.ndarray) -> None:
-        """Of marks, whether each hundredth of a second may be speech: bool `[frames]`."""
+    def __init__(self, speech: np.ndarray, sample_rate: int) -> None:
+        """Of marks, whether each frame of `frame_samples(sample_rate)` may be speech: bool `[frames]`."""
+        self._frame_seconds = frame_samples(sample_rate) / sample_rate
         edges = np.flatnonzero(np.diff(speech, prepend=True, append=True)).tolist()
         self._begins, self._stops = edges[::2], edges[1::2]  # frames; lists, which are faster to look into
 
@@ -41,18 +42,19 @@ class Silences:
     def of(cls, samples: np.ndarray, sample_rate: int) -> "Silences":
         """Of `[samples]`."""
         marks = [marks for _, marks in mark_speech([samples], sample_rate)]
-        return cls(np.concatenate(marks) if marks else np.zeros(0, bool))
+        return cls(np.concatenate(marks) if marks else np.zeros(0, bool), sample_rate)
 
     def longest(self, start: float, end: float) -> tuple[float, float] | None:
         """Start and end in seconds of the longest one, where there is any, from `start` to `end`; of several as long
         the first.
         """
-        first, last = max(0, round(start / FRAME_SECONDS)), round(end / FRAME_SECONDS)
+        frame = self._frame_seconds
+        first, last = max(0, round(start / frame)), round(end / frame)
         length, found = SHORTEST_SILENCE_FRAMES - 1, None
         for item in range(bisect_right(self._stops, first), bisect_left(self._begins, last)):
             begin, stop = max(self._begins[item], first), min(self._stops[item], last)
             if stop - begin > length:
-                length, found = stop - begin, (begin * FRAME_SECONDS, stop * FRAME_SECONDS)
+                length, found = stop - begin, (begin * frame, stop * frame)
         return found
 
 

@@ -130,7 +130,12 @@ def _pieces(
     )
     while group := list(islice(stretches, DECODED_TOGETHER)):
         emissions = [
-            Emission(each.log_probs, (each.end - each.start) / rate, recording.name, Silences(each.speech))
+            Emission(
+                each.log_probs,
+                (each.end - each.start) / rate,
+                recording.name,
+                Silences(each.speech, rate),
+            )
             for each in group
         ]
         transcripts = transcriber.decode(emissions, decoder, alternatives=alternatives)

@@ -28,7 +28,7 @@ def times(
 ) -> list[tuple[float, float]]:
     """Times of the words of a text whose characters are emitted at `steps`, one step each."""
     groups = TOKENS.words(TOKENS.encode(text))
-    silences = None if speech is None else Silences(speech)
+    silences = None if speech is None else Silences(speech, 16000)
     return word_times(groups, steps, [step + 1 for step in steps], STEP, seconds, silences)
 
 
@@ -99,19 +99,22 @@ def test_words_are_in_order_and_within_the_recording(data: st.DataObject) -> Non
 
 
 def test_longest_silence() -> None:
-    silences = Silences(marks(1, (0.1, 0.12), (0.3, 0.35), (0.9, 1)))
+    silences = Silences(marks(1, (0.1, 0.12), (0.3, 0.35), (0.9, 1)), 16000)
     assert silences.longest(0, 0.8) == (pytest.approx(0.3), pytest.approx(0.35))
     assert silences.longest(0, 2) == (pytest.approx(0.9), pytest.approx(1))
     assert silences.longest(0, 0.2) is None  # too short to be one
     assert silences.longest(0.5, 0.5) is None
 
 
-def test_silences_are_found_in_samples() -> None:
+@pytest.mark.parametrize(
+    "rate", [16000, 22050, 11025]
+)  # at the latter two a frame is no hundredth of a second
+def test_silences_are_found_in_samples(rate: int) -> None:
     generator = np.random.default_rng(0)
-    samples = generator.normal(0, 0.1, 16000).astype(np.float32)
-    samples[6400:9600] *= 0.001
-    found = Silences.of(samples, 16000).longest(0, 1)
-    assert found == (pytest.approx(0.4, abs=0.03), pytest.approx(0.6, abs=0.03))
+    samples = generator.normal(0, 0.1, 25 * rate).astype(np.float32)
+    samples[np.arange(len(samples)) % rate > 0.6 * rate] *= 0.001  # the rest of every second
+    found = Silences.of(samples, rate).longest(23.9, 24.9)
+    assert found == (pytest.approx(24.6, abs=0.03), pytest.approx(24.9, abs=0.03))
 
 
 def test_no_words() -> None:
@@ -125,7 +128,7 @@ def log_probs_of(path: list[int]) -> torch.Tensor:
 
 def test_a_text_is_laid_along_its_recording() -> None:
     log_probs = log_probs_of([0, 2, 2, 0, 3, 0, 1, 2, 0, 0])
-    found = align_text(log_probs, " ab\n a ", TOKENS, STEP, 0.4, Silences(marks(0.4)))
+    found = align_text(log_probs, " ab\n a ", TOKENS, STEP, 0.4, Silences(marks(0.4), 16000))
     assert [(token.text, token.start, token.end) for token in found.tokens] == [
         ("a", 0.02, 0.1),
         ("b", 0.14, 0.18),

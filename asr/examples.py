@@ -152,8 +152,7 @@ class Examples(Dataset[Example]):
     def _exchange(self) -> WordExchange:
         """Made when it is first needed: the words are found by the model under training."""
         assert self.words is not None
-        words, rate = load_words(self.words), self.config.features.sample_rate
-        found = [words.get(name, []) for name in self.rows["id"]]
+        found, rate = load_words(self.words), self.config.features.sample_rate
         share = self.config.augment.exchange_share
         return WordExchange(found, self.rows["speaker"], share, self._read_part, rate)
 

@@ -185,12 +185,14 @@ def find_words(experiment: Experiment, model: "AcousticModel", *, quiet: bool = 
         return
     config = experiment.config
     aligner = Transcriber(config, experiment.transcriber.tokens, deepcopy(model).cpu().eval())
-    rate, words = config.features.sample_rate, {}
+    rate, found = config.features.sample_rate, []
     for row in track(experiment.rows["train"], "finding words to exchange", quiet=quiet):
+        words = []
         with suppress(AudioError, AlignmentError):  # training names the one; the other keeps its words
             samples = read_row(row, rate)
-            words[row["id"]] = cut_words(aligner.align(samples, row["text"]).words, samples, rate)
-    save_words(file, words)
+            words = cut_words(aligner.align(samples, row["text"]).words, samples, rate)
+        found.append(words)
+    save_words(file, found)
 
 
 def _save_best(run: Path, task: "CTCTask") -> None:

@@ -62,8 +62,8 @@ def cut_words(words: Sequence[Word], samples: np.ndarray, sample_rate: int) -> l
         elif starts[number + 1] - ends[number] > 2 * margin:
             stop, following = ends[number] + margin, starts[number + 1] - margin
         else:
-            bounds = (starts[number], ends[number + 1])
-            middle = (ends[number] + starts[number + 1]) // 2
+            bounds = (max(starts[number], begin), ends[number + 1])
+            middle = max((ends[number] + starts[number + 1]) // 2, begin)
             stop = following = _quietest(energy, middle, bounds, sample_rate)
         pieces.append(SpokenWord(word.text, begin, stop))
         begin = following
@@ -81,15 +81,15 @@ def _quietest(energy: np.ndarray, middle: int, bounds: tuple[int, int], sample_r
     return int(places[decibels.argmin()])
 
 
-def save_words(file: Path, words: dict[str, list[SpokenWord]]) -> None:
-    """Write the words of utterances, by the utterances' ids."""
+def save_words(file: Path, words: Sequence[list[SpokenWord]]) -> None:
+    """Write the words of utterances in their order; ids need not tell utterances apart."""
     write_text(file, json.dumps(words, ensure_ascii=False) + "\n")
 
 
-def load_words(file: Path) -> dict[str, list[SpokenWord]]:
+def load_words(file: Path) -> list[list[SpokenWord]]:
     """What `save_words` wrote."""
     found = json.loads(file.read_text(encoding="utf-8"))
-    return {name: [SpokenWord(*word) for word in words] for name, words in found.items()}
+    return [[SpokenWord(*word) for word in words] for words in found]
 
 
 class WordExchange:

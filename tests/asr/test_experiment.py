@@ -72,7 +72,10 @@ def test_a_split_whose_audio_is_gone_ends_training_with_its_name(tmp_path: Path,
     train, dev = write_corpus(tmp_path / "train", 10), write_corpus(tmp_path / "dev", 3)
     experiment = prepare(config(train, f"corpus.dev={dev}"), tmp_path / "run", tmp_path / "cache")
     (tmp_path / split).rename(tmp_path / "elsewhere")
-    with caplog.at_level(logging.WARNING), pytest.raises(UserError, match=f"no utterance of {split} can be read"):
+    with (
+        caplog.at_level(logging.WARNING),
+        pytest.raises(UserError, match=f"no utterance of {split} can be read"),
+    ):
         fit_experiment(experiment, quiet=True)
     assert any(record.getMessage().startswith("left out: ") for record in caplog.records)
     assert not (tmp_path / "run" / "model.safetensors").exists()
@@ -155,9 +158,7 @@ def test_exchanged_words_bring_their_text_and_fit(tmp_path: Path) -> None:
     find_words(experiment, model, quiet=True)
     written = (tmp_path / "run" / WORDS_FILE).read_text()
     found = load_words(tmp_path / "run" / WORDS_FILE)
-    assert {name: [word.text for word in words] for name, words in found.items()} == {
-        row["id"]: row["text"].split() for row in rows
-    }
+    assert [[word.text for word in words] for words in found] == [row["text"].split() for row in rows]
     assert model.training  # as it was
     train = experiment.loader("train", train=True).dataset
     own = [train[(1, item)].tokens for item in range(len(rows))]
@@ -174,11 +175,24 @@ def test_exchanged_words_bring_their_text_and_fit(tmp_path: Path) -> None:
     heard = [train[(epoch, item)] for epoch in range(2, 12) for item in range(len(rows))]
     broken = {each.item for each in heard if each.error}
     assert broken == {0}  # those who would have had a word of it keep their own
-    (tmp_path / "run" / WORDS_FILE).write_text("{}")
+    (tmp_path / "run" / WORDS_FILE).write_text("[]")
     find_words(
         experiment, model, quiet=True
     )  # what is noted stays, so that a training that goes on has the same
-    assert (tmp_path / "run" / WORDS_FILE).read_text() == "{}" != written
+    assert (tmp_path / "run" / WORDS_FILE).read_text() == "[]" != written
+
+
+def test_utterances_of_one_name_have_words_of_their_own(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path / "train", 12)
+    add(manifest, "same.wav", "ab ba ab", say("ab ba ab"))
+    add(manifest, "same.flac", "b", say("b"))
+    changes = ("corpus.dev_speakers=[speaker-1]", "augment.exchange_probability=1")
+    experiment = prepare(config(manifest, *changes), tmp_path / "run", tmp_path / "cache")
+    rows = experiment.rows["train"]
+    assert rows["id"].count(rows[-1]["id"]) == 2
+    find_words(experiment, experiment.transcriber.model, quiet=True)
+    found = load_words(tmp_path / "run" / WORDS_FILE)
+    assert [[word.text for word in words] for words in found][-2:] == [["ab", "ba", "ab"], ["b"]]
 
 
 def test_an_unreadable_file_leaves_its_reason_in_the_batch(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Words that change places between a speaker's utterances, with their sound."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +106,24 @@ def test_short_words_are_cut_where_they_meet() -> None:
     assert cut_words([], np.ones(80, np.float32), RATE) == []
 
 
+def test_a_word_that_is_quiet_keeps_what_it_needs_of_both_cuts() -> None:
+    samples = np.full(800, 0.5, np.float32)
+    samples[415:425] = 0.001
+    words = said(("a", 0.1, 0.35), ("b", 0.35, 0.47), ("c", 0.47, 0.8))
+    pieces = cut_words(words, samples, RATE)
+    assert all(one.end == other.start for one, other in pairwise(pieces))
+    assert all(piece.end - piece.start >= 50 for piece in pieces)
+    generator = np.random.default_rng(0)
+    for _ in range(300):
+        samples = generator.normal(size=4000).astype(np.float32) * generator.random(4000) ** 4
+        edges = np.sort(generator.choice(np.arange(10, 100), 12, replace=False)) * 0.04
+        words = said(*(("w", start, end) for start, end in pairwise(edges)))
+        pieces = cut_words(words, samples, RATE)
+        assert min(piece.end - piece.start for piece in pieces) > 0
+        assert all(one.end <= other.start for one, other in pairwise(pieces))
+
+
 def test_words_are_read_as_they_were_written(tmp_path: Path) -> None:
-    words = {"a": [SpokenWord("好", 0, 5), SpokenWord("one", 5, 9)], "b": []}
+    words = [[SpokenWord("好", 0, 5), SpokenWord("one", 5, 9)], []]
     save_words(tmp_path / "words.json", words)
     assert load_words(tmp_path / "words.json") == words

@@ -8,6 +8,7 @@ matched lends a part of its boost, which is taken back when the match fails: wha
 import math
 from collections.abc import Mapping
 from typing import NamedTuple
+from unicodedata import normalize
 
 import numpy as np
 
@@ -25,12 +26,13 @@ class HotWords:
     """Phrases and what each adds to a score (natural log) whenever it is heard."""
 
     def __init__(self, boosts: Mapping[str, float]) -> None:
-        """Take over phrases; runs of spaces in them count as one.
+        """Take over phrases in Unicode's composed form (NFC); runs of spaces in them count as one.
 
         Raises:
             HotWordsError: a phrase is empty, or its boost is not a number between -100 and 100.
         """
-        self.boosts = {" ".join(phrase.split()): float(boost) for phrase, boost in boosts.items()}
+        composed = ((normalize("NFC", phrase), boost) for phrase, boost in boosts.items())
+        self.boosts = {" ".join(phrase.split()): float(boost) for phrase, boost in composed}
         if "" in self.boosts:
             raise HotWordsError("hot words: a phrase is empty")
         for phrase, boost in self.boosts.items():

@@ -4,11 +4,15 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import normalize
 
 import numpy as np
 
 from asr.decoding.alphabet import Alphabet, name_characters
+from training.checkpoint import write_text
 from training.errors import UserError
+
+COMMENTS = (";;;", "#")
 
 
 class LexiconError(UserError):
@@ -37,7 +41,7 @@ class Lexicon:
         """Read a word list, one a line, or the first column of a pronunciation dictionary.
 
         Alternative pronunciations, as in `READ(2)`, are the same word; lines that begin with `;;;` or `#` are
-        comments.
+        comments. A word that looks like the one or the other is written as `READ(2)(1)` or behind a space.
 
         Raises:
             LexiconError: the file cannot be read, is not UTF-8, or has no word.
@@ -51,9 +55,24 @@ class Lexicon:
                 f"{path}: the lexicon is not UTF-8 text (byte {error.start}); convert it, such as with iconv"
             ) from error
         return cls(
-            (_headword(line) for line in lines if line.split() and not line.startswith((";;;", "#"))),
+            (
+                _headword(normalize("NFC", line))
+                for line in lines
+                if line.split() and not line.startswith(COMMENTS)
+            ),
             str(path),
         )
+
+    def save(self, path: Path) -> None:
+        """Write the words so that `read` finds just them.
+
+        Raises:
+            CheckpointError: the file cannot be written.
+        """
+        lines = (
+            " " * word.startswith(COMMENTS) + word + "(1)" * (_headword(word) != word) for word in self.words
+        )
+        write_text(path, "\n".join(lines) + "\n")
 
     def check(self, alphabet: Alphabet) -> None:
         """Refuse words that the model cannot write.

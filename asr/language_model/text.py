@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from io import BufferedReader
 from pathlib import Path
 from typing import Literal, cast
+from unicodedata import normalize
 
 from asr.language_model.ngram import RESERVED, LanguageModelError, Unit
 
@@ -72,8 +73,8 @@ def divide(text: str, unit: Unit, case: Case = "keep", where: str = "") -> list[
     Raises:
         LanguageModelError: a word is one that language models keep for themselves; `where` opens the message.
     """
-    words = CASES[case](text).split()
-    for word in RESERVED:
+    words = normalize("NFC", CASES[case](text)).split()  # as transcripts are
+    for word in (*RESERVED, "<UNK>"):  # which ARPA files have for <unk>
         if word in words:
             raise LanguageModelError(
                 f"{where or repr(text)}: the text has {word!r}, a word that language models keep for themselves. "

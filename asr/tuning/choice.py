@@ -1,7 +1,7 @@
 """Which language model a run decodes with: each candidate is tuned on dev, and the best is kept with the run."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -84,17 +84,20 @@ def read_candidate(path: Path, lexicon: Path | None = None) -> Candidate:
     return Candidate(path.name, NGram.load(path), Lexicon.read(lexicon) if lexicon else None)
 
 
-def of_transcripts(texts: Sequence[str], lexicon: Path | None = None) -> list[Candidate]:
+def of_transcripts(
+    texts: Sequence[str], lexicon: Path | None = None, hot_words: Iterable[str] = ()
+) -> list[Candidate]:
     """What can be had from the training transcripts alone: n-grams of words and of characters.
 
-    The n-gram of words is tried with an open vocabulary, and with one closed to the words of training (or those of
-    `lexicon`).
+    The n-gram of words is tried with an open vocabulary, and with one closed to the words of training and of the
+    phrases `hot_words` (or those of `lexicon`).
     """
     words = train((divide(text, "word") for text in texts), WORD_ORDER, quiet=True)
     characters = train(
         (divide(text, "character") for text in texts), CHARACTER_ORDER, unit="character", quiet=True
     )
-    known = Lexicon.read(lexicon) if lexicon else Lexicon(sorted({w for text in texts for w in text.split()}))
+    spoken = {word for text in (*texts, *hot_words) for word in text.split()}
+    known = Lexicon.read(lexicon) if lexicon else Lexicon(sorted(spoken))
     return [
         Candidate(f"{WORD_ORDER}-gram of words", words),
         Candidate(f"{WORD_ORDER}-gram of words, lexicon", words, known),
@@ -112,13 +115,16 @@ def tune_run(
 ) -> Choice:
     """Try every candidate on a split; posteriors are computed once.
 
+    Hot words, thresholds and the score of unknown words stay as the run has them.
+
     Raises:
         UserError: no audio of the split can be read, or a model does not fit the alphabet.
     """
     emissions = _emissions(transcriber, rows, quiet=quiet)
     greedy = emissions.decode(GreedySearch(), transcriber.tokens)
     references = emissions.references
-    settings = DecodingConfig(method="beam", beam=beam)
+    anew = {"method": "beam", "beam": beam, "language_model": None, "lexicon": None, "confidence": None}
+    settings = transcriber.decoding.model_copy(update=anew)
     tunings = []
     for candidate in [Candidate("no language model", None), *candidates]:
         search = BeamSearch(transcriber.tokens, settings, candidate.model, candidate.lexicon)
@@ -166,7 +172,7 @@ def save_tuning(transcriber: Transcriber, choice: Choice) -> None:
         candidate.model.save(transcriber.directory / MODEL_FILE)
         changes["language_model"] = MODEL_FILE
     if candidate.lexicon:
-        write_text(transcriber.directory / LEXICON_FILE, "\n".join(candidate.lexicon.words) + "\n")
+        candidate.lexicon.save(transcriber.directory / LEXICON_FILE)
         changes["lexicon"] = LEXICON_FILE
     if choice.calibration:
         changes["confidence"] = choice.calibration.settings.model_dump()

@@ -40,7 +40,8 @@ def run(options: argparse.Namespace) -> int:
     corpus = transcriber.config.corpus
     candidates: list[Candidate] = [read_candidate(path, options.lexicon) for path in options.models]
     if not candidates:
-        candidates = of_transcripts(training_transcripts(corpus, options.cache), options.lexicon)
+        texts, hot_words = training_transcripts(corpus, options.cache), transcriber.decoding.hot_words
+        candidates = of_transcripts(texts, options.lexicon, hot_words)
     split, rows = rows_of(corpus, options, "dev")
     tuned = tune_run(transcriber, rows, candidates, beam=options.beam, quiet=options.quiet)
     save_tuning(transcriber, tuned)

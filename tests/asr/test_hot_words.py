@@ -59,6 +59,10 @@ def test_phrases_are_whole_words_wherever_they_stand() -> None:
     assert walk("a   b", {"a b": 1.0}, alphabet)[0] == 1
 
 
+def test_accents_may_be_characters_of_their_own() -> None:
+    assert HotWords({"cafe\u0301": 1.0}).boosts == {"café": 1.0}
+
+
 def test_what_is_refused() -> None:
     tokens = Tokens([BLANK_SYMBOL, *"ab "])
     with pytest.raises(HotWordsError, match="empty"):

@@ -37,11 +37,17 @@ def test_sentences_are_lines(tmp_path: Path) -> None:
     assert list(read_sentences(paths, "word")) == [["To", "Oslo"], ["好棒棒"], ["ÉTÉ"]]
     assert list(read_sentences(paths, "character", "lower")) == [list("to oslo"), list("好棒棒"), list("été")]
     assert divide("straße", "word", "upper") == ["STRASSE"]
+    assert divide("cafe\u0301", "word") == ["café"]  # as transcripts have it
 
 
 def test_bad_text_is_told_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "t"
-    for line, said in ((b"caf\xe9", "not UTF-8"), (b"to <s> oslo", "'<s>'"), (b"a <unk>", "'<unk>'")):
+    for line, said in (
+        (b"caf\xe9", "not UTF-8"),
+        (b"to <s> oslo", "'<s>'"),
+        (b"a <unk>", "'<unk>'"),
+        (b"<UNK>", "'<UNK>'"),
+    ):
         path.write_bytes(b"fine\n" + line + b"\n")
         with pytest.raises(LanguageModelError, match=f"t, line 2: .*{said}"):
             list(read_sentences([path], "word"))

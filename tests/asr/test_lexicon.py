@@ -25,6 +25,14 @@ def test_word_lists_and_pronunciation_dictionaries(tmp_path: Path) -> None:
     assert Lexicon.read(dictionary).words == ("READ", "A", "(a)")
 
 
+def test_what_is_saved_is_read_whatever_it_looks_like(tmp_path: Path) -> None:
+    words = ("read", "#1", "read(2)", ";;;x", "(2)", "a(", "#(3)", "b(2)(1)", "café")
+    Lexicon(words).save(tmp_path / "words.txt")
+    assert Lexicon.read(tmp_path / "words.txt").words == words
+    (tmp_path / "words.txt").write_text("cafe\u0301\n", encoding="utf-8")  # as some systems write an accent
+    assert Lexicon.read(tmp_path / "words.txt").words == ("café",)
+
+
 def test_files_that_are_no_lexicon(tmp_path: Path) -> None:
     path = tmp_path / "words.txt"
     with pytest.raises(LexiconError, match=r"words\.txt: cannot read"):

@@ -47,6 +47,26 @@ def test_tuning_is_kept_with_the_run(tuned: Path) -> None:
     assert Transcriber.load(moved).transcribe(say("abb da"), RATE).text == "abb da"
 
 
+def test_tuning_leaves_what_the_person_set(tuned: Path, tone_run: ToneRun, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tuned, run)
+    settings = yaml.safe_load((run / "decoding.yaml").read_text())
+    own = {
+        "hot_words": {"decade": 2.0},
+        "unknown_score": -7.0,
+        "beam_threshold": 9.0,
+        "token_threshold": 1e-3,
+    }
+    (run / "decoding.yaml").write_text(yaml.safe_dump({**settings, **own}))
+    assert main(["tune", str(run), "--cache", str(tuned.parent / "cache"), "--beam", "4", "--quiet"]) == 0
+    decoding = Transcriber.load(run).decoding
+    assert decoding.beam == 4 and decoding.model_dump(include=own.keys()) == own
+    assert (
+        Transcriber.load(run).transcribe(say("abb da"), RATE).text == "abb da"
+    )  # the hot word's word is known
+    assert "decade" not in {word for row in tone_run.manifest.read_text().split() for word in row.split(",")}
+
+
 def test_a_run_is_tuned_once_more_and_saved_elsewhere(tuned: Path, tmp_path: Path) -> None:
     Transcriber.load(tuned).save(tmp_path / "copy")
     again = Transcriber.load(tmp_path / "copy")

@@ -134,7 +134,7 @@ class DecodingConfig(Settings):
     """How posteriors become text: `decoding.yaml` of a run directory, which `sluice tune` writes."""
 
     method: Literal["greedy", "beam"] = "greedy"
-    beam: int = Field(64, ge=1, description="prefixes kept after each step")
+    beam: int = Field(64, ge=1, le=100_000, description="prefixes kept after each step")
     beam_threshold: float = Field(
         20.0, gt=0, description="prefixes this far (natural log) behind the best are dropped; .inf keeps all"
     )
@@ -147,8 +147,10 @@ class DecodingConfig(Settings):
     language_model: Path | None = Field(
         None, description="n-gram (ours, or ARPA); a relative path starts at the run directory"
     )
-    weight: float = Field(0.5, ge=0, description="of the language model's natural log-probabilities")
-    word_bonus: float = Field(0.0, description="added for each word (or token, with a character model)")
+    weight: float = Field(0.5, ge=0, le=100, description="of the language model's natural log-probabilities")
+    word_bonus: float = Field(
+        0.0, ge=-100, le=100, description="added for each word (or token, with a character model)"
+    )
     unknown_score: float = Field(
         -10.0, le=0, description="natural log-probability, at most, of a word that the model lacks"
     )

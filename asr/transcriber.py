@@ -31,6 +31,7 @@ from training.checkpoint import (
     write_bytes,
     write_text,
 )
+from training.machine import find_device
 
 Source = str | Path | np.ndarray | Tensor
 """A file, or samples: `[samples]` or `[samples, channels]` (as soundfile gives them), floats or integers."""
@@ -117,6 +118,7 @@ class Transcriber:
         Raises:
             CheckpointError: the directory, its weights or its settings are missing, damaged, or of another model.
             ConfigError: its settings of decoding are wrong.
+            DeviceError: there is no such device.
         """
         directory = Path(directory)
         if not directory.is_dir():
@@ -165,8 +167,12 @@ class Transcriber:
         write_text(directory / DECODING_FILE, self.decoding.model_copy(update=changes).to_yaml())
 
     def to(self, device: str | torch.device) -> "Transcriber":
-        """Move the model to a device, ready for use (dropout off); returns itself."""
-        self.device = torch.device(device)
+        """Move the model to a device, ready for use (dropout off); returns itself.
+
+        Raises:
+            DeviceError: there is no such device.
+        """
+        self.device = find_device(device)
         self.features.to(self.device)
         self.model.to(self.device).eval()
         return self
@@ -352,8 +358,6 @@ class Transcriber:
         rate = self.config.features.sample_rate
         if isinstance(source, str | Path):
             return check_samples(read_audio(source, rate)[0], rate, str(source))
-        if isinstance(source, Tensor):
-            source = source.detach().cpu().numpy()
         given = sample_rate or rate
         return resample(check_samples(source, given, "the samples given"), given, rate)
 

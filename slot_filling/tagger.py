@@ -23,6 +23,7 @@ from slot_filling.values import Kind, resolve
 from slot_filling.vocabulary import Vocabulary
 from training.checkpoint import CheckpointError, load_weights, save_weights, write_text
 from training.errors import UserError
+from training.machine import find_device
 
 Text = str | Sequence[str]
 """A sentence as it is written, or already divided into words."""
@@ -78,6 +79,7 @@ class Tagger:
 
         Raises:
             CheckpointError: the directory, its weights or its settings are missing, damaged, or of another model.
+            DeviceError: there is no such device.
         """
         directory = Path(directory)
         if not directory.is_dir():
@@ -123,8 +125,12 @@ class Tagger:
         self.temperatures.save(directory)
 
     def to(self, device: str | torch.device) -> "Tagger":
-        """Move the model to a device, ready for use (dropout off); returns itself."""
-        self.device = torch.device(device)
+        """Move the model to a device, ready for use (dropout off); returns itself.
+
+        Raises:
+            DeviceError: there is no such device.
+        """
+        self.device = find_device(device)
         self.model.to(self.device).eval()
         return self
 

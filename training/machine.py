@@ -7,6 +7,27 @@ from typing import Any
 
 import torch
 
+from training.errors import UserError
+
+
+class DeviceError(UserError):
+    """There is no such device."""
+
+
+def find_device(name: str | torch.device) -> torch.device:
+    """The device of a name such as cpu, cuda or cuda:1.
+
+    Raises:
+        DeviceError: torch knows no such device, or this machine has none.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # the latter where torch was built without it
+        reason = str(error).splitlines()[0]
+        raise DeviceError(f"device {str(name)!r} is not to be had here: {reason}; take cpu") from error
+    return device
+
 
 def set_threads(count: int) -> None:
     """Set how many CPU threads an operation may use; 0 leaves torch's choice."""

@@ -24,3 +24,16 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="RUN", help="run directory that training made")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, … (default: cpu)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's choice)")
+
+
+def add_alternatives(parser: argparse.ArgumentParser, help: str) -> None:
+    """`--alternatives N`: how many other readings to give."""
+    parser.add_argument("--alternatives", type=count, default=0, metavar="N", help=help)
+
+
+def count(text: str) -> int:
+    """A number from 0; argparse makes a message of any other."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is below 0")
+    return number

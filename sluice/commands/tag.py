@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from sluice.commands.options import add_json, add_model, add_quiet
+from sluice.commands.options import add_alternatives, add_json, add_model, add_quiet
 from training.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "text", nargs="*", metavar="TEXT", help="a sentence; without any, standard input is read line by line"
     )
     parser.add_argument("--file", type=Path, metavar="FILE", help="a text file with a sentence a line")
-    parser.add_argument(
-        "--alternatives", type=int, default=0, metavar="N", help="other readings of each sentence, at most N"
-    )
+    add_alternatives(parser, "other readings of each sentence, at most N")
     parser.add_argument(
         "--today",
         type=date.fromisoformat,
@@ -48,8 +46,6 @@ def run(options: argparse.Namespace) -> int:
 
     if options.text and options.file:
         raise UserError("give sentences or --file, not both")
-    if options.alternatives < 0:
-        raise UserError("--alternatives cannot be below 0")
     set_threads(options.threads)
     tagger = Tagger.load(options.model, options.device)
     tagger.today = options.today

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sluice.commands.options import add_json, add_model, add_quiet
+from sluice.commands.options import add_alternatives, add_json, add_model, add_quiet
 from sluice.commands.recordings import Recordings, add_recordings, hot_words
 from training.errors import UserError
 
@@ -26,9 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="write a file for each recording into this folder"
     )
-    parser.add_argument(
-        "--alternatives", type=int, default=0, metavar="N", help="so many other readings (with --json)"
-    )
+    add_alternatives(parser, "so many other readings (with --json)")
     parser.add_argument(
         "--greedy", action="store_true", help="decode greedily, whatever the run's decoding.yaml says"
     )

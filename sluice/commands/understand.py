@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sluice.commands.options import add_json, add_model, add_quiet
+from sluice.commands.options import add_alternatives, add_json, add_model, add_quiet
 from sluice.commands.recordings import Recordings, add_recordings, hot_words
 
 if TYPE_CHECKING:
@@ -19,9 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tagger", type=Path, metavar="RUN", help="a tagger's run, where RUN is only a recognizer's"
     )
-    parser.add_argument(
-        "--alternatives", type=int, default=0, metavar="N", help="so many other readings, at most"
-    )
+    add_alternatives(parser, "so many other readings, at most")
     add_json(parser)
     add_quiet(parser)
 

@@ -65,7 +65,9 @@ def test_a_manifest_without_its_column_names_it(tmp_path: Path, capsys) -> None:
 
 
 def test_usage_errors_and_help(capsys) -> None:
-    for arguments, code in ((["--help"], 0), (["transcribe", "--help"], 0), (["nonsense"], 2), ([], 2)):
+    below = [[command, "run", "x", "--alternatives", "-1"] for command in ("tag", "transcribe", "understand")]
+    wrong = [(arguments, 2) for arguments in (["nonsense"], [], *below)]
+    for arguments, code in ((["--help"], 0), (["transcribe", "--help"], 0), *wrong):
         with pytest.raises(SystemExit) as stop:
             main(arguments)
         assert stop.value.code == code

@@ -14,6 +14,7 @@ from sluice.cli import main
 from tests.conftest import ToneRun
 from tests.tones import RATE, say
 from training.checkpoint import CheckpointError
+from training.machine import DeviceError
 
 pytestmark = pytest.mark.slow
 
@@ -129,6 +130,15 @@ def test_samples_that_are_no_audio(transcriber: Transcriber) -> None:
         transcriber.transcribe(np.full(8000, np.nan, dtype=np.float32))
     with pytest.raises(AudioError, match="the samples given"):
         transcriber.transcribe(np.zeros(0, dtype=np.float32))
+
+
+def test_samples_of_any_type_and_a_device_that_is_not_there(
+    transcriber: Transcriber, tone_run: ToneRun
+) -> None:
+    samples = torch.from_numpy(say("abb da"))
+    assert transcriber.transcribe(samples.to(torch.bfloat16), RATE).text == "abb da"
+    with pytest.raises(DeviceError, match="'foo'"):
+        Transcriber.load(tone_run.run, "foo")
 
 
 def test_fine_tuning_starts_where_the_other_run_ended(tone_run: ToneRun, tmp_path: Path, capsys) -> None:

@@ -306,12 +306,13 @@ def test_find_audio_says_what_yielded_nothing(tmp_path):
         find_audio([str(tmp_path / "*.wav")])
 
 
-def encode(path: Path, codec: str, channels: int = 1, rate: int = 48000) -> None:
+def encode(path: Path, codec: str, channels: int = 1, rate: int = 48000, metadata=None) -> None:
     """Write two seconds of a tone with FFmpeg."""
     av = pytest.importorskip("av", reason="M4A and WebM need the extra 'formats'")
     layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
     samples = np.repeat(tone(2, rate)[None], channels, axis=0)
     with av.open(str(path), "w") as container:
+        container.metadata.update(metadata or {})
         stream = container.add_stream(codec, rate=rate, layout=layout)
         resampler = av.AudioResampler(format=stream.format, layout=layout, rate=rate, frame_size=960)
         frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
@@ -345,6 +346,47 @@ def test_truncated_containers(tmp_path):
     assert "is not an audio file that can be read" in refused(
         cut(tmp_path / "a.m4a")
     )  # its index is at the end
+
+
+def test_tags_in_any_encoding_do_not_matter(tmp_path):
+    encode(tmp_path / "a.m4a", "aac", metadata={"title": "café"})
+    content = (tmp_path / "a.m4a").read_bytes()
+    assert "café".encode() in content
+    (tmp_path / "a.m4a").write_bytes(content.replace("café".encode(), "café ".encode("latin-1")))
+    assert 1.99 < len(read_audio(tmp_path / "a.m4a", 16000)[0]) / 16000 < 2.06
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
+def test_channels_may_change_within_a_recording(tmp_path, before, after):
+    encode(tmp_path / "before.aac", "aac", before)
+    encode(tmp_path / "after.aac", "aac", after)
+    paths = [tmp_path / "before.aac", tmp_path / "after.aac"]
+    (tmp_path / "a.aac").write_bytes(b"".join(path.read_bytes() for path in paths))
+    assert audio_info(tmp_path / "a.aac").channels == before
+    read, _ = read_audio(tmp_path / "a.aac")
+    first, second = (read_audio(path)[0] for path in paths)
+    assert len(read) == len(first) + len(second)
+    np.testing.assert_allclose(read[: len(first)], first, atol=1e-6)
+    smeared = 4096  # where they meet
+    np.testing.assert_allclose(read[len(first) + smeared :], second[smeared:], atol=1e-3)
+
+
+def test_audio_that_nothing_decodes(tmp_path):
+    pytest.importorskip("av", reason="needs the extra 'formats'")
+    soundfile.write(tmp_path / "a.wav", noise(16000), 16000)
+    content = bytearray((tmp_path / "a.wav").read_bytes())
+    content[20:22] = b"\x34\x12"  # the kind of encoding: none is called so
+    (tmp_path / "a.wav").write_bytes(content)
+    assert "there is no decoder for its audio" in refused(tmp_path / "a.wav")
+
+
+def test_a_header_without_a_rate(tmp_path):
+    pytest.importorskip("av", reason="needs the extra 'formats'")
+    soundfile.write(tmp_path / "a.caf", noise(16000), 16000)
+    content = bytearray((tmp_path / "a.caf").read_bytes())
+    content[20:28] = bytes(8)
+    (tmp_path / "a.caf").write_bytes(content)
+    assert "damaged: its header tells no sample rate" in refused(tmp_path / "a.caf")
 
 
 def test_video_without_sound(tmp_path):

@@ -1,5 +1,6 @@
 """Sound files opened and decoded block by block: libsndfile for what it knows, FFmpeg for the rest."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -100,7 +101,8 @@ class LibsndfileSound:
         import soundfile
 
         self.path = path
-        self.file = soundfile.SoundFile(path)
+        # soundfile encodes names strictly, so those that are not UTF-8 have to come as bytes; Windows has none.
+        self.file = soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path)
         self.sample_rate: int = self.file.samplerate
         self.channels: int = self.file.channels
         self.frames: int = self.file.frames

@@ -96,4 +96,6 @@ def _write(transcripts: "Iterable[Transcript]", options: argparse.Namespace, pat
         )
     for transcript in transcripts:
         path = options.output / (Path(transcript.source or "").stem + FORMATS[kind])
-        write_text(path, format_transcript(transcript, kind))
+        content = format_transcript(transcript, kind)
+        # It may name the recording, and not every name is UTF-8.
+        write_text(path, content.encode("utf-8", "backslashreplace").decode("utf-8"))

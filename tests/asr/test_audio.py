@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -278,6 +279,20 @@ def test_samples_that_are_refused(samples, message):
 def test_a_rate_of_nothing_is_refused():
     with pytest.raises(AudioError, match="positive number of Hz, not 0"):
         check_samples(noise(1000), 0, "x")
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of files are Unicode there")
+def test_names_that_are_not_utf8(tmp_path):
+    name = os.fsdecode(b"caf\xe9.wav")
+    soundfile.write(tmp_path / "a.wav", noise(16000), 16000)
+    (tmp_path / "a.wav").rename(tmp_path / name)
+    (path,) = find_audio([tmp_path])
+    assert len(read_audio(path)[0]) == 16000
+    cut(tmp_path / name)
+    assert "truncated" in refused(tmp_path / name)
+    encode(tmp_path / "a.m4a", "aac")
+    (tmp_path / "a.m4a").rename(tmp_path / os.fsdecode(b"\xe9.m4a"))
+    assert audio_info(tmp_path / os.fsdecode(b"\xe9.m4a")).channels == 1
 
 
 def test_find_audio(tmp_path):

@@ -250,6 +250,8 @@ def _float_blocks(decoded: Iterable["av.AudioFrame"], rate: int, channels: int) 
 
 
 def _check_exists(path: Path) -> None:
+    if "\0" in str(path):
+        raise AudioError(f"{str(path)!r}: no file's name holds a NUL character")
     try:
         if path.is_dir():
             raise AudioError(f"{path}: is a directory, not an audio file")

@@ -119,6 +119,12 @@ def test_missing_file_and_directory(tmp_path):
     assert "is a directory" in refused(tmp_path)
 
 
+def test_names_that_no_file_can_have(tmp_path):
+    assert "too long" in refused(tmp_path / ("a" * 5000))
+    with pytest.raises(AudioError, match=r"b\\x00\.wav': no file's name holds a NUL"):
+        audio_info("b\0.wav")
+
+
 def test_empty_file(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"")
     assert "empty (0 bytes)" in refused(tmp_path / "a.wav")

@@ -5,7 +5,7 @@ import pytest
 
 from asr.config import CorpusConfig
 from asr.corpora import load_corpus
-from asr.corpora.manifest import read_manifest
+from asr.corpora.manifest import Record, read_manifest, to_utterance
 from asr.corpora.rows import CorpusError
 from tests.asr.wav_files import write_wav
 
@@ -115,6 +115,40 @@ def test_what_is_wrong_and_where(tmp_path, name, content, message):
     with pytest.raises(CorpusError, match=message) as caught:
         utterances(path)
     assert str(path) in str(caught.value)
+
+
+HARDLY_WRITTEN = {
+    "a number too large": ('"start_seconds": 1' + 400 * "0", "start_seconds is not a number .*: 10+"),
+    "half of a pair in text": (r'"text": "yes \ud83d"', r"text holds '\\ud83d', which is no character"),
+    "half of a pair in audio": (r'"audio": "\ude00.wav"', r"audio holds '\\ude00', which is no character"),
+    "half of a pair in id": (r'"id": "\ud83d"', r"id holds '\\ud83d', which is no character"),
+    "NUL": (r'"audio": "a\u0000.wav"', r"audio holds '\\x00', which is no character"),
+    "no name": ('"audio": "."', r"audio '\.' is a folder, not a recording"),
+    "brackets in brackets": ('"text": ' + 100_000 * "[", "not valid JSON: .*recursion"),
+}
+
+
+@pytest.mark.parametrize("kind", HARDLY_WRITTEN)
+def test_what_is_hardly_ever_written_names_its_line_too(tmp_path, kind):
+    fields, message = HARDLY_WRITTEN[kind]
+    path = write(tmp_path / "m.jsonl", '\n{"audio": "a.wav", "text": "yes", ' + fields + "}\n")
+    with pytest.raises(CorpusError, match=f"line 2: {message}"):
+        utterances(path)
+
+
+@pytest.mark.parametrize("column", ["text", "start_seconds"])
+def test_what_stands_in_a_wrong_place_is_shown_however_deep(tmp_path, column):
+    value = []
+    for _ in range(100_000):  # deeper than Python can write down
+        value = [value]
+    with pytest.raises(CorpusError, match=rf"line 1: {column} .*\[\[\[\.\.\.\]\]\]"):
+        to_utterance(Record(1, {"audio": "a.wav", "text": "yes", column: value}), tmp_path / "m.jsonl")
+
+
+def test_nul_in_csv(tmp_path):
+    path = write(tmp_path / "m.csv", "audio,text\na\0.wav,yes\n")
+    with pytest.raises(CorpusError, match=r"line 2: audio holds '\\x00'"):
+        utterances(path)
 
 
 def test_not_utf8(tmp_path):

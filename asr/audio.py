@@ -1,6 +1,7 @@
 """Any audio file or array as mono float32 samples, or the reason why not."""
 
 import glob
+import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -138,7 +139,7 @@ def check_samples(samples: Any, sample_rate: int, what: str) -> np.ndarray:
     Raises:
         AudioError: wrong shape or type, no samples, NaN or infinity, shorter than 20 ms.
     """
-    if sample_rate <= 0:
+    if not 0 < sample_rate < math.inf:
         raise AudioError(f"{what}: the sample rate must be a positive number of Hz, not {sample_rate}")
     array = _floats(samples, what)
     if array.ndim == 2 and array.size:

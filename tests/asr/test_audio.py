@@ -282,9 +282,10 @@ def test_samples_that_are_refused(samples, message):
     assert str(caught.value).startswith("microphone: ")
 
 
-def test_a_rate_of_nothing_is_refused():
-    with pytest.raises(AudioError, match="positive number of Hz, not 0"):
-        check_samples(noise(1000), 0, "x")
+@pytest.mark.parametrize("rate", [0, -8000, np.nan, np.inf])
+def test_a_rate_that_is_none_is_refused(rate):
+    with pytest.raises(AudioError, match=f"positive number of Hz, not {rate}"):
+        check_samples(noise(1000), rate, "x")
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of files are Unicode there")

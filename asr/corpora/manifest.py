@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 NEEDED = ("audio", "text")
+COLUMNS = (*NEEDED, "id", "speaker", "start_seconds", "end_seconds")
 NO_TEXT = re.compile("[\0\ud800-\udfff]")  # no file's name holds NUL, no UTF-8 a half of a surrogate pair
 
 
@@ -158,6 +159,9 @@ def _read_delimited(path: Path, **dialect: Any) -> Iterator[Record]:
 
 
 def _check_header(header: list[str], path: Path, line: int, delimiter: str) -> None:
+    repeated = [name for name in COLUMNS if header.count(name) > 1]  # others may come as often as they like
+    if repeated:
+        raise CorpusError(f"{path}, line {line}: more than one column {' and '.join(repeated)}; keep one")
     missing = [name for name in NEEDED if name not in header]
     if not missing:
         return

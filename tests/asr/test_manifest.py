@@ -57,6 +57,11 @@ def test_a_quotation_mark_in_tsv_is_itself(tmp_path):
     assert [row["text"] for row in utterances(path)] == ['"so he', 'said"']
 
 
+def test_columns_that_are_ignored_may_share_a_name(tmp_path):
+    path = write(tmp_path / "m.csv", "audio,text,note,note,,\na.wav,yes,a,b,,\n")
+    assert [row["text"] for row in utterances(path)] == ["yes"]
+
+
 def test_where_counts_lines_of_the_file(tmp_path):
     path = write(tmp_path / "m.csv", 'audio,text\n\na.wav,"two\nlines"\nb.wav,yes\n')
     assert [where for where, _ in read_manifest(path)] == [f"{path}, line 4", f"{path}, line 5"]
@@ -77,6 +82,8 @@ def test_reading_is_a_stream(tmp_path):
         ("m.csv", "path,text\na.wav,yes\n", "line 1: no column audio; the columns are path, text"),
         ("m.csv", "audio;text\na.wav;yes\n", "line 1: no column audio and text; .*semicolons, not commas"),
         ("m.tsv", "audio,text\na.wav,yes\n", "separated by commas, not tabs"),
+        ("m.csv", "audio,text,text\na.wav,yes,no\n", "line 1: more than one column text; keep one"),
+        ("m.tsv", "audio\tid\ttext\tid\na.wav\t1\tyes\t2\n", "line 1: more than one column id; keep one"),
         ("m.csv", "", "m.csv: the file is empty; its first line names the columns: audio, text"),
         ("m.csv", "audio,text\na.wav,yes, sir\n", "line 2: 3 fields where the header has 2; quote a text"),
         ("m.csv", 'audio,text\na.wav,"yes\n', "line 2: not valid CSV"),

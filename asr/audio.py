@@ -177,7 +177,8 @@ def find_audio(patterns: Iterable[str | Path]) -> list[Path]:
     for pattern in patterns:
         matches = _matches(str(pattern))
         if not matches:
-            reason = "no audio files in this folder" if Path(pattern).is_dir() else "no such file"
+            is_folder = os.path.isdir(pattern)  # noqa: PTH112  Path's own raises where a name is too long
+            reason = "no audio files in this folder" if is_folder else "no such file"
             raise AudioError(f"{pattern}: {reason}")
         found.update(dict.fromkeys(matches))
     return list(found)

@@ -324,6 +324,8 @@ def test_find_audio_says_what_yielded_nothing(tmp_path):
         find_audio([tmp_path / "folder"])
     with pytest.raises(AudioError, match=r"none\.wav: no such file"):
         find_audio([tmp_path / "none.wav"])
+    with pytest.raises(AudioError, match=r"aaa: no such file"):
+        find_audio(["a" * 5000])
     with pytest.raises(AudioError, match=r"\*\.wav: no such file"):
         find_audio([str(tmp_path / "*.wav")])
 

@@ -1,6 +1,7 @@
 """Any audio file or array as mono float32 samples, or the reason why not."""
 
 import glob
+import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -138,7 +139,7 @@ def check_samples(samples: Any, sample_rate: int, what: str) -> np.ndarray:
     Raises:
         AudioError: wrong shape or type, no samples, NaN or infinity, shorter than 20 ms.
     """
-    if sample_rate <= 0:
+    if not 0 < sample_rate < math.inf:
         raise AudioError(f"{what}: the sample rate must be a positive number of Hz, not {sample_rate}")
     array = _floats(samples, what)
     if array.ndim == 2 and array.size:
@@ -176,7 +177,8 @@ def find_audio(patterns: Iterable[str | Path]) -> list[Path]:
     for pattern in patterns:
         matches = _matches(str(pattern))
         if not matches:
-            reason = "no audio files in this folder" if Path(pattern).is_dir() else "no such file"
+            is_folder = os.path.isdir(pattern)  # noqa: PTH112  Path's own raises where a name is too long
+            reason = "no audio files in this folder" if is_folder else "no such file"
             raise AudioError(f"{pattern}: {reason}")
         found.update(dict.fromkeys(matches))
     return list(found)

@@ -1,14 +1,19 @@
 """Sound files opened and decoded block by block: libsndfile for what it knows, FFmpeg for the rest."""
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import chain, groupby
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from training.errors import UserError
+
+if TYPE_CHECKING:
+    import av
 
 CONTAINER_SUFFIXES = frozenset(
     [".m4a", ".mp4", ".aac", ".webm", ".mka", ".mkv", ".wma", ".amr", ".3gp", ".mov"]
@@ -96,7 +101,8 @@ class LibsndfileSound:
         import soundfile
 
         self.path = path
-        self.file = soundfile.SoundFile(path)
+        # soundfile encodes names strictly, so those that are not UTF-8 have to come as bytes; Windows has none.
+        self.file = soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path)
         self.sample_rate: int = self.file.samplerate
         self.channels: int = self.file.channels
         self.frames: int = self.file.frames
@@ -165,12 +171,8 @@ class ContainerSound:
 
         self.path = path
         try:
-            with av.open(str(path.absolute()), options=_ONLY_FILES) as container:
-                if not container.streams.audio:
-                    raise AudioError(f"{path}: holds no audio")
-                stream = container.streams.audio[0]
-                self.sample_rate: int = stream.rate
-                self.channels: int = stream.channels
+            with _container(path) as container:
+                self.sample_rate, self.channels = _rate_and_channels(container, path)
                 promised_seconds = (container.duration or 0) / av.time_base
                 estimated = container.format.name == "aac"  # FFmpeg guesses from the first bit rates
         except av.FFmpegError as error:
@@ -190,15 +192,13 @@ class ContainerSound:
 
         position = 0
         try:
-            with av.open(str(self.path.absolute()), options=_ONLY_FILES) as container:
-                resampler = av.AudioResampler(format="flt", rate=self.sample_rate)
-                for decoded in container.decode(container.streams.audio[0]):
-                    for frame in resampler.resample(decoded):
-                        block = frame.to_ndarray().reshape(frame.samples, -1)
-                        wanted = block[max(first - position, 0) : max(last - position, 0)]
-                        position += len(block)
-                        if len(wanted):
-                            yield wanted
+            with _container(self.path) as container:
+                decoded = container.decode(container.streams.audio[0])
+                for block in _float_blocks(decoded, self.sample_rate, self.channels):
+                    wanted = block[max(first - position, 0) : max(last - position, 0)]
+                    position += len(block)
+                    if len(wanted):
+                        yield wanted
                     if position >= last:
                         return
         except av.FFmpegError as error:
@@ -210,7 +210,48 @@ class ContainerSound:
         """See `SoundFile`."""
 
 
+def _container(path: Path) -> "av.container.InputContainer":
+    """Open a container; what its tags say, in whatever encoding, does not matter."""
+    import av
+
+    return av.open(str(path.absolute()), options=_ONLY_FILES, metadata_errors="ignore")
+
+
+def _rate_and_channels(container: "av.container.InputContainer", path: Path) -> tuple[int, int]:
+    """Rate in Hz and channels of the audio in a container, as its header has them.
+
+    Raises:
+        AudioError: there is no audio, no decoder for it, or no telling its rate.
+    """
+    if not container.streams.audio:
+        raise AudioError(f"{path}: holds no audio")
+    stream = container.streams.audio[0]
+    if stream.codec_context is None:
+        raise AudioError(f"{path}: there is no decoder for its audio; convert it to WAV or FLAC")
+    if min(stream.rate, stream.channels) < 1:
+        raise AudioError(f"{path}: damaged: its header tells no sample rate, or no channels")
+    return stream.rate, stream.channels
+
+
+def _float_blocks(decoded: Iterable["av.AudioFrame"], rate: int, channels: int) -> Iterator[np.ndarray]:
+    """Decoded frames as float32 `[frames, channels]` at `rate` Hz, also where the recording changes its form.
+
+    A part with another number of channels (AAC that goes from mono to stereo) has their mean in each.
+    """
+    import av
+
+    for _, alike in groupby(decoded, key=lambda frame: (frame.format.name, frame.layout.name, frame.rate)):
+        resampler = av.AudioResampler(format="flt", rate=rate)
+        for frame in chain.from_iterable(map(resampler.resample, alike)):
+            block = frame.to_ndarray().reshape(frame.samples, -1)
+            if block.shape[1] != channels:
+                block = block.mean(axis=1, keepdims=True).repeat(channels, axis=1)
+            yield block
+
+
 def _check_exists(path: Path) -> None:
+    if "\0" in str(path):
+        raise AudioError(f"{str(path)!r}: no file's name holds a NUL character")
     try:
         if path.is_dir():
             raise AudioError(f"{path}: is a directory, not an audio file")

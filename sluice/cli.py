@@ -1,6 +1,7 @@
 """The `sluice` command: one file for each subcommand, in `sluice.commands`."""
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -39,6 +40,7 @@ OUR_LOGGERS = ("sluice", "asr", "slot_filling", "training", "cells", "domains")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; returns the exit code: 0, or 1 with the reason on stderr, or 130 when interrupted."""
+    _escape_what_cannot_be_shown()
     options = _parser().parse_args(arguments)
     _log_to_stderr(
         quiet=options.quiet or int(os.environ.get("RANK", 0)) > 0
@@ -71,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
         module.add_arguments(subparser)
         subparser.set_defaults(run=module.run)
     return parser
+
+
+def _escape_what_cannot_be_shown() -> None:
+    """Print names of files that are not UTF-8, and letters that the terminal lacks, as JSON would have them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a caller's own may be anything
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _log_to_stderr(*, quiet: bool) -> None:

@@ -1,6 +1,7 @@
 """Batches of sequences of like length, in an order that the seed and the epoch decide."""
 
 from collections.abc import Iterator, Sequence
+from itertools import cycle, islice
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -75,8 +76,8 @@ class LengthBatches(Sampler[list[EpochItem]]):
         batches = self._plan()
         if not self.shuffle:
             return batches[self.rank :: self.ranks]
-        missing = -len(batches) % self.ranks
-        return [*batches, *batches[:missing]][self.rank :: self.ranks]
+        # Where they do not come out even, the first ones come again, more than once if batches are few.
+        return list(islice(cycle(batches), self.rank, len(self) * self.ranks, self.ranks))
 
     def _plan(self) -> list[list[int]]:
         if not self.shuffle:

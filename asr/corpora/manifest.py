@@ -15,10 +15,12 @@ UTF-8, with or without a byte order mark. CSV fields may be quoted; in TSV a quo
 import csv
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any
 
 from asr.config import CorpusConfig
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 NEEDED = ("audio", "text")
+COLUMNS = (*NEEDED, "id", "speaker", "start_seconds", "end_seconds")
+NO_TEXT = re.compile("[\0\ud800-\udfff]")  # no file's name holds NUL, no UTF-8 a half of a surrogate pair
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,9 @@ def _read_delimited(path: Path, **dialect: Any) -> Iterator[Record]:
 
 
 def _check_header(header: list[str], path: Path, line: int, delimiter: str) -> None:
+    repeated = [name for name in COLUMNS if header.count(name) > 1]  # others may come as often as they like
+    if repeated:
+        raise CorpusError(f"{path}, line {line}: more than one column {' and '.join(repeated)}; keep one")
     missing = [name for name in NEEDED if name not in header]
     if not missing:
         return
@@ -172,7 +179,7 @@ def _read_json_lines(path: Path) -> Iterator[Record]:
             continue
         try:
             fields = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # RecursionError: brackets in brackets in brackets
             yield Record(number, {}, f"not valid JSON: {error}")
             continue
         if not isinstance(fields, dict):
@@ -210,6 +217,8 @@ def to_utterance(record: Record, path: Path, case: Case = "keep") -> Utterance:
     for column, value in (("audio", audio), ("text", text)):
         if not value:
             raise CorpusError(f"{where}: {column} is empty")
+    if not Path(audio).name:
+        raise CorpusError(f"{where}: audio {audio!r} is a folder, not a recording")
     start = _seconds(record.fields, "start_seconds", where)
     end = _seconds(record.fields, "end_seconds", where)
     if end is not None and end <= (start or 0.0):
@@ -236,7 +245,9 @@ def _text(fields: Mapping[str, Any], column: str, where: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):  # speaker 7 and id 12 in JSON
         value = str(value)
     if value is not None and not isinstance(value, str):
-        raise CorpusError(f"{where}: {column} must be text in quotation marks, found {str(value)[:60]}")
+        raise CorpusError(f"{where}: {column} must be text in quotation marks, found {shortened(value)}")
+    if found := NO_TEXT.search(value or ""):
+        raise CorpusError(f"{where}: {column} holds {found[0]!r}, which is no character")
     return (value or "").strip()
 
 
@@ -246,8 +257,8 @@ def _seconds(fields: Mapping[str, Any], column: str, where: str) -> float | None
         return None
     try:
         seconds = float(value) if not isinstance(value, bool) else math.nan
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         seconds = math.nan
     if not (math.isfinite(seconds) and seconds >= 0):
-        raise CorpusError(f"{where}: {column} is not a number of seconds from 0: {str(value)[:60]!r}")
+        raise CorpusError(f"{where}: {column} is not a number of seconds from 0: {shortened(value)}")
     return seconds

@@ -70,13 +70,17 @@ def _print(transcripts: "Iterable[Transcript]", options: argparse.Namespace, *, 
     from asr.formats import format_transcript
 
     kind = _format(options)
+    gap = ""
     for transcript in transcripts:
         if kind == "json":
             print(json.dumps(transcript.to_dict(), ensure_ascii=False), flush=True)
         elif kind == "text":
             print(transcript.text if alone else f"{transcript.source}\t{transcript.text}", flush=True)
         else:
-            print(format_transcript(transcript, kind), end="", flush=True)
+            content = format_transcript(transcript, kind)
+            print(gap + content if content else "", end="", flush=True)
+            if content and kind in ("srt", "vtt"):
+                gap = "\n"  # the last cue goes on until a blank line
 
 
 def _write(transcripts: "Iterable[Transcript]", options: argparse.Namespace, paths: list[Path]) -> None:
@@ -94,4 +98,6 @@ def _write(transcripts: "Iterable[Transcript]", options: argparse.Namespace, pat
         )
     for transcript in transcripts:
         path = options.output / (Path(transcript.source or "").stem + FORMATS[kind])
-        write_text(path, format_transcript(transcript, kind))
+        content = format_transcript(transcript, kind)
+        # It may name the recording, and not every name is UTF-8.
+        write_text(path, content.encode("utf-8", "backslashreplace").decode("utf-8"))

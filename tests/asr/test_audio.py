@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -116,6 +117,12 @@ def test_parts_outside_the_file_name_the_times(tmp_path):
 def test_missing_file_and_directory(tmp_path):
     assert "No such file" in refused(tmp_path / "none.wav")
     assert "is a directory" in refused(tmp_path)
+
+
+def test_names_that_no_file_can_have(tmp_path):
+    assert "too long" in refused(tmp_path / ("a" * 5000))
+    with pytest.raises(AudioError, match=r"b\\x00\.wav': no file's name holds a NUL"):
+        audio_info("b\0.wav")
 
 
 def test_empty_file(tmp_path):
@@ -275,9 +282,24 @@ def test_samples_that_are_refused(samples, message):
     assert str(caught.value).startswith("microphone: ")
 
 
-def test_a_rate_of_nothing_is_refused():
-    with pytest.raises(AudioError, match="positive number of Hz, not 0"):
-        check_samples(noise(1000), 0, "x")
+@pytest.mark.parametrize("rate", [0, -8000, np.nan, np.inf])
+def test_a_rate_that_is_none_is_refused(rate):
+    with pytest.raises(AudioError, match=f"positive number of Hz, not {rate}"):
+        check_samples(noise(1000), rate, "x")
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of files are Unicode there")
+def test_names_that_are_not_utf8(tmp_path):
+    name = os.fsdecode(b"caf\xe9.wav")
+    soundfile.write(tmp_path / "a.wav", noise(16000), 16000)
+    (tmp_path / "a.wav").rename(tmp_path / name)
+    (path,) = find_audio([tmp_path])
+    assert len(read_audio(path)[0]) == 16000
+    cut(tmp_path / name)
+    assert "truncated" in refused(tmp_path / name)
+    encode(tmp_path / "a.m4a", "aac")
+    (tmp_path / "a.m4a").rename(tmp_path / os.fsdecode(b"\xe9.m4a"))
+    assert audio_info(tmp_path / os.fsdecode(b"\xe9.m4a")).channels == 1
 
 
 def test_find_audio(tmp_path):
@@ -302,16 +324,19 @@ def test_find_audio_says_what_yielded_nothing(tmp_path):
         find_audio([tmp_path / "folder"])
     with pytest.raises(AudioError, match=r"none\.wav: no such file"):
         find_audio([tmp_path / "none.wav"])
+    with pytest.raises(AudioError, match=r"aaa: no such file"):
+        find_audio(["a" * 5000])
     with pytest.raises(AudioError, match=r"\*\.wav: no such file"):
         find_audio([str(tmp_path / "*.wav")])
 
 
-def encode(path: Path, codec: str, channels: int = 1, rate: int = 48000) -> None:
+def encode(path: Path, codec: str, channels: int = 1, rate: int = 48000, metadata=None) -> None:
     """Write two seconds of a tone with FFmpeg."""
     av = pytest.importorskip("av", reason="M4A and WebM need the extra 'formats'")
     layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
     samples = np.repeat(tone(2, rate)[None], channels, axis=0)
     with av.open(str(path), "w") as container:
+        container.metadata.update(metadata or {})
         stream = container.add_stream(codec, rate=rate, layout=layout)
         resampler = av.AudioResampler(format=stream.format, layout=layout, rate=rate, frame_size=960)
         frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
@@ -345,6 +370,47 @@ def test_truncated_containers(tmp_path):
     assert "is not an audio file that can be read" in refused(
         cut(tmp_path / "a.m4a")
     )  # its index is at the end
+
+
+def test_tags_in_any_encoding_do_not_matter(tmp_path):
+    encode(tmp_path / "a.m4a", "aac", metadata={"title": "café"})
+    content = (tmp_path / "a.m4a").read_bytes()
+    assert "café".encode() in content
+    (tmp_path / "a.m4a").write_bytes(content.replace("café".encode(), "café ".encode("latin-1")))
+    assert 1.99 < len(read_audio(tmp_path / "a.m4a", 16000)[0]) / 16000 < 2.06
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
+def test_channels_may_change_within_a_recording(tmp_path, before, after):
+    encode(tmp_path / "before.aac", "aac", before)
+    encode(tmp_path / "after.aac", "aac", after)
+    paths = [tmp_path / "before.aac", tmp_path / "after.aac"]
+    (tmp_path / "a.aac").write_bytes(b"".join(path.read_bytes() for path in paths))
+    assert audio_info(tmp_path / "a.aac").channels == before
+    read, _ = read_audio(tmp_path / "a.aac")
+    first, second = (read_audio(path)[0] for path in paths)
+    assert len(read) == len(first) + len(second)
+    np.testing.assert_allclose(read[: len(first)], first, atol=1e-6)
+    smeared = 4096  # where they meet
+    np.testing.assert_allclose(read[len(first) + smeared :], second[smeared:], atol=1e-3)
+
+
+def test_audio_that_nothing_decodes(tmp_path):
+    pytest.importorskip("av", reason="needs the extra 'formats'")
+    soundfile.write(tmp_path / "a.wav", noise(16000), 16000)
+    content = bytearray((tmp_path / "a.wav").read_bytes())
+    content[20:22] = b"\x34\x12"  # the kind of encoding: none is called so
+    (tmp_path / "a.wav").write_bytes(content)
+    assert "there is no decoder for its audio" in refused(tmp_path / "a.wav")
+
+
+def test_a_header_without_a_rate(tmp_path):
+    pytest.importorskip("av", reason="needs the extra 'formats'")
+    soundfile.write(tmp_path / "a.caf", noise(16000), 16000)
+    content = bytearray((tmp_path / "a.caf").read_bytes())
+    content[20:28] = bytes(8)
+    (tmp_path / "a.caf").write_bytes(content)
+    assert "damaged: its header tells no sample rate" in refused(tmp_path / "a.caf")
 
 
 def test_video_without_sound(tmp_path):

@@ -145,6 +145,30 @@ def test_bad_lines_are_all_reported_and_do_not_end_the_check(manifest, tmp_path)
     assert report.suspect_counts == {"two texts": 1}  # the last line was still heard
 
 
+def test_lines_that_no_program_should_write_are_bad_lines_too(tmp_path):
+    write_wav(tmp_path / "a.wav", seconds=2.0)
+    fields = [
+        {"start_seconds": 10**400},
+        {"text": "\ud83d"},
+        {"id": "\ud83d"},
+        {"audio": "\ud83d.wav"},
+        {"audio": "a\0.wav"},
+        {"audio": "."},
+        {"audio": "a" * 5000},
+        {},
+    ]
+    lines = [json.dumps({"audio": "a.wav", "text": "one two three"} | changed) for changed in fields]
+    path = tmp_path / "m.jsonl"
+    path.write_text("\n".join([*lines, "[" * 100_000]))
+    report = check(path)
+    assert [(item.where, item.kind) for item in report.errors] == [
+        *((f"line {number}", "bad line") for number in range(1, 7)),
+        ("line 7", "missing audio"),
+        ("line 9", "bad line"),
+    ]
+    assert report.hours * 3600 == pytest.approx(2.0)
+
+
 def test_what_cannot_be_read_further_is_reported(manifest):
     report = check(manifest('good0.wav,"one'))
     assert report.utterances == 7 and report.hours * 3600 == pytest.approx(12.0)

@@ -5,7 +5,7 @@ import pytest
 
 from asr.config import CorpusConfig
 from asr.corpora import load_corpus
-from asr.corpora.manifest import read_manifest
+from asr.corpora.manifest import Record, read_manifest, to_utterance
 from asr.corpora.rows import CorpusError
 from tests.asr.wav_files import write_wav
 
@@ -57,6 +57,11 @@ def test_a_quotation_mark_in_tsv_is_itself(tmp_path):
     assert [row["text"] for row in utterances(path)] == ['"so he', 'said"']
 
 
+def test_columns_that_are_ignored_may_share_a_name(tmp_path):
+    path = write(tmp_path / "m.csv", "audio,text,note,note,,\na.wav,yes,a,b,,\n")
+    assert [row["text"] for row in utterances(path)] == ["yes"]
+
+
 def test_where_counts_lines_of_the_file(tmp_path):
     path = write(tmp_path / "m.csv", 'audio,text\n\na.wav,"two\nlines"\nb.wav,yes\n')
     assert [where for where, _ in read_manifest(path)] == [f"{path}, line 4", f"{path}, line 5"]
@@ -77,6 +82,8 @@ def test_reading_is_a_stream(tmp_path):
         ("m.csv", "path,text\na.wav,yes\n", "line 1: no column audio; the columns are path, text"),
         ("m.csv", "audio;text\na.wav;yes\n", "line 1: no column audio and text; .*semicolons, not commas"),
         ("m.tsv", "audio,text\na.wav,yes\n", "separated by commas, not tabs"),
+        ("m.csv", "audio,text,text\na.wav,yes,no\n", "line 1: more than one column text; keep one"),
+        ("m.tsv", "audio\tid\ttext\tid\na.wav\t1\tyes\t2\n", "line 1: more than one column id; keep one"),
         ("m.csv", "", "m.csv: the file is empty; its first line names the columns: audio, text"),
         ("m.csv", "audio,text\na.wav,yes, sir\n", "line 2: 3 fields where the header has 2; quote a text"),
         ("m.csv", 'audio,text\na.wav,"yes\n', "line 2: not valid CSV"),
@@ -115,6 +122,40 @@ def test_what_is_wrong_and_where(tmp_path, name, content, message):
     with pytest.raises(CorpusError, match=message) as caught:
         utterances(path)
     assert str(path) in str(caught.value)
+
+
+HARDLY_WRITTEN = {
+    "a number too large": ('"start_seconds": 1' + 400 * "0", "start_seconds is not a number .*: 10+"),
+    "half of a pair in text": (r'"text": "yes \ud83d"', r"text holds '\\ud83d', which is no character"),
+    "half of a pair in audio": (r'"audio": "\ude00.wav"', r"audio holds '\\ude00', which is no character"),
+    "half of a pair in id": (r'"id": "\ud83d"', r"id holds '\\ud83d', which is no character"),
+    "NUL": (r'"audio": "a\u0000.wav"', r"audio holds '\\x00', which is no character"),
+    "no name": ('"audio": "."', r"audio '\.' is a folder, not a recording"),
+    "brackets in brackets": ('"text": ' + 100_000 * "[", "not valid JSON: .*recursion"),
+}
+
+
+@pytest.mark.parametrize("kind", HARDLY_WRITTEN)
+def test_what_is_hardly_ever_written_names_its_line_too(tmp_path, kind):
+    fields, message = HARDLY_WRITTEN[kind]
+    path = write(tmp_path / "m.jsonl", '\n{"audio": "a.wav", "text": "yes", ' + fields + "}\n")
+    with pytest.raises(CorpusError, match=f"line 2: {message}"):
+        utterances(path)
+
+
+@pytest.mark.parametrize("column", ["text", "start_seconds"])
+def test_what_stands_in_a_wrong_place_is_shown_however_deep(tmp_path, column):
+    value = []
+    for _ in range(100_000):  # deeper than Python can write down
+        value = [value]
+    with pytest.raises(CorpusError, match=rf"line 1: {column} .*\[\[\[\.\.\.\]\]\]"):
+        to_utterance(Record(1, {"audio": "a.wav", "text": "yes", column: value}), tmp_path / "m.jsonl")
+
+
+def test_nul_in_csv(tmp_path):
+    path = write(tmp_path / "m.csv", "audio,text\na\0.wav,yes\n")
+    with pytest.raises(CorpusError, match=r"line 2: audio holds '\\x00'"):
+        utterances(path)
 
 
 def test_not_utf8(tmp_path):

@@ -1,6 +1,9 @@
 """Commands that need no trained model, and how errors are told."""
 
+import io
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +33,24 @@ def test_features_prints_figures_and_draws(tmp_path: Path, capsys) -> None:
     assert (facts["size"], facts["sample_rate"]) == (40, 16000)
     assert facts["frames"] == 1 + round(facts["seconds"] * 100)
     assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of files are Unicode there")
+def test_names_that_are_not_utf8_are_printed_with_escapes(tmp_path: Path, capsys) -> None:
+    named = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    soundfile.write(tmp_path / "a.wav", say("abc"), RATE)
+    (tmp_path / "a.wav").rename(named)
+    assert main(["features", str(named)]) == 0
+    assert r"caf\udce9.wav" in capsys.readouterr().out
+    assert main(["features", str(named.with_suffix(".mp3"))]) == 1
+    assert r"caf\udce9.mp3: cannot read" in capsys.readouterr().err
+
+
+def test_output_may_go_to_any_stream(tmp_path: Path, monkeypatch) -> None:
+    soundfile.write(tmp_path / "a.wav", say("abc"), RATE)
+    monkeypatch.setattr(sys, "stdout", io.StringIO())  # it has no encoding, and nothing to set
+    assert main(["features", str(tmp_path / "a.wav")]) == 0
+    assert "a.wav" in sys.stdout.getvalue()
 
 
 @pytest.mark.parametrize(

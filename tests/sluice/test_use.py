@@ -1,6 +1,8 @@
 """The tiny recognizer in use, from the command line and from Python."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +95,41 @@ def test_transcribe_command_prints_text(tone_run: ToneRun, tmp_path: Path, capsy
     assert capsys.readouterr().out == "ab\n"
     assert main(["transcribe", str(tone_run.run), str(tmp_path / "*.wav"), "--quiet"]) == 0
     assert capsys.readouterr().out == f"{tmp_path / '1.wav'}\tab\n{tmp_path / '2.wav'}\tba\n"
+
+
+def test_recordings_printed_as_subtitles_do_not_run_into_each_other(
+    tone_run: ToneRun, tmp_path: Path, capsys
+) -> None:
+    soundfile.write(tmp_path / "0.wav", np.zeros(RATE), RATE)  # nothing is said: it has no cue
+    for name, text in (("1.wav", "ab"), ("2.wav", "ba")):
+        soundfile.write(tmp_path / name, say(text), RATE)
+
+    def blocks(kind: str) -> list[list[str]]:
+        assert main(["transcribe", str(tone_run.run), str(tmp_path), "--quiet", "--format", kind]) == 0
+        return [block.splitlines() for block in capsys.readouterr().out.split("\n\n")]
+
+    assert [block[2:] for block in blocks("srt")] == [["ab"], ["ba"]]
+    headers_and_cues = [["WEBVTT"], ["WEBVTT"], ["ab"], ["WEBVTT"], ["ba"]]
+    assert [block[-1:] for block in blocks("vtt")] == headers_and_cues
+    (lines,) = blocks("ctm")
+    assert [line.split()[4] for line in lines] == ["ab", "ba"]
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of files are Unicode there")
+def test_transcribe_command_takes_names_that_are_not_utf8(tone_run: ToneRun, tmp_path: Path, capsys) -> None:
+    for name, text in (("1.wav", "ab"), ("2.wav", "ba")):
+        soundfile.write(tmp_path / name, say(text), RATE)
+    (tmp_path / "1.wav").rename(tmp_path / os.fsdecode(b"1\xe9.wav"))
+    arguments = ["transcribe", str(tone_run.run), str(tmp_path), "--quiet"]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/1\\udce9.wav\tab\n{tmp_path}/2.wav\tba\n"
+    assert main([*arguments, "--json"]) == 0
+    first, _ = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["source"] == str(tmp_path / os.fsdecode(b"1\xe9.wav"))
+    for kind in ("json", "ctm"):  # both name the recording
+        assert main([*arguments, "--format", kind, "-o", str(tmp_path / "out")]) == 0
+        written = tmp_path / "out" / os.fsdecode(b"1\xe9." + kind.encode())
+        assert r"1\udce9" in written.read_text(encoding="utf-8")
 
 
 def test_evaluate_command(tone_run: ToneRun, tmp_path: Path, capsys) -> None:

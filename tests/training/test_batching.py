@@ -62,3 +62,16 @@ def test_ranks_share_everything_and_training_gives_each_as_many(shuffle: bool) -
         assert len(shares[0]) == len(shares[1])
     else:
         assert len(items) == 35
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_more_ranks_than_batches_get_as_many_each(count: int) -> None:
+    shares = [
+        LengthBatches([1.0] * count, batch_size=1, batch_length=9, seed=1, rank=rank, ranks=5)
+        for rank in range(5)
+    ]
+    taken = [list(share) for share in shares]
+    assert [len(batches) for batches in taken] == [len(share) for share in shares] == [-(-count // 5)] * 5
+    items = [item for batches in taken for batch in batches for _, item in batch]
+    repeats = [items.count(item) for item in range(count)]
+    assert min(repeats) >= 1 and max(repeats) - min(repeats) <= 1

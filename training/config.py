@@ -89,10 +89,14 @@ class TrainingConfig(Settings):
     clip_norm: float | None = Field(5.0, gt=0, description="largest norm of a gradient; null for no limit")
     clip_value: float | None = Field(None, gt=0, description="largest absolute value in a gradient")
     average_decay: float = Field(0.999, ge=0, lt=1, description="moving average of weights; 0 turns it off")
-    best_by: Literal["error", "loss"] = Field(
-        "error", description="which figure of dev keeps an epoch's model, being the lowest so far"
+    keep: Literal["best", "last"] = Field(
+        "best",
+        description="which epoch's model: that of the lowest dev error, or the last, which leaves dev without a choice "
+        "to flatter and is as good where weights are averaged and the learning rate ends low",
     )
-    patience: int = Field(20, ge=1, description="epochs without such an epoch before stopping")
+    patience: int = Field(
+        20, ge=1, description="epochs without a better dev error before stopping (keep: best)"
+    )
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     accelerator: str = "auto"
     devices: int = Field(1, ge=1, description="how many GPUs (or CPU processes) train together")
@@ -100,11 +104,6 @@ class TrainingConfig(Settings):
     workers: int | None = Field(
         None, ge=0, description="processes that read and augment; as fits the machine if none"
     )
-
-    @property
-    def chosen_by(self) -> tuple[str, str]:
-        """Names of the logged figures that choose the best epoch: the second decides where the first is equal."""
-        return ("dev_loss", "dev_error") if self.best_by == "loss" else ("dev_error", "dev_loss")
 
     @property
     def worker_count(self) -> int:

@@ -12,9 +12,8 @@ from tqdm import tqdm
 class TrainingProgress(pl.Callback):
     """One bar over all batches of all epochs with the time left, and a line an epoch."""
 
-    def __init__(self, chosen_by: str, quiet: bool = False) -> None:
-        """Set up; `chosen_by` names the figure whose lowest value an epoch's line repeats."""
-        self.chosen_by, self.quiet = chosen_by, quiet
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
         self._bar: tqdm | None = None
         self._epoch_started = 0.0
         self._best = float("inf")
@@ -37,22 +36,14 @@ class TrainingProgress(pl.Callback):
         figures = trainer.callback_metrics
         seconds = time.monotonic() - self._epoch_started
         left = ((trainer.max_epochs or 1) - trainer.current_epoch - 1) * seconds / 60
-        self._best = min(self._best, float(figures[self.chosen_by]))
+        self._best = min(self._best, float(figures["dev_error"]))
         tqdm.write(
             f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-            f"  loss {float(figures['train_loss']):.3f}{self._of_dev(figures)}{_gradients(figures)}"
-            f"  {seconds:.1f} s, at most {left:.1f} min left",
+            f"  loss {float(figures['train_loss']):.3f}  dev loss {float(figures['dev_loss']):.3f}"
+            f"  dev error {float(figures['dev_error']):.1%} (best {self._best:.1%})"
+            f"{_gradients(figures)}  {seconds:.1f} s, at most {left:.1f} min left",
             file=sys.stderr,
         )
-
-    def _of_dev(self, figures: Mapping[str, Any]) -> str:
-        """Loss and error, that which chooses the model with its lowest."""
-        parts = ""
-        for name, form in (("dev_loss", ".3f"), ("dev_error", ".1%")):
-            parts += f"  {name.replace('_', ' ')} {float(figures[name]):{form}}"
-            if name == self.chosen_by:
-                parts += f" (best {self._best:{form}})"
-        return parts
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self._bar:

@@ -25,6 +25,9 @@ from training.epoch_progress import TrainingProgress
 from training.interrupts import Interrupts
 from training.machine import keep_memory, set_threads
 
+MONITOR = "dev_error"
+"""The name under which a task logs the figure that chooses the best model, lower being better."""
+
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Checkpoints that are whole or not there, and that hold nothing but tensors and plain values."""
@@ -46,15 +49,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class SaveBest(pl.Callback):
-    """Calls `save` whenever the first of two logged figures is lower than ever, or as low with a lower second one."""
+    """Calls `save` whenever the dev error is lower than ever before, or as low with a lower dev loss."""
 
-    def __init__(self, save: Callable[[], None], chosen_by: tuple[str, str]) -> None:
-        self.save, self.chosen_by = save, chosen_by
+    def __init__(self, save: Callable[[], None]) -> None:
+        self.save = save
         self.best = [math.inf, math.inf]
         self.best_epoch = -1
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        figures = [float(trainer.callback_metrics.get(name, 0.0)) for name in self.chosen_by]
+        figures = [float(trainer.callback_metrics.get(name, 0.0)) for name in (MONITOR, "dev_loss")]
         if figures < self.best:
             self.best, self.best_epoch = figures, trainer.current_epoch
             if trainer.is_global_zero:
@@ -65,6 +68,17 @@ class SaveBest(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best, self.best_epoch = list(state_dict["best"]), state_dict["best_epoch"]
+
+
+class SaveLast(pl.Callback):
+    """Calls `save` after every epoch."""
+
+    def __init__(self, save: Callable[[], None]) -> None:
+        self.save = save
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            self.save()
 
 
 class GradientClipping(pl.Callback):
@@ -143,7 +157,7 @@ def fit(
     dev: DataLoader,
     run: Path,
     config: TrainingConfig,
-    save_best: Callable[[], None],
+    save: Callable[[], None],
     not_finite: Callable[[], None],
     *,
     quiet: bool = False,
@@ -151,13 +165,13 @@ def fit(
     """Train a task, going on from the run's last checkpoint if there is one.
 
     Args:
-        task: logs `train_loss` each epoch, `dev_error` and `dev_loss` each validation.
+        task: logs `train_loss` each epoch and `dev_error` each validation.
         train: batches; its batch sampler has `set_epoch`.
         dev: batches of the dev split.
         run: the run directory; gets `checkpoints/last.ckpt`, `history.json` and TensorBoard's events.
         config: how to train.
-        save_best: writes the model as it stands; called when the figure that `config.best_by` names is the lowest
-            so far (of equal ones, when the other is).
+        save: writes the model as it stands; called after every epoch if the last is to be kept, else when the dev
+            error is the lowest so far (of equal ones, when the dev loss is).
         not_finite: called when a step is skipped since its gradient is not finite; see `GradientClipping`.
         quiet: show no progress.
 
@@ -168,6 +182,9 @@ def fit(
     set_threads(config.threads)
     keep_memory()
     last = run / "checkpoints" / "last.ckpt"
+    keepers: list[pl.Callback] = [SaveLast(save)]
+    if config.keep == "best":
+        keepers = [SaveBest(save), EarlyStopping(MONITOR, patience=config.patience, check_finite=False)]
     history, interrupts = History(run / "history.json", config.seed), Interrupts()
     trainer = pl.Trainer(
         max_epochs=config.max_epochs,
@@ -178,10 +195,9 @@ def fit(
             GradientClipping(
                 config.clip_norm, config.clip_value, not_finite
             ),  # before those that show figures
-            SaveBest(save_best, config.chosen_by),
             history,
-            EarlyStopping(config.chosen_by[0], patience=config.patience, check_finite=False),
-            TrainingProgress(config.chosen_by[0], quiet),
+            *keepers,
+            TrainingProgress(quiet),
             interrupts,
             # One file, written anew every epoch: Lightning's own `save_last` waits for another one to be saved.
             ModelCheckpoint(

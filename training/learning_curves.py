@@ -22,11 +22,14 @@ def read_history(run: Path) -> list[dict[str, float]]:
     return [epoch for epoch in history if isinstance(epoch, dict)] if isinstance(history, list) else []
 
 
-def best_epoch(history: list[dict[str, float]], training: TrainingConfig) -> int | None:
-    """The place in `history` of the epoch that was kept, by `training.chosen_by`."""
-    first, second = training.chosen_by
-    figures = [(epoch.get(first, math.nan), epoch.get(second, 0.0)) for epoch in history]
-    known = [each for each in figures if all(map(math.isfinite, each))]
+def kept_epoch(history: list[dict[str, float]], training: TrainingConfig) -> int | None:
+    """The place in `history` of the epoch that was kept, if any was: the last, or of those of lowest dev error that
+    of lowest dev loss.
+    """
+    if training.keep == "last":
+        return len(history) - 1 if history else None
+    figures = [(epoch.get("dev_error", math.nan), epoch.get("dev_loss", 0.0)) for epoch in history]
+    known = [each for each in figures if math.isfinite(each[0])]
     return figures.index(min(known)) if known else None
 
 
@@ -42,29 +45,28 @@ def learning_curves(
     Args:
         history: as `read_history` gives it.
         errors: which figures are dev errors (shares), with the label of each, such as `{"dev_wer": "words"}`.
-        training: how it was trained: by what the kept epoch was chosen, and to which norm gradients were clipped,
+        training: how it was trained: which epoch was kept, and to which norm gradients were clipped,
             which is drawn beside their norms.
     """
     title = "Learning curves"
     if not history:
         return Section(title, [Paragraph("The run has no history of its epochs (history.json).")])
-    best, clip_norm = best_epoch(history, training), training.clip_norm
+    kept, clip_norm = kept_epoch(history, training), training.clip_norm
     blocks: list[Block] = []
-    if best is not None:
-        chosen = history[best]
-        kept = [f"loss {chosen['dev_loss']:.3f}"] if training.best_by == "loss" else []
-        kept += [f"{label} {chosen[name]:.2%}" for name, label in errors.items() if name in chosen]
-        figures = f" ({', '.join(kept)})" if kept else ""
+    if kept is not None:
+        chosen = history[kept]
+        figures = ", ".join(f"{label} {chosen[name]:.2%}" for name, label in errors.items() if name in chosen)
+        which = "the last" if training.keep == "last" else "that of the lowest dev error"
         blocks.append(
             Paragraph(
-                f"The model of epoch {_number(chosen, best)} was kept, which has the lowest dev "
-                f"{training.best_by}{figures}, of {len(history)} trained. A dashed line marks it."
+                f"The model of epoch {_number(chosen, kept)} was kept, {which} of {len(history)} trained: dev errors "
+                f"{figures or chosen.get('dev_error')}. A dashed line marks it."
             )
         )
     charts = [
-        _chart("Loss", history, {"train_loss": "training", "dev_loss": "dev"}, best),
-        _chart("Dev error", history, errors, best, percent=True),
-        _chart("Learning rate", history, {"learning_rate": "learning rate"}, best),
+        _chart("Loss", history, {"train_loss": "training", "dev_loss": "dev"}, kept),
+        _chart("Dev error", history, errors, kept, percent=True),
+        _chart("Learning rate", history, {"learning_rate": "learning rate"}, kept),
         _chart(
             "Gradient norm before clipping",
             [
@@ -72,14 +74,14 @@ def learning_curves(
                 for epoch in history
             ],
             {"gradient_norm": "median step", "gradient_norm_max": "largest", "limit": "clipped to"},
-            best,
+            kept,
             logarithmic=True,
         ),
-        _chart("Share of gradients clipped", history, CLIPPED, best, percent=True),
+        _chart("Share of gradients clipped", history, CLIPPED, kept, percent=True),
     ]
     blocks.append(Grid([chart for chart in charts if chart], narrowest=26))
     blocks += _skipped(history)
-    blocks.append(Details("The figures of every epoch", [_table(history, best, errors)]))
+    blocks.append(Details("The figures of every epoch", [_table(history, kept, errors)]))
     return Section(title, blocks)
 
 
@@ -110,7 +112,7 @@ def _chart(
     title: str,
     history: list[dict[str, float]],
     figures: Mapping[str, str],
-    best: int | None,
+    kept: int | None,
     percent: bool = False,
     logarithmic: bool = False,
 ) -> Picture | None:
@@ -123,7 +125,7 @@ def _chart(
     if not curves:
         return None
     known = [value for curve in curves for value in curve.y if not math.isnan(value)]
-    mark = numbers[best] if best is not None else None
+    mark = numbers[kept] if kept is not None else None
     logarithmic = logarithmic and min(known) > 0
     svg = line_chart(title, curves, x_label="epoch", percent=percent, logarithmic=logarithmic, mark=mark)
     return Picture(svg, f"{title} by epoch. {' '.join(_in_words(curve, percent) for curve in curves)}")
@@ -139,7 +141,7 @@ def _finite(value: float | None) -> float:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else math.nan
 
 
-def _table(history: list[dict[str, float]], best: int | None, errors: Mapping[str, str]) -> Table:
+def _table(history: list[dict[str, float]], kept: int | None, errors: Mapping[str, str]) -> Table:
     names = {
         "train_loss": ("training loss", ".3f"),
         "dev_loss": ("dev loss", ".3f"),
@@ -155,7 +157,7 @@ def _table(history: list[dict[str, float]], best: int | None, errors: Mapping[st
     rows: list[list[Cell]] = []
     for position, epoch in list(enumerate(history))[-TABLE_EPOCHS:]:
         values = [format(epoch[name], form) if name in epoch else "" for name, (_, form) in names.items()]
-        rows.append([f"{_number(epoch, position)}{' (kept)' if position == best else ''}", *values])
+        rows.append([f"{_number(epoch, position)}{' (kept)' if position == kept else ''}", *values])
     shown = f", the last {TABLE_EPOCHS} of {len(history)}" if len(history) > TABLE_EPOCHS else ""
     return Table(
         f"Each epoch's figures{shown}",

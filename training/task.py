@@ -17,8 +17,7 @@ Model = TypeVar("Model", bound=nn.Module)
 class Task(pl.LightningModule, Generic[Model]):
     """Fits a model by AdamW, with a moving average of its weights (Polyak and Juditsky 1992), which is what dev sees.
 
-    A subclass computes `training_step`, logging `train_loss`, and logs `dev_error` and `dev_loss` for each
-    validation.
+    A subclass computes `training_step`, logging `train_loss`, and logs `dev_error` for each validation.
     """
 
     def __init__(self, model: Model, training: TrainingConfig, steps: int) -> None:

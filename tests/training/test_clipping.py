@@ -208,7 +208,7 @@ def test_the_epochs_line_says_what_was_clipped_and_skipped(capsys: pytest.Captur
 
     def line(**figures: float) -> str:
         Trainer.callback_metrics = {**Trainer.callback_metrics, **figures}
-        TrainingProgress("dev_error").on_train_epoch_end(Trainer(), None)
+        TrainingProgress().on_train_epoch_end(Trainer(), None)
         return capsys.readouterr().err
 
     assert "clipped" not in line() and "skipped" not in line(skipped_steps=0.0)

@@ -11,9 +11,9 @@ from torch.utils.data import DataLoader
 
 from training.config import TrainingConfig
 from training.fit import fit
-from training.learning_curves import best_epoch, read_history
+from training.learning_curves import kept_epoch, read_history
 
-DEV = [(0.5, 3.0), (0.2, 2.0), (0.3, 1.0), (0.2, 2.5), (0.3, 1.0), (0.25, 1.0), (0.4, 4.0), (0.4, 4.0)]
+DEV = [(0.5, 3.0), (0.2, 2.0), (0.3, 1.0), (0.2, 2.5), (0.2, 1.0), (0.25, 1.0), (0.4, 4.0), (0.4, 4.0)]
 """Error and loss of dev, epoch by epoch."""
 
 
@@ -52,34 +52,20 @@ def kept(run: Path, epochs: int = len(DEV), **settings: str | int) -> tuple[list
     config = TrainingConfig(max_epochs=epochs, accelerator="cpu", **settings)
     fit(task, loader(), loader(), run, config, save, lambda: None, quiet=True)
     history = read_history(run)
-    assert saved[-1:] == [best_epoch(history, config)] or epochs < len(DEV)
+    assert saved[-1:] == [kept_epoch(history, config)] or epochs < len(DEV)
     return saved, len(history)
 
 
-@pytest.mark.parametrize(("by", "epochs"), [("error", [0, 1]), ("loss", [0, 1, 2, 5])])
-def test_the_best_is_kept_by_error_or_by_loss_and_the_other_decides_between_equals(
-    tmp_path: Path, by: str, epochs: list[int]
-) -> None:
-    assert kept(tmp_path, best_by=by) == (epochs, len(DEV))
+@pytest.mark.parametrize(("keep", "epochs"), [("best", [0, 1, 4]), ("last", list(range(len(DEV))))])
+def test_the_kept_epoch_is_kept_or_the_last(tmp_path: Path, keep: str, epochs: list[int]) -> None:
+    assert kept(tmp_path, keep=keep) == (epochs, len(DEV))
 
 
-def test_training_that_goes_on_knows_what_was_best(tmp_path: Path) -> None:
-    assert kept(tmp_path, 4, best_by="loss") == ([0, 1, 2], 4)
-    assert kept(tmp_path, best_by="loss") == ([5], len(DEV))
+def test_of_epochs_with_equal_errors_that_of_the_lower_loss_is_kept(tmp_path: Path) -> None:
+    assert kept(tmp_path, 4) == ([0, 1], 4)
+    assert kept(tmp_path, len(DEV)) == ([4], len(DEV))  # goes on, and knows what was best
 
 
-@pytest.mark.parametrize(("by", "trained"), [("error", 4), ("loss", 5)])
-def test_patience_counts_from_the_best_of_that_figure(tmp_path: Path, by: str, trained: int) -> None:
-    assert kept(tmp_path, best_by=by, patience=2)[1] == trained
-
-
-def test_an_epochs_line_repeats_the_lowest_of_the_figure_that_chooses(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for by, part in (
-        ("error", "dev loss 1.000  dev error 30.0% (best 20.0%)"),
-        ("loss", "dev loss 2.500 (best 1.000)"),
-    ):
-        config = TrainingConfig(max_epochs=4, accelerator="cpu", best_by=by)
-        fit(Task(), loader(), loader(), tmp_path / by, config, lambda: None, lambda: None)
-        assert part in capsys.readouterr().err
+@pytest.mark.parametrize(("keep", "trained"), [("best", 4), ("last", len(DEV))])
+def test_patience_ends_only_the_search_for_the_best(tmp_path: Path, keep: str, trained: int) -> None:
+    assert kept(tmp_path, keep=keep, patience=2)[1] == trained

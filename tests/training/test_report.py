@@ -8,7 +8,7 @@ import pytest
 
 from tests.pages import check_self_contained
 from training.config import TrainingConfig
-from training.learning_curves import TABLE_EPOCHS, best_epoch, learning_curves, read_history
+from training.learning_curves import TABLE_EPOCHS, kept_epoch, learning_curves, read_history
 from training.plot import SERIES, Curve, draw_svg, line_chart
 from training.report import (
     Audio,
@@ -141,21 +141,21 @@ def test_learning_curves_name_the_kept_epoch_and_hold_every_figure() -> None:
     assert "epoch 7 was kept" in text and "words 14.29%" in text and "7 (kept)" in text
     assert "characters" not in text  # no such figure in this history
     assert len(reader.all("svg")) == 2 and len(reader.all("tr")) == 11
-    section = learning_curves(history(10), {"dev_wer": "words"}, TrainingConfig(best_by="loss"))
+    section = learning_curves(history(10), {"dev_wer": "words"}, TrainingConfig(keep="last"))
     text = " ".join(check_self_contained(Page("t", sections=[section]).render()).text)
-    assert "epoch 10 was kept, which has the lowest dev loss (loss 0.400, words 33.33%)" in text
+    assert "epoch 10 was kept, the last of 10 trained: dev errors words 33.33%." in text
     assert any("14.3% at its lowest" in (tag.get("aria-label") or "") for tag in reader.all("div"))
 
 
 def test_of_equal_epochs_the_lower_loss_or_the_first_is_the_best_and_unknown_errors_are_none() -> None:
     errors = [math.nan, 0.5, 0.2, 0.3, 0.2, math.inf]
-    by_error, by_loss = TrainingConfig(), TrainingConfig(best_by="loss")
-    assert best_epoch([{"dev_error": error} for error in errors], by_error) == 2
+    best, last = TrainingConfig(), TrainingConfig(keep="last")
+    assert kept_epoch([{"dev_error": error} for error in errors], best) == 2
     losses = [0.1, 0.1, 3.0, 0.1, 2.0, 0.1]
     both = [{"dev_error": error, "dev_loss": loss} for error, loss in zip(errors, losses, strict=True)]
-    assert best_epoch(both, by_error) == 4
-    assert best_epoch(both, by_loss) == 3
-    assert best_epoch([{"dev_error": math.nan}, {}], by_error) is None
+    assert kept_epoch(both, best) == 4
+    assert kept_epoch(both, last) == 5 and kept_epoch([], last) is None
+    assert kept_epoch([{"dev_error": math.nan}, {}], best) is None
 
 
 def test_a_history_with_gaps_or_of_one_epoch_is_drawn() -> None:

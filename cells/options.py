@@ -32,7 +32,10 @@ def check_options(cell: str, hidden_size: int, options: dict[str, Any]) -> None:
         takes = f"it takes {', '.join(known)}" if known else "it takes none"
         raise ValueError(f"the cell {cell} has no option {unknown[0]!r}; {takes}")
     without_drawing = type(kind.__name__, (kind,), {"reset_parameters": lambda self: None})
-    make_cell(without_drawing, 1, hidden_size, **options)
+    try:
+        make_cell(without_drawing, 1, hidden_size, **options)
+    except RuntimeError as error:  # of torch, for weights beyond all memory
+        raise ValueError(f"a cell {cell} of {hidden_size} units cannot be made: {error}") from error
 
 
 def _keywords(kind: type) -> tuple[list[str], bool]:

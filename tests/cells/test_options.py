@@ -44,6 +44,11 @@ def test_options_that_are_wrong(cell: str, options: dict, message: str) -> None:
         check_options(cell, 16, options)
 
 
+def test_a_cell_beyond_all_memory_is_refused():
+    with pytest.raises(ValueError, match="a cell lstm of 1000000000 units cannot be made"):
+        check_options("lstm", 10**9, {})
+
+
 def test_an_unknown_name_is_told_with_those_there_are() -> None:
     check_name("peephole_lstm")
     with pytest.raises(ValueError, match=r"unknown cell 'lstn'; there are elman, .*scrn.*cells\.register"):

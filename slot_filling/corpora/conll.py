@@ -53,7 +53,7 @@ def _sentences(path: Path, columns: Sequence[str] | Sequence[int]) -> Iterator[R
             if block.words:
                 yield block.sentence()
                 block = Block()
-        elif _is_comment(fields, width):
+        elif _is_comment(fields, width, tag_at):
             intent = INTENT.match(line)
             block.intent = intent[1] if intent else block.intent
         else:
@@ -84,10 +84,12 @@ def _positions(columns: Sequence[str] | Sequence[int]) -> tuple[int, int]:
     return columns[0], columns[1]  # type: ignore[return-value]
 
 
-def _is_comment(fields: Sequence[str], width: int) -> bool:
+def _is_comment(fields: Sequence[str], width: int, tag_at: int) -> bool:
     """Whether a line that begins with # is a comment and not the word "#" (or "#1") with its tag."""
-    is_row = len(fields) == (width or len(fields)) >= 2 and TAG.fullmatch(fields[-1])
-    return fields[0].startswith("#") and not is_row
+    if not fields[0].startswith("#"):
+        return False
+    has_tag = -len(fields) <= tag_at < len(fields) and TAG.fullmatch(fields[tag_at])
+    return not (has_tag and len(fields) == (width or len(fields)) >= 2)
 
 
 def _check_row(fields: Sequence[str], width: int, positions: tuple[int, int], where: str) -> None:

@@ -75,6 +75,18 @@ def test_comments_document_markers_and_intents(tmp_path):
     assert [s.intent for s in found] == ["book_flight", None, None]
 
 
+@pytest.mark.parametrize("columns", [[0, 1], ["word", "tag", "pos"]])
+def test_a_word_that_begins_with_a_hash_is_known_by_its_tag_wherever_that_stands(tmp_path, columns):
+    text = "# I-num SYM\n5 I-num CD\n# a comment of words\n# it ends\n#1 O NN\n"
+    (sentence,) = conll(tmp_path, text, columns=columns)
+    assert sentence.words == ("#", "5", "#1") and sentence.tags == ("B-num", "I-num", "O")
+
+
+def test_a_comment_may_have_fewer_columns_than_the_tag_needs(tmp_path):
+    (sentence,) = conll(tmp_path, "# O\nfly NN _ O\n", columns=[0, 3])
+    assert sentence.words == ("fly",)
+
+
 @pytest.mark.parametrize(
     "tags",
     [

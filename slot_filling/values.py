@@ -55,7 +55,8 @@ CODES = {
     name: code for code, names in CURRENCIES.items() for name in (code.lower(), *names.split("|")) if name
 }
 CURRENCY = "|".join(re.escape(name) for name in sorted(CODES, key=len, reverse=True))
-POINTED = r"[1-9]\d{0,2}(?:\.\d{3}){1,4}(?:,\d\d)?"  # money has no thousandths, so 1.300 € are 1300
+POINTED = r"[1-9]\d{0,2}(?:\.\d{3}){1,4}(?:,\d\d)?"
+"""Money has no thousandths, so 1.300 € are 1300; a million has: $1.250 million."""
 MONEY = re.compile(
     rf"(?P<before>{CURRENCY})? ?(?P<amount>{NUMBER}|{POINTED})(?P<scale>k| ?million| 1000000)?"
     rf" ?(?P<after>{CURRENCY})?",
@@ -134,10 +135,12 @@ def read_money(text: str) -> str | None:
     codes = {CODES[name] for name in found.group("before", "after") if name} if found else set()
     if found is None or len(codes) != 1:
         return None
-    amount = found["amount"]
-    if re.fullmatch(POINTED, amount, re.ASCII):
+    amount, scale = found["amount"], found["scale"]
+    if scale and not re.fullmatch(NUMBER, amount, re.ASCII):
+        return None
+    if not scale and re.fullmatch(POINTED, amount, re.ASCII):
         amount = amount.replace(".", "").replace(",", ".")
     value = Decimal(amount.replace(",", ""))
-    if found["scale"]:
-        value = (value * SCALES[found["scale"].strip()]).normalize()
+    if scale:
+        value = (value * SCALES[scale.strip()]).normalize()
     return f"{codes.pop()} {value:f}"

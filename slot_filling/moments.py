@@ -39,7 +39,7 @@ CLOCK = re.compile(
 )
 TOGETHER = re.compile(r"(?P<hour>\d\d?)(?P<minute>\d\d)(?: hours)?", re.ASCII)
 AWAY = re.compile(
-    r"(?P<minutes>half|(?:a )?quarter|\d\d?)(?: minutes?)? (?P<side>past|after|to|before|till) (?P<hour>\d\d?)",
+    r"(?P<minutes>half|(?:a )?quarter|\d\d?)(?P<unit> minutes?)? (?P<side>past|after|to|before|till) (?P<hour>\d\d?)",
     re.ASCII,
 )
 NAMED = {"noon": 12 * 60, "midday": 12 * 60, "12 noon": 12 * 60, "midnight": 0, "12 midnight": 0}
@@ -179,13 +179,21 @@ def _away(found: re.Match[str], half: str) -> str | None:
     hour = _hour(int(found["hour"]), half)
     minutes = {"half": 30}.get(found["minutes"], 15 if "quarter" in found["minutes"] else None)
     minutes = int(found["minutes"]) if minutes is None else minutes
-    if hour is None or minutes > 59:
+    if hour is None or minutes > 59 or _may_be_a_range(found):
         return None
     if found["side"] in ("past", "after"):
         return _clock(hour * 60 + minutes)
     if found["minutes"] == "half" or hour % 12 == 0:  # before noon and midnight, which half is meant?
         return None
     return _clock(hour * 60 - minutes)
+
+
+def _may_be_a_range(found: re.Match[str]) -> bool:
+    """Whether two hours may be meant that follow each other: "10 to 11", but not "10 to 6" or "10 minutes to 11"."""
+    if found["side"] not in ("to", "till") or found["unit"] or not found["minutes"].isdigit():
+        return False
+    first, second = int(found["minutes"]), int(found["hour"])
+    return second == first + 1 or (first, second) == (12, 1)
 
 
 def _clock(minutes: int) -> str:

@@ -18,8 +18,9 @@ def read(folder: Path, config: CorpusConfig) -> list[RawSentence]:
         CorpusError: a file is missing, is empty, or the lines of the files do not belong together.
     """
     corpus_folder(folder, config.kind, ("seq.in", "seq.out"))
-    words, tags = (_lines(folder / name) for name in ("seq.in", "seq.out"))
-    intents = _lines(folder / "label") if (folder / "label").exists() else [""] * len(words)
+    words = _lines(folder / "seq.in")
+    tags = _lines(folder / "seq.out", len(words))
+    intents = _lines(folder / "label", len(words)) if (folder / "label").exists() else [""] * len(words)
     for name, lines in (("seq.out", tags), ("label", intents)):
         if len(lines) != len(words):
             raise CorpusError(
@@ -48,9 +49,9 @@ def _sentence(folder: Path, number: int, words: str, tags: str, intent: str) -> 
     )
 
 
-def _lines(path: Path) -> list[str]:
-    """The lines of a file, without empty ones at the end."""
+def _lines(path: Path, count: int = 0) -> list[str]:
+    """The lines of a file; past the first `count`, those at its end that are empty are left out."""
     lines = [line.strip(" \t\r\n") for _, line in read_lines(path)]
-    while lines and not lines[-1]:
+    while len(lines) > count and not lines[-1]:
         lines.pop()
     return lines

@@ -161,12 +161,27 @@ def test_folders_of_atis_and_snips(tmp_path):
     assert list(load_parts(CorpusConfig(kind="snips"), tmp_path / "test")) == ["all"]
 
 
+def test_the_last_sentence_of_a_folder_may_have_no_intent(tmp_path):
+    data = folder(tmp_path / "x", "a b\nc\n", "O O\nO\n", "fly\n\n")
+    found = load_parts(CorpusConfig(kind="atis"), data)["all"]
+    assert [sentence.intent for sentence in found] == ["fly", None]
+
+
+@pytest.mark.parametrize("ends", [("\n\n", "", ""), ("", "\n", ""), ("", "", "\n \n")])
+def test_empty_lines_at_the_end_of_a_folders_files_say_nothing(tmp_path, ends):
+    texts = (text + end for text, end in zip(("a\nb\n", "O\nO\n", "x\ny\n"), ends, strict=True))
+    found = load_parts(CorpusConfig(kind="atis"), folder(tmp_path / "x", *texts))["all"]
+    assert [sentence.words for sentence in found] == [("a",), ("b",)]
+
+
 @pytest.mark.parametrize(
     ("seq_in", "seq_out", "label", "message"),
     [
         ("a b\nc d\n", "O O\nO\n", None, r"seq\.out, line 2: 1 tags, but that line of seq\.in has 2 words"),
         ("a b\nc d\n", "O O\n", None, r"seq\.out: 1 lines, but seq\.in has 2"),
         ("a\nb\n", "O\nO\n", "x\n", r"label: 1 lines, but seq\.in has 2"),
+        ("a\nb\n", "O\nO\n", "x\ny\nz\n", r"label: 3 lines, but seq\.in has 2"),
+        ("a\nb\n", "O\n\n", None, r"seq\.out, line 2: 0 tags, but that line of seq\.in has 1 words"),
         ("a b\n", "O I-x\n", None, r"seq\.out, line 1: I-x starts a span"),
         ("", "", None, r"seq\.in: the file is empty"),
         ("a\n", None, None, r"looked for seq\.in and seq\.out; it holds seq\.in"),

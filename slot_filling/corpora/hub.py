@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 WORDS = ("words", "tokens")
 TAGS = ("tags", "ner_tags", "slots", "labels", "slot_labels")
+UNLABELLED = -1
+"""The class number of what has no class, as `datasets` writes it."""
 
 
 def from_datasets(
@@ -28,7 +30,7 @@ def from_datasets(
         parts: with a row a sentence.
         words: the column of lists of words; if not given, `words` or `tokens`.
         tags: the column of lists of tags, texts or class labels; if not given, `tags`, `ner_tags`, ….
-        intent: the column of intents, texts or class labels, if there is one.
+        intent: the column of intents, texts or class labels, if there is one; a class number of -1 is no intent.
         scheme: of the tags; detected if not given.
 
     Raises:
@@ -53,7 +55,7 @@ def _rows(part: str, dataset: "Dataset", columns: tuple[str, str], intent: str |
         words, tags = (_texts(row[column], names[column], where, column) for column in columns)
         if len(words) != len(tags):
             raise CorpusError(f"{where}: {len(words)} words but {len(tags)} tags: each word needs one")
-        said = _texts([row[intent]], names[intent], where, intent)[0] if intent else None
+        said = _intent(row[intent], names[intent], where, intent) if intent else None
         rows.append(RawSentence(words, tags, [where] * len(words), said))
     return rows
 
@@ -74,10 +76,17 @@ def _class_names(feature: Any) -> list[str] | None:
     return getattr(feature, "names", None)
 
 
+def _intent(value: Any, names: list[str] | None, where: str, column: str) -> str | None:
+    """The intent of a row, if it has one."""
+    if names is not None and value == UNLABELLED:
+        return None
+    return _texts([value], names, where, column)[0]
+
+
 def _texts(values: Iterable[Any], names: list[str] | None, where: str, column: str) -> tuple[str, ...]:
     """Texts of texts, or of class numbers."""
     try:
-        texts = tuple(values if names is None else (names[value] for value in values))
+        texts = tuple(values if names is None else (_name(names, value) for value in values))
     except (IndexError, TypeError) as error:
         raise CorpusError(f"{where}: {column} has a number that is no class: {values}") from error
     if not all(isinstance(text, str) and text for text in texts):
@@ -85,3 +94,10 @@ def _texts(values: Iterable[Any], names: list[str] | None, where: str, column: s
             f"{where}: {column} must be texts, or numbers whose feature is a ClassLabel (which names them)"
         )
     return texts
+
+
+def _name(names: list[str], number: int) -> str:
+    """The name of a class; numbers below 0, with which Python counts from the end, have none."""
+    if number < 0:
+        raise IndexError(number)
+    return names[number]

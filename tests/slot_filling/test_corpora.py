@@ -287,6 +287,23 @@ def test_datasets_with_class_labels_and_with_texts():
     assert from_datasets({"dev": plain}, words="w", tags="t")["dev"][0].tags == ("B-city",)
 
 
+def test_a_class_number_of_minus_one_is_no_class():
+    datasets = pytest.importorskip("datasets")
+    names, text = datasets.ClassLabel(names=["O", "B-city"]), datasets.Value("string")
+    features = datasets.Features(
+        {"words": datasets.List(text), "tags": datasets.List(names), "intent": names}
+    )
+
+    def read(tag, intent):
+        rows = {"words": [["York"]], "tags": [[tag]], "intent": [intent]}
+        dataset = datasets.Dataset.from_dict(rows, features=features)
+        return from_datasets({"train": dataset}, intent="intent")["train"][0]
+
+    assert (read(1, -1).tags, read(1, -1).intent) == (("B-city",), None)
+    with pytest.raises(CorpusError, match=r"train, row 0: tags has a number that is no class: \[-1\]"):
+        read(-1, 0)
+
+
 def test_wrong_datasets_are_named():
     datasets = pytest.importorskip("datasets")
     for rows, options, message in (

@@ -35,7 +35,7 @@ def read(path: Path, config: CorpusConfig) -> list[RawSentence]:
         if line.strip():
             where = f"{path}, line {number}"
             item = _parse(line, where)
-            if "text" in item:
+            if {"text", "slots"} <= item.keys():
                 sentence, cut = _from_text(item, where, config)
                 widened += cut
             else:

@@ -225,6 +225,11 @@ def test_words_with_tags_in_any_scheme(tmp_path):
     assert [s.tags[-3:] for s in mixed] == [("O", "B-city", "I-city"), ("I-city", "O", "O")]
 
 
+def test_words_with_tags_may_have_their_text_beside_them(tmp_path):
+    line = {"text": "to New York!", "words": ["to", "New", "York"], "tags": ["O", "B-city", "I-city"]}
+    assert jsonl(tmp_path, line)[0].words == ("to", "New", "York")
+
+
 def test_slots_inside_words_are_widened_and_counted(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         (sentence,) = jsonl(

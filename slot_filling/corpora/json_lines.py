@@ -10,6 +10,7 @@ begins or ends inside a word is widened to whole words, and the log says how man
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from slot_filling.schemes import SchemeError, convert, tags_of
 from slot_filling.sentences import Span
 from slot_filling.tokenize import tokenize
 from training.sources import CorpusError, read_lines
+
+HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +43,7 @@ def read(path: Path, config: CorpusConfig) -> list[RawSentence]:
                 widened += cut
             else:
                 sentence = _from_words(item, where)
+            _check_letters(sentence, where)
             sentences.append(sentence)
     if not sentences:
         raise CorpusError(f"{path}: the file is empty; it has one JSON object a line")
@@ -101,6 +105,13 @@ def _from_text(item: Mapping[str, Any], where: str, config: CorpusConfig) -> tup
         raise CorpusError(f"{where}: slots overlap, counted in words: {error}") from error
     words = tuple(token.text for token in tokens)
     return RawSentence(words, tuple(tags), [where] * len(words), item.get("intent") or None), widened
+
+
+def _check_letters(sentence: RawSentence, where: str) -> None:
+    """Raise if there is what JSON can write but UTF-8 cannot, so that it could be read but never be kept."""
+    for text in (*sentence.words, *sentence.tags, sentence.intent or ""):
+        if HALF_PAIR.search(text):
+            raise CorpusError(f"{where}: {text!a} holds half of a surrogate pair, which is no character")
 
 
 def _slot(slot: Any, text: str, where: str) -> tuple[str, int, int]:

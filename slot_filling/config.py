@@ -33,10 +33,10 @@ class EncoderConfig(Settings):
     shape_size: int = Field(10, ge=0, description="of the vector for capitals and digits; 0 leaves it out")
     window: int = Field(1, ge=1, description="words that a cell sees at once, odd; 7 helps simple cells")
     cell: str = Field("lstm", description="a name in cells.CELLS")
-    cell_options: dict[str, Any] = {}
     engine: Literal["auto", "reference", "native", "fast"] = "auto"
     layers: int = Field(1, ge=1)
     hidden_size: int = Field(200, ge=1, description="units of each direction")
+    cell_options: dict[str, Any] = Field({}, description="of the cell, such as {periods: [1, 2, 4]}")
     bidirectional: bool = True
     dropout: float = Field(0.5, ge=0, lt=1, description="variational: one mask a sentence")
     word_dropout: float = Field(0.05, ge=0, lt=1, description="share of words that are unknown in training")
@@ -49,8 +49,8 @@ class EncoderConfig(Settings):
     @field_validator("window", "character_widths")
     @classmethod
     def _be_odd(cls, value: Any) -> Any:
-        if any(width % 2 == 0 for width in (value if isinstance(value, list) else [value])):
-            raise ValueError("an odd number, so that there is a middle")
+        if any(width < 1 or width % 2 == 0 for width in (value if isinstance(value, list) else [value])):
+            raise ValueError("an odd number from 1 up, so that there is a middle")
         return value
 
     @field_validator("cell")
@@ -60,6 +60,15 @@ class EncoderConfig(Settings):
 
         check_name(cell)
         return cell
+
+    @field_validator("cell_options")
+    @classmethod
+    def _fit_the_cell(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if {"cell", "hidden_size"} <= info.data.keys():  # else these are wrong themselves, and said to be
+            from cells.options import check_options
+
+            check_options(info.data["cell"], info.data["hidden_size"], options)
+        return options
 
 
 class HeadConfig(Settings):
@@ -111,7 +120,8 @@ class TaggerConfig(Settings):
             except ValidationError as error:
                 (first, *_) = error.errors()
                 name = ".".join(map(str, first["loc"]))
-                raise ValueError(f"of voice {number}, {name}: {first['msg']}") from error
+                message = first["msg"].removeprefix("Value error, ")
+                raise ValueError(f"of voice {number}, {name}: {message}") from error
         return voices
 
     @property

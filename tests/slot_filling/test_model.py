@@ -228,6 +228,10 @@ def test_voices_begin_apart_are_trained_each_and_answer_with_the_mean() -> None:
 def test_a_voice_with_a_wrong_setting_is_named() -> None:
     with pytest.raises(ConfigError, match=r"voices: .*of voice 1, dropout: .*less than 1"):
         settings(voices=[{}, {"dropout": 2}])
+    with pytest.raises(
+        ConfigError, match=r"voices: of voice 1, cell_options: 4 modules need .* units, not 3"
+    ):
+        settings(voices=[{}, {"cell": "clockwork", "hidden_size": 3}])
     with pytest.raises(ConfigError, match=r"voices: .*of voice 0, sise"):
         settings(voices=[{"sise": 2}])
 
@@ -263,7 +267,13 @@ def test_given_vectors_start_the_words_they_have() -> None:
         ({"window": 4}, "an odd number"),
         ({"character_widths": [3, 2]}, "an odd number"),
         ({"character_widths": []}, "character_widths"),
+        ({"character_widths": [-1]}, "character_widths: an odd number from 1 up"),
         ({"cell": "lstn"}, "lstm"),
+        ({"cell_options": {"foo": 1}}, r"encoder\.cell_options: the cell lstm has no option 'foo'"),
+        (
+            {"cell": "clockwork", "hidden_size": 3},
+            "cell_options: 4 modules need at least as many units, not 3",
+        ),
         ({"dropout": 1.0}, "less than 1"),
         ({"hidden": 5}, "hidden: Extra inputs"),
     ],

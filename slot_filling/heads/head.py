@@ -98,8 +98,9 @@ class Head(nn.Module):
         emissions, lengths = self._checked(emissions, lengths)
         transitions, start, end = self._scores()
         if temperature != 1.0:
-            emissions, transitions = emissions.double() / temperature, transitions / temperature
-            start, end = start / temperature, end / temperature
+            emissions, transitions, start, end = (
+                each.double() / temperature for each in (emissions, transitions, start, end)
+            )
         return make_chain(emissions, transitions, start, end, lengths)
 
     def _checked(self, emissions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -218,6 +218,17 @@ def test_autocast_changes_nothing(name: str) -> None:
         torch.testing.assert_close(left, right)
 
 
+@pytest.mark.parametrize("name", HEADS)
+def test_a_temperature_divides_all_scores_in_float64(name: str) -> None:
+    head, lengths = make_trained(name, 8), torch.tensor([9, 4])
+    exact, emissions = make_trained(name, 8).double(), torch.randn(2, 9, 8)
+    head.temperature = exact.temperature = 1.7
+    assert torch.equal(head.marginals(emissions, lengths), exact.marginals(emissions.double(), lengths))
+    assert torch.equal(
+        head.log_partition(emissions, lengths), exact.log_partition(emissions.double(), lengths)
+    )
+
+
 @pytest.mark.parametrize("batch, time", [(0, 4), (3, 0), (2, 3)])
 @pytest.mark.parametrize("name", HEADS)
 def test_nothing_to_tag(name: str, batch: int, time: int) -> None:

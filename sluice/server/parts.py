@@ -21,6 +21,8 @@ class Model:
     name: str
     created: int
     """When its weights were written, in seconds since 1970."""
+    hears: bool
+    """Whether it can be asked for transcripts."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +74,18 @@ def load_parts(run: Path, tagger: Path | None = None, device: str = "cpu") -> Pa
     """
     if tagger is not None:
         both = Understander.load(run, device, tagger=tagger)
-        return Parts(both.transcriber, both.tagger, both, [_model(run), _model(tagger)])
+        return Parts(both.transcriber, both.tagger, both, [_model(run), _model(tagger, hears=False)])
     if (run / SETTINGS_FILE).is_file():
         both = Understander.load(run, device)
         return Parts(both.transcriber, both.tagger, both, [_model(run, run / SETTINGS_FILE)])
     if task_of(run) == "slots":
-        return Parts(None, Tagger.load(run, device), None, [_model(run)])
+        return Parts(None, Tagger.load(run, device), None, [_model(run, hears=False)])
     return Parts(Transcriber.load(run, device), None, None, [_model(run)])
 
 
-def _model(run: Path, file: Path | None = None) -> Model:
+def _model(run: Path, file: Path | None = None, *, hears: bool = True) -> Model:
     created = (file or run / "model.safetensors").stat().st_mtime
-    return Model(run.resolve().name, int(created))
+    return Model(run.resolve().name, int(created), hears)
 
 
 def _missing(what: str, command: str) -> ApiError:

@@ -55,7 +55,7 @@ def read_wanted(upload: Upload, parts: Parts) -> Wanted:
             raise _unsupported(
                 name, f"there is no field {name!r}; there are file, {', '.join(sorted(FIELDS))}"
             )
-    models = [HEARD_AS, *(model.name for model in parts.models)]
+    models = [HEARD_AS, *(model.name for model in parts.models if model.hears)]
     if (model := upload.field("model") or HEARD_AS) not in models:
         message = f"there is no model {model!r}; there is {' and '.join(map(repr, models))}"
         raise ApiError(400, message, param="model", code="model_not_found")

@@ -72,6 +72,16 @@ def test_what_is_not_supported_is_refused_by_name(client: Client, param: str, fi
     assert (error["param"], error["type"]) == (param, "invalid_request_error")
 
 
+def test_a_tagger_is_no_model_of_transcripts(client: Client, parts: Parts, tmp_path: Path) -> None:
+    answer = client().post(SPEECH, **form(wav(), model="tiny"))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "model_not_found")
+    assert answer.json()["error"]["message"].endswith("there is 'whisper-1' and 'random'")
+    assert parts.understander is not None
+    parts.understander.save(tmp_path / "both")
+    joined = client(load_parts(tmp_path / "both"))
+    assert joined.post(SPEECH, **form(wav(), model="both")).status_code == 200
+
+
 def test_models_are_listed(client: Client) -> None:
     server = client()
     listed = server.get("/v1/models").json()

@@ -34,7 +34,13 @@ class ApiError(UserError):
     def body(self) -> dict[str, Any]:
         """`{"error": {"message", "type", "param", "code"}}`."""
         kind = KINDS.get(self.status, "server_error" if self.status >= 500 else "invalid_request_error")
-        return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
+        param = None if self.param is None else _sendable(self.param)
+        return {"error": {"message": _sendable(str(self)), "type": kind, "param": param, "code": self.code}}
+
+
+def _sendable(text: str) -> str:
+    """A text that may quote a request, with halves of surrogate pairs, which UTF-8 cannot write, spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def too_busy(seconds: float) -> ApiError:

@@ -20,6 +20,8 @@ BODY_SECONDS = 120.0
 FIELDS = 32
 FIELD_BYTES = 1 << 16
 """Most fields beside the file, and most bytes of each."""
+CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1")
+"""What a form's texts may be in: of Python's other codecs some fail in their own ways, or take long over little."""
 OVERHEAD_BYTES = 1 << 16
 """Of a body that are not the file."""
 JSON_BYTES = 1 << 20
@@ -52,10 +54,7 @@ async def receive_upload(request: "Request", most_bytes: int) -> Upload:
     """
     from starlette.datastructures import UploadFile
 
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise ApiError(
-            415, "send the sound as multipart/form-data, in the field 'file'", code="unsupported_media_type"
-        )
+    _check_kind(request.headers.get("content-type", ""))
     bounded = _bounded(request, most_bytes, OVERHEAD_BYTES)
     async with _in_time():
         form = await bounded.form(max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
@@ -67,6 +66,22 @@ async def receive_upload(request: "Request", most_bytes: int) -> Upload:
         raise ApiError(400, "there is no file in the field 'file'", param="file", code="missing_file")
     ((_, sent),) = files
     return Upload(sent.file, shown_name(sent.filename), fields)
+
+
+def _check_kind(content_type: str) -> None:
+    """Raise if a body is no form, or none whose texts can be read."""
+    from python_multipart.multipart import parse_options_header  # as the form itself is read
+
+    kind, options = parse_options_header(content_type)
+    if kind != b"multipart/form-data":
+        raise ApiError(
+            415, "send the sound as multipart/form-data, in the field 'file'", code="unsupported_media_type"
+        )
+    charset = options.get(b"charset", b"utf-8").decode("latin-1")
+    if charset.lower() not in CHARSETS:
+        raise ApiError(
+            400, f"the form's charset {charset[:40]!r} is not read; send UTF-8", code="unsupported_charset"
+        )
 
 
 async def receive_json(request: "Request") -> Any:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from asr import sound_files
 from asr.audio import read_audio
 from asr.sound_files import AudioError, AudioTooLong
 from sluice.server import gate, uploads
+from sluice.server.errors import ApiError
 from sluice.server.parts import Parts
 from tests.sluice.server.conftest import Client
 from tests.sluice.server.live import dial, message, serving
@@ -149,6 +151,30 @@ def test_forms_are_of_a_few_small_fields(client: Client) -> None:
     server = client()
     for fields in ({f"field{n}": "x" for n in range(100)}, {"alternatives": "1" * 100_000}):
         assert server.post(UNDERSTAND, **form(wav(), **fields)).status_code == 400
+
+
+def form_in(charset: str, name: bytes = b"alternatives") -> dict[str, Any]:
+    """A form whose sender says what its texts are in."""
+    parts = (b'"%b"\r\n\r\n1' % name, b'"file"; filename="a"\r\n\r\n' + wav())
+    body = b"".join(b"--x\r\nContent-Disposition: form-data; name=%b\r\n" % part for part in parts)
+    kind = f"multipart/form-data; boundary=x; charset={charset}"
+    return {"content": body + b"--x--\r\n", "headers": {"content-type": kind}}
+
+
+@pytest.mark.parametrize("charset", ["undefined", "punycode", "unicode_escape", "utf-16", "nonsense", '""'])
+def test_a_forms_charset_is_not_any_that_python_knows(client: Client, charset: str) -> None:
+    answer = client().post(UNDERSTAND, **form_in(charset, rb"\ud800"))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unsupported_charset")
+
+
+@pytest.mark.parametrize("charset", ["UTF-8", '"utf-8"', "us-ascii", "ISO-8859-1"])
+def test_usual_charsets_are_read(client: Client, charset: str) -> None:
+    assert len(client().post(UNDERSTAND, **form_in(charset)).json()["alternatives"]) == 1
+
+
+def test_an_error_that_quotes_half_a_pair_can_be_sent() -> None:
+    body = ApiError(400, "there is no \ud800", param="\udfff").body()["error"]
+    assert (body["message"], body["param"]) == ("there is no \\ud800", "\\udfff")
 
 
 def test_a_body_that_does_not_arrive_is_given_up(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:

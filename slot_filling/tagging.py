@@ -1,6 +1,6 @@
 """What a tagger answers: slots with their places in the text, and the intent."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -37,4 +37,9 @@ class Tagging:
 
     def to_dict(self) -> dict[str, Any]:
         """The same facts as plain values, for JSON."""
-        return asdict(self)
+        slots = tuple(dict(vars(slot)) for slot in self.slots)  # `asdict` would copy every value in depth
+        return {
+            **vars(self),
+            "slots": slots,
+            "alternatives": tuple(other.to_dict() for other in self.alternatives),
+        }

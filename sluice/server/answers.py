@@ -1,5 +1,6 @@
 """How a batch of jobs is answered: like with like, the shortest first, and nobody suffers from a neighbour."""
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -85,11 +86,16 @@ def _understand(parts: Parts, jobs: Sequence[Job]) -> Iterable[Understanding]:
         yield replace(each, alternatives=each.alternatives[: job.alternatives])
 
 
-def _tag(parts: Parts, jobs: Sequence[Job]) -> Iterable[list[Tagging]]:
+def _tag(parts: Parts, jobs: Sequence[Job]) -> Iterable[list[str]]:
+    """Each text's answer in JSON: of long texts that is much to write, and would hold up all who are served."""
     texts = [text for job in jobs for text in job.content]
     found = iter(parts.need_tagger().tag_many(texts, alternatives=jobs[0].alternatives))
     for job in jobs:
-        yield [next(found) for _ in job.content]
+        yield [_json(next(found)) for _ in job.content]
+
+
+def _json(tagging: Tagging) -> str:
+    return json.dumps(tagging.to_dict(), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _posteriors(parts: Parts, jobs: Sequence[Job]) -> Iterable[dict[str, Any]]:

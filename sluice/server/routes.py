@@ -64,7 +64,6 @@ def _add_hearing(app: "FastAPI", service: Service) -> None:
 
 def _add_tagging(app: "FastAPI", service: Service) -> None:
     from fastapi import Request, Response
-    from fastapi.responses import JSONResponse
 
     body = {"content": {"application/json": {"schema": TagRequest.model_json_schema()}}, "required": True}
 
@@ -74,9 +73,9 @@ def _add_tagging(app: "FastAPI", service: Service) -> None:
         service.parts.need_tagger()
         with service.receiving():
             wanted = TagRequest.read(await receive_json(request))
-        found = await service.tag(request, wanted.all_texts, wanted.alternatives)
-        answers = [tagging.to_dict() for tagging in found]
-        return JSONResponse(answers[0] if wanted.text is not None else {"results": answers})
+        answers = await service.tag(request, wanted.all_texts, wanted.alternatives)
+        content = answers[0] if wanted.text is not None else '{"results":[' + ",".join(answers) + "]}"
+        return Response(content, media_type="application/json")
 
 
 def _add_state(app: "FastAPI", service: Service) -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slot_filling.tagging import Tagging
 from sluice.server.answers import Answers
 from sluice.server.errors import too_busy
 from sluice.server.metrics import Metrics
@@ -112,8 +111,8 @@ class Service:
             self.metrics.heard(request.url.path, job.seconds)
             return await self._answer(request, job)
 
-    async def tag(self, request: "Request", texts: list[str], alternatives: int = 0) -> list[Tagging]:
-        """What the tagger answers to texts.
+    async def tag(self, request: "Request", texts: list[str], alternatives: int = 0) -> list[str]:
+        """What the tagger answers to texts, each in JSON.
 
         Raises:
             ApiError: there is no place for them.

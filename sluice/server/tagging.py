@@ -5,10 +5,14 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from sluice.server.errors import ApiError
+from sluice.server.uploads import JSON_BYTES
 
 TEXTS = 256
 CHARACTERS = 10_000
 MOST_ALTERNATIVES = 20
+READ_CHARACTERS = JSON_BYTES
+"""Most characters of a request's texts times their readings: one reading of all that a body can hold, or 21 of 249
+sentences of 200 characters. An answer is some ten times as long."""
 
 Sentence = Annotated[str, StringConstraints(max_length=CHARACTERS)]
 
@@ -44,7 +48,20 @@ class TagRequest(BaseModel):
                 raise ApiError(
                     400, "a text holds half of a surrogate pair", param="text", code="invalid_value"
                 )
+        wanted._check_length()
         return wanted
+
+    def _check_length(self) -> None:
+        """Raise if the answer would be too long."""
+        characters, readings = sum(map(len, self.all_texts)), 1 + self.alternatives
+        if characters * readings > READ_CHARACTERS:
+            raise ApiError(
+                400,
+                f"{readings} readings of {characters} characters are more than the {READ_CHARACTERS} characters that "
+                "are read for one request; ask for fewer alternatives, or send the texts in several requests",
+                param="alternatives",
+                code="too_many_readings",
+            )
 
     @property
     def all_texts(self) -> list[str]:

@@ -2,12 +2,17 @@
 
 import base64
 import json
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from slot_filling import Tagger
+from slot_filling.tagging import Tagging
+from sluice.server.errors import ApiError
 from sluice.server.parts import Parts, load_parts
+from sluice.server.tagging import CHARACTERS, MOST_ALTERNATIVES, TagRequest
 from tests.sluice.server.conftest import Client
 from tests.sluice.server.sounds import form, wav
 from training.errors import UserError
@@ -97,6 +102,31 @@ def test_texts_are_tagged_as_the_tagger_does(client: Client, random_tagger: Path
     many = server.post("/v1/tag", json={"texts": ["bed abb", "", "ace cab da"]}).json()["results"]
     assert [each["text"] for each in many] == ["bed abb", "", "ace cab da"]
     assert many[1]["slots"] == [] and many[1]["intent"] is None
+
+
+def test_answers_of_the_tagger_are_written_apart_from_those_who_wait(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrote, to_dict = set(), Tagging.to_dict
+
+    def watched(tagging: Tagging) -> dict[str, Any]:
+        wrote.add(threading.current_thread().name)
+        return to_dict(tagging)
+
+    monkeypatch.setattr(Tagging, "to_dict", watched)
+    assert client().post("/v1/tag", json={"texts": ["bed"] * 3, "alternatives": 2}).status_code == 200
+    assert wrote == {"worker-0"}
+
+
+def test_readings_of_a_request_are_limited_together() -> None:
+    text = "a" * CHARACTERS
+    TagRequest.read({"texts": ["a" * 200] * 249, "alternatives": MOST_ALTERNATIVES})
+    TagRequest.read({"texts": [text] * 104})  # more is no body that is read
+    with pytest.raises(
+        ApiError, match="21 readings of 50000 characters are more than the 1048576"
+    ) as refused:
+        TagRequest.read({"texts": [text] * 5, "alternatives": MOST_ALTERNATIVES})
+    assert refused.value.status == 400 and refused.value.param == "alternatives"
 
 
 @pytest.mark.parametrize(

@@ -189,11 +189,11 @@ def _away(found: re.Match[str], half: str) -> str | None:
 
 
 def _may_be_a_range(found: re.Match[str]) -> bool:
-    """Whether two hours may be meant that follow each other: "10 to 11", but not "10 to 6" or "10 minutes to 11"."""
+    """Whether two hours may be meant: "8 to 10", "10 to 11", but not "10 to 6" or "10 minutes to 11"."""
     if found["side"] not in ("to", "till") or found["unit"] or not found["minutes"].isdigit():
         return False
     first, second = int(found["minutes"]), int(found["hour"])
-    return second == first + 1 or (first, second) == (12, 1)
+    return (first <= 12 and first % 5 != 0) or second == first + 1  # odd minutes are rarely said without the word
 
 
 def _clock(minutes: int) -> str:

@@ -94,6 +94,7 @@ TIMES = {
     "quarter past three pm": "15:15",
     "ten to six in the evening": "17:50",
     "10 to 11 am": None,
+    "8 to 10 am": None,
     "5 to 6 pm": None,
     "nine to ten a m": None,
     "12 to 1 pm": None,

@@ -118,7 +118,6 @@ def test_today_is_a_date(run: Path, capsys) -> None:
         (["--file", "nowhere.txt"], "nowhere.txt: cannot be read"),
         (["--file", "."], "cannot be read"),
         (["fly", "--file", "x"], "not both"),
-        (["fly", "--alternatives", "-1"], "--alternatives"),
         (["fly", "bad \udcff bytes"], "sentence 2 is not UTF-8"),
     ],
 )

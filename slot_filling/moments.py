@@ -193,7 +193,8 @@ def _may_be_a_range(found: re.Match[str]) -> bool:
     if found["side"] not in ("to", "till") or found["unit"] or not found["minutes"].isdigit():
         return False
     first, second = int(found["minutes"]), int(found["hour"])
-    return (first <= 12 and first % 5 != 0) or second == first + 1  # odd minutes are rarely said without the word
+    is_odd = first <= 12 and first % 5 != 0  # minutes that are rarely said without the word
+    return is_odd or second == first + 1
 
 
 def _clock(minutes: int) -> str:

@@ -10,7 +10,6 @@ begins or ends inside a word is widened to whole words, and the log says how man
 
 import json
 import logging
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,8 @@ from slot_filling.corpora.raw import RawSentence
 from slot_filling.schemes import SchemeError, convert, tags_of
 from slot_filling.sentences import Span
 from slot_filling.tokenize import tokenize
+from training.letters import HALF_PAIR
 from training.sources import CorpusError, read_lines
-
-HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 log = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from sluice.commands.options import add_alternatives, add_json, add_model, add_quiet
 from training.errors import UserError
+from training.letters import HALF_PAIR
 
 if TYPE_CHECKING:
     from slot_filling.tagging import Tagging
@@ -84,7 +85,7 @@ def _groups(options: argparse.Namespace) -> Iterator[list[str]]:
     """Sentences, in groups as they arrive: all that is there is tagged together, nothing waits for more."""
     if options.text:
         for number, text in enumerate(options.text, 1):
-            if any("\ud800" <= letter <= "\udfff" for letter in text):  # bytes that were no UTF-8
+            if HALF_PAIR.search(text):  # bytes that were no UTF-8
                 raise LineError(f"sentence {number} is not UTF-8 text")
         yield options.text
     elif options.file:

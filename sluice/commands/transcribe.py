@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sluice.commands.options import add_alternatives, add_json, add_model, add_quiet
 from sluice.commands.recordings import Recordings, add_recordings, hot_words
 from training.errors import UserError
+from training.letters import spelled_out
 
 if TYPE_CHECKING:
     from asr.formats import Format
@@ -100,4 +101,4 @@ def _write(transcripts: "Iterable[Transcript]", options: argparse.Namespace, pat
         path = options.output / (Path(transcript.source or "").stem + FORMATS[kind])
         content = format_transcript(transcript, kind)
         # It may name the recording, and not every name is UTF-8.
-        write_text(path, content.encode("utf-8", "backslashreplace").decode("utf-8"))
+        write_text(path, spelled_out(content))

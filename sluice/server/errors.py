@@ -3,6 +3,7 @@
 from typing import Any
 
 from training.errors import UserError
+from training.letters import spelled_out
 
 KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
@@ -34,13 +35,8 @@ class ApiError(UserError):
     def body(self) -> dict[str, Any]:
         """`{"error": {"message", "type", "param", "code"}}`."""
         kind = KINDS.get(self.status, "server_error" if self.status >= 500 else "invalid_request_error")
-        param = None if self.param is None else _sendable(self.param)
-        return {"error": {"message": _sendable(str(self)), "type": kind, "param": param, "code": self.code}}
-
-
-def _sendable(text: str) -> str:
-    """A text that may quote a request, with halves of surrogate pairs, which UTF-8 cannot write, spelled out."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+        param = None if self.param is None else spelled_out(self.param)
+        return {"error": {"message": spelled_out(str(self)), "type": kind, "param": param, "code": self.code}}
 
 
 def too_busy(seconds: float) -> ApiError:

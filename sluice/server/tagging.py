@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from sluice.server.errors import ApiError
 from sluice.server.uploads import JSON_BYTES
+from training.letters import HALF_PAIR
 
 TEXTS = 256
 CHARACTERS = 10_000
@@ -44,7 +45,7 @@ class TagRequest(BaseModel):
         if (wanted.text is None) == (wanted.texts is None):
             raise ApiError(400, "send either 'text', a sentence, or 'texts', a list of them", param="text")
         for text in wanted.all_texts:
-            if any("\ud800" <= letter <= "\udfff" for letter in text):  # JSON can write what is no text
+            if HALF_PAIR.search(text):  # JSON can write what is no text
                 raise ApiError(
                     400, "a text holds half of a surrogate pair", param="text", code="invalid_value"
                 )

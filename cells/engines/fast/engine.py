@@ -20,17 +20,17 @@ logger = logging.getLogger(__name__)
 
 
 _Settings = tuple[tuple[str, Any], ...]
-_kernels: "WeakKeyDictionary[Cell, dict[_Settings, Kernel | str]]" = WeakKeyDictionary()
+_kernels: "WeakKeyDictionary[Cell, dict[tuple[_Settings, bool], Kernel | str]]" = WeakKeyDictionary()
 
 
-def _kernel(cell: Cell) -> Kernel | str:
+def _kernel(cell: Cell, *, fused: bool = False) -> Kernel | str:
     """A cell's kernel, or why it has none."""
-    kernels, settings = _kernels.setdefault(cell, {}), _settings(cell)
-    if settings not in kernels:
-        kernels[settings] = kernel = _compiled(cell)
-        if isinstance(kernel, str):
+    kernels, key = _kernels.setdefault(cell, {}), (_settings(cell), fused)
+    if key not in kernels:
+        kernels[key] = kernel = _compiled(cell, fused)
+        if isinstance(kernel, str) and not fused:
             _warn_once(type(cell).__name__, kernel)
-    return kernels[settings]
+    return kernels[key]
 
 
 def _settings(cell: Cell) -> _Settings:
@@ -38,11 +38,9 @@ def _settings(cell: Cell) -> _Settings:
     return tuple((name, value) for name, value in vars(cell).items() if isinstance(value, int | float | str))
 
 
-def _compiled(cell: Cell) -> Kernel | str:
-    with torch.no_grad():
-        projected = cell.project(cell.input_weight.new_zeros(1, cell.input_size)).shape[1]
+def _compiled(cell: Cell, fused: bool) -> Kernel | str:
     try:
-        return Kernel(cell, projected)
+        return Kernel(cell, fused=fused)
     except CannotTrace as error:
         return f"its step cannot be compiled: {error}"
     except CompilerError as error:
@@ -75,17 +73,27 @@ def run_fast(
     kernel = _kernel(cell)
     assert isinstance(kernel, Kernel)  # choose_engine has asked for obstacles
     linear = partial(_linear, kernel)
-    projected = cell.project(inputs, linear).float().contiguous()
+    if _pays_to_fuse(cell, packing):
+        other = _kernel(cell, fused=True)
+        if isinstance(other, Kernel):
+            kernel = other
+    given = inputs if kernel.fused else cell.project(inputs, linear)
+    given = given.float().contiguous()
     weights = vars(cell.weights())
     tensors = [weights[name].float().contiguous() for name in kernel.names]
     states = [part.float().contiguous() for part in state]
     threads = torch.get_num_threads()
     run = (kernel, packing, threads, reverse)
-    if torch.is_grad_enabled() and any(each.requires_grad for each in (projected, *states, *tensors)):
-        output, *final = _OverTime.apply(run, projected, *states, *tensors)
+    if torch.is_grad_enabled() and any(each.requires_grad for each in (given, *states, *tensors)):
+        output, *final = _OverTime.apply(run, given, *states, *tensors)
     else:
-        output, *final = _forward(run, projected, states, tensors, {})
-    return cell.read_out(output, linear), tuple(final)
+        output, *final = _forward(run, given, states, tensors, {})
+    return output if kernel.fused else cell.read_out(output, linear), tuple(final)
+
+
+def _pays_to_fuse(cell: Cell, packing: Packing) -> bool:
+    import os
+    return os.environ.get("FUSE") == "1"
 
 
 ALIGNED = 8
@@ -131,19 +139,19 @@ def _linear(kernel: Kernel, rows: Tensor, weight: Tensor, bias: Tensor | None = 
 
 def _forward(
     run: tuple[Kernel, Packing, int, bool],
-    projected: Tensor,
+    given: Tensor,
     states: list[Tensor],
     tensors: list[Tensor],
     keep: dict[Any, Tensor],
 ) -> list[Tensor]:
     """Output rows and final states; fills `keep`, if it is not empty, for the backward pass."""
     kernel, packing, threads, reverse = run
-    output = projected.new_empty(packing.rows, kernel.step.output.width)
+    output = given.new_empty(packing.rows, kernel.step.output.width)
     final = [torch.empty_like(part) for part in states]
-    arrays: dict[Any, Tensor] = {("projected", 0): projected, ("output", 0): output, **keep}
+    arrays: dict[Any, Tensor] = {("given", 0): given, ("output", 0): output, **keep}
     arrays |= {("initial", place): part for place, part in enumerate(states)}
     arrays |= {("final", place): part for place, part in enumerate(final)}
-    arrays |= kernel.packed(kernel.forward, dict(zip(kernel.names, tensors, strict=True)))
+    arrays |= {("weight", name): tensor for name, tensor in zip(kernel.names, tensors, strict=True)}
     kernel.call(kernel.forward, arrays, packing, threads, reverse)
     return [output, *final]
 
@@ -153,18 +161,18 @@ class _OverTime(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, run: tuple[Kernel, Packing, int, bool], projected: Tensor, *rest: Tensor
+        ctx: Any, run: tuple[Kernel, Packing, int, bool], given: Tensor, *rest: Tensor
     ) -> tuple[Tensor, ...]:
         kernel, packing, _, _ = run
         count = len(kernel.step.states)
         keep: dict[Any, Tensor] = {
-            ("kept", place): projected.new_empty(packing.rows, node.width)
+            ("kept", place): given.new_empty(packing.rows, node.width)
             for place, node in kernel.kept_apart.items()
         }
-        results = _forward(run, projected, list(rest[:count]), list(rest[count:]), keep)
+        results = _forward(run, given, list(rest[:count]), list(rest[count:]), keep)
         ctx.run = run
         kept = [
-            keep.get(("kept", place), results[0] if node is kernel.step.output else projected)
+            keep.get(("kept", place), results[0] if node is kernel.step.output else given)
             for place, node in enumerate(kernel.kept)
         ]
         ctx.save_for_backward(*rest[count:], *kept)
@@ -176,37 +184,31 @@ class _OverTime(torch.autograd.Function):
         kernel, packing, threads, reverse = ctx.run
         weights = dict(zip(kernel.names, ctx.saved_tensors, strict=False))
         kept = ctx.saved_tensors[len(kernel.names) :]
+        wanted = dict(zip(kernel.names, ctx.needs_input_grad[2 + len(d_final) :], strict=True))
         final = [part.contiguous() for part in d_final]
         initial = [torch.empty_like(part) for part in final]
-        # Gradients of the projected input and of products, row by row; often one and the same.
-        widths: dict[Any, int] = {
-            key: node.width
-            for key, (_, _, node) in zip(kernel.product_arrays, kernel.gradient.products, strict=True)
-            if node.operation != "output_gradient"
+        rows = {
+            key: d_output.new_empty(packing.rows, width)
+            for key, width in kernel.row_gradients.items()
+            if not kernel.fused or ctx.needs_input_grad[1]  # then nothing else is made of it
         }
-        if kernel.gradient.projected is not None:
-            widths["projected_gradient", 0] = kernel.step.projected
-        rows = {key: d_output.new_empty(packing.rows, width) for key, width in widths.items()}
-        totals = {
-            name: torch.zeros(threads, node.width, dtype=torch.float64)
-            for name, node in kernel.gradient.vectors.items()
+        gradients = {
+            name: torch.empty_like(weights[name]) for name in kernel.gradients if wanted[name]
         }
-        rows["output_gradient", 0] = d_output.contiguous()
-        arrays: dict[Any, Tensor] = {**rows}
+        arrays: dict[Any, Tensor] = {("output_gradient", 0): d_output.contiguous(), **rows}
         arrays |= {("kept", place): part for place, part in enumerate(kept)}
         arrays |= {("initial", place): part for place, part in enumerate(final)}
         arrays |= {("final", place): part for place, part in enumerate(initial)}
-        arrays |= {("total", name): total for name, total in totals.items()}
-        arrays |= kernel.packed(kernel.backward, weights)
+        arrays |= {("weight", name): weight for name, weight in weights.items()}
+        arrays |= {("gradient", name): gradient for name, gradient in gradients.items()}
         kernel.call(kernel.backward, arrays, packing, threads, reverse)
-        gradients = {name: total.sum(0).float() for name, total in totals.items()}
-        place_of = {id(node): place for place, node in enumerate(kernel.kept)}
-        for key, (name, source, _) in zip(kernel.product_arrays, kernel.gradient.products, strict=True):
-            part = rows[key].t() @ kept[place_of[id(source)]]
-            gradients[name] = gradients[name] + part if name in gradients else part
+        for name, key, place in kernel.products:
+            if wanted[name]:
+                part = arrays[key].t() @ kept[place]
+                gradients[name] = gradients[name] + part if name in gradients else part
         return (
             None,
-            rows.get(("projected_gradient", 0)),
+            rows.get(("given_gradient", 0)),
             *initial,
             *(gradients.get(name) for name in kernel.names),
         )

@@ -14,13 +14,13 @@ class StepGradient:
     """What back-propagation through one step computes.
 
     Args:
-        projected: gradient of the projected input; None if it has no part in the result.
+        given: gradient of what the caller gives; None if it has no part in the result.
         states: gradient of each old state.
         vectors: gradient of each vector weight, by name.
         products: for every product with a matrix its name, its input, and the gradient of its output.
     """
 
-    projected: Node | None
+    given: Node | None
     states: list[Node]
     vectors: dict[str, Node]
     products: list[tuple[str, Node, Node]]
@@ -94,7 +94,7 @@ def differentiate(step: Step) -> StepGradient:
     back.add(step.output, graph.node("output_gradient", width=step.output.width))
     products: list[tuple[str, Node, Node]] = []
     vectors: dict[str, Node] = {}
-    projected: Node | None = None
+    given: Node | None = None
     states: list[Node] = [graph.zeros(width) for width in step.states]
     for node in reversed(in_order([*step.new_states, step.output])):
         gradient = back.of(node)
@@ -108,11 +108,11 @@ def differentiate(step: Step) -> StepGradient:
             vectors[node.data] = gradient
         elif node.operation == "state":
             states[node.data] = gradient
-        elif node.operation == "projected":
-            projected = gradient
+        elif node.operation == "given":
+            given = gradient
         else:
             _propagate(back, node, gradient)
-    return StepGradient(projected, states, vectors, products)
+    return StepGradient(given, states, vectors, products)
 
 
 def _propagate(back: _Backward, node: Node, d: Node) -> None:
@@ -176,7 +176,7 @@ def kept(step: Step, gradient: StepGradient) -> list[Node]:
     """The values of the step that back-propagation needs and that are not cheap to compute again."""
     forward = {id(node) for node in in_order([*step.new_states, step.output])}
     roots = [
-        *([gradient.projected] if gradient.projected else []),
+        *([gradient.given] if gradient.given else []),
         *gradient.states,
         *gradient.vectors.values(),
         *(d for _, _, d in gradient.products),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-MEMORY = {"projected", "state", "vector", "linear", "linear_t", "output_gradient", "state_gradient"}
+MEMORY = {"given", "state", "vector", "linear", "linear_t", "output_gradient", "state_gradient"}
 """Operations whose value stands in memory as a whole, so that a slice of it is a pointer."""
 
 REDUCTIONS = {"sum", "max"}

@@ -12,27 +12,27 @@ from cells.engines.fast.source import Pass, Source
 from cells.engines.fast.trace import trace
 from cells.packing import Packing
 
-_WEIGHTS = ("vector", "packed_linear", "packed_linear_t")
-
 
 class Kernel:
     """One cell's compiled functions and how to call them."""
 
-    def __init__(self, cell: Cell, projected: int) -> None:
+    def __init__(self, cell: Cell, *, fused: bool = False) -> None:
         """Read, print and compile a cell's step.
 
         Raises:
             CannotTrace: the step does what the engine does not know.
             CompilerError: there is no compiler, or it fails.
         """
-        source = Source(trace(cell, projected))
+        source = Source(trace(cell, fused=fused), fused=fused)
+        self.fused = fused
         self.library = _declared(load(source.text))
         self.forward, self.backward = source.forward, source.backward
         self.step, self.gradient, self.kept = source.step, source.gradient, source.kept
         self.kept_apart = source.kept_apart
-        self.product_arrays = source.product_arrays
+        self.products, self.row_gradients = source.products, source.row_gradients
+        self.gradients = [name for kind, name in self.backward.arrays if kind == "gradient"]
         self.dimensions = (ctypes.c_long * len(source.dimensions))(*source.dimensions)
-        used = [key for kind, key in self.forward.arrays + self.backward.arrays if kind in _WEIGHTS]
+        used = [key for kind, key in self.forward.arrays + self.backward.arrays if kind == "weight"]
         self.names = sorted({str(name) for name in used})
 
     def call(
@@ -47,31 +47,12 @@ class Kernel:
         size = (packing.steps, packing.batch)
         function(self.dimensions, *size, sizes, offsets, packing.stride, threads, reverse, pointers)
 
-    def packed(self, which: Pass, weights: dict[str, Tensor]) -> dict[Any, Tensor]:
-        """The matrices that a pass multiplies by, in panels, and its vectors."""
-        arrays: dict[Any, Tensor] = {}
-        for kind, name in which.arrays:
-            if kind == "vector":
-                arrays[kind, name] = weights[name]
-            elif kind in ("packed_linear", "packed_linear_t"):
-                arrays[kind, name] = self._panels(weights[name], transposed=kind == "packed_linear_t")
-        return arrays
-
-    def _panels(self, weight: Tensor, transposed: bool) -> Tensor:
-        rows, columns = weight.shape
-        shape = (columns, rows) if transposed else (rows, columns)
-        panels = torch.empty(self.library.packed_floats(*shape))
-        pack = self.library.pack_linear_t if transposed else self.library.pack_linear
-        pack(rows, columns, weight.data_ptr(), panels.data_ptr())
-        return panels
-
     def rows_times(self, rows: Tensor, weight: Tensor, threads: int, transposed: bool = False) -> Tensor:
         """`[rows, inputs]` by a weight matrix `[outputs, inputs]`; transposed, it is `[rows, outputs]` back."""
         (count, depth), columns = rows.shape, weight.shape[1 if transposed else 0]
-        panels = self._panels(weight, transposed)
         result = rows.new_empty(count, columns)
-        pointers = (rows.data_ptr(), panels.data_ptr(), result.data_ptr())
-        self.library.product_of_rows(count, columns, depth, *pointers, threads)
+        pointers = (rows.data_ptr(), weight.data_ptr(), result.data_ptr())
+        self.library.product_of_rows(count, columns, depth, *pointers, transposed, threads)
         return result
 
 
@@ -80,8 +61,5 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     number, pointer = ctypes.c_long, ctypes.c_void_p
     counts: list[Any] = [number, number, pointer, pointer, number, number, ctypes.c_int]
     library.forward.argtypes = library.backward.argtypes = [pointer, *counts, pointer]
-    library.pack_linear.argtypes = library.pack_linear_t.argtypes = [number, number, pointer, pointer]
-    library.packed_floats.argtypes = [number, number]
-    library.packed_floats.restype = number
-    library.product_of_rows.argtypes = [number, number, number, pointer, pointer, pointer, number]
+    library.product_of_rows.argtypes = [number, number, number, pointer, pointer, pointer, ctypes.c_int, number]
     return library

@@ -56,7 +56,14 @@ static inline float tanh_(float x) {
 static inline float remainder_(float a, float b) { return a - b * __builtin_floorf(a / b); }
 static inline float max_(float a, float b) { return a > b ? a : b; }
 
-enum { HELD = 256 };  // rows that are added up in float
+static inline void fetch(const float* from, long count) {
+  for (long j = 0; j < count; j += 16) __builtin_prefetch(from + j, 0);
+}
+static inline void fetch_to_write(const float* from, long count) {
+  for (long j = 0; j < count; j += 16) __builtin_prefetch(from + j, 1);
+}
+
+enum { HELD = 256, GATHERED = 1024 };  // rows whose gradients are added up in float, of vectors and of matrices
 static inline void put_to(double* total, float* held, long width) {
   for (long j = 0; j < width; j++) {
     total[j] += held[j];
@@ -92,7 +99,9 @@ static inline __attribute__((always_inline)) void tile(const Run* runs, long cou
       for (int m = 0; m < M; m++)
         for (int v = 0; v < VECTORS; v++) c[0][m][v] += A[m * lda + k] * *(const lanes*)(B + PANEL * k + LANES * v);
   }
+#pragma GCC unroll 8
   for (int m = 0; m < M; m++)
+#pragma GCC unroll 4
     for (int v = 0; v < VECTORS; v++) {
       lanes sum = c[0][m][v];
       if (SETS == 2) sum += c[SETS - 1][m][v];
@@ -227,9 +236,9 @@ static void note_ranges(long columns, long depth, float* packed) {
     memcpy(packed, range, sizeof range);
   }
 }
-extern "C" long packed_floats(long columns, long depth) { return panel_count(columns) * panel_floats(depth); }
+static inline long packed_floats(long columns, long depth) { return panel_count(columns) * panel_floats(depth); }
 // For A W^T and A W, W being [rows, columns].
-extern "C" void pack_linear(long rows, long columns, const float* W, float* packed) {
+static void pack_linear(long rows, long columns, const float* W, float* packed) {
   for (long first = 0; first < rows; first += PANEL) {
     float* to = packed + first / PANEL * panel_floats(columns) + HEAD;
     const long count = rows - first < PANEL ? rows - first : (long)PANEL;
@@ -240,7 +249,7 @@ extern "C" void pack_linear(long rows, long columns, const float* W, float* pack
   }
   note_ranges(rows, columns, packed);
 }
-extern "C" void pack_linear_t(long rows, long columns, const float* W, float* packed) {
+static void pack_linear_t(long rows, long columns, const float* W, float* packed) {
   for (long n = 0; n < columns; n += PANEL, packed += panel_floats(rows)) {
     const long count = columns - n < PANEL ? columns - n : (long)PANEL;
     for (long k = 0; k < rows; k++) {
@@ -256,11 +265,79 @@ extern "C" void pack_linear_t(long rows, long columns, const float* W, float* pa
   note_ranges(columns, rows, packed - panel_count(columns) * panel_floats(rows));
 }
 
-// C [rows, columns] = A [rows, depth] times packed weights: the gradient of all inputs at once.
-extern "C" void product_of_rows(long rows, long columns, long depth, const float* A, const float* packed, float* C,
-                                long threads) {
+// M rows of C += A^T B over one panel of columns, A and B having `depth` rows.
+template <int M>
+static inline __attribute__((always_inline)) void outer(long depth, const float* A, long lda, const float* B, long ldb,
+                                                        float* C, long ldc) {
+  lanes c[M][VECTORS];
+#pragma GCC unroll 8
+  for (int m = 0; m < M; m++)
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; v++) c[m][v] = *(const lanes*)(C + m * ldc + LANES * v);
+  for (long k = 0; k < depth; k++) {
+    lanes b[VECTORS];
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; v++) b[v] = *(const lanes*)(B + k * ldb + LANES * v);
+#pragma GCC unroll 8
+    for (int m = 0; m < M; m++) {
+      float a = A[k * lda + m];
+#pragma GCC unroll 4
+      for (int v = 0; v < VECTORS; v++) c[m][v] += a * b[v];
+    }
+  }
+#pragma GCC unroll 8
+  for (int m = 0; m < M; m++)
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; v++) *(lanes*)(C + m * ldc + LANES * v) = c[m][v];
+}
+// C [rows, padded(columns)] += A^T B of A [depth, rows] and B [depth, columns]: the gradient of a matrix.
+static __attribute__((noinline)) void gather(long depth, long rows, long columns, const float* A, long lda,
+                                             const float* B, long ldb, float* C, bool sparse) {
+  const long ldc = padded(columns);
+  for (long n = 0; n < columns; n += PANEL)
+    for (long m = 0, left = (rows + ROWS - 1) / ROWS; left > 0; left--) {
+      const int block = (int)((rows - m + left - 1) / left);
+      const float *a = A + m, *b = B + n;
+      float* c = C + m * ldc + n;
+      m += block;
+      if (sparse && !any(depth, block, a, lda)) continue;
+      switch (block) {
+#if defined(__AVX__) || defined(__aarch64__)
+        case 6: outer<6>(depth, a, lda, b, ldb, c, ldc); break;
+        case 5: outer<5>(depth, a, lda, b, ldb, c, ldc); break;
+#endif
+        case 4: outer<4>(depth, a, lda, b, ldb, c, ldc); break;
+        case 3: outer<3>(depth, a, lda, b, ldb, c, ldc); break;
+        case 2: outer<2>(depth, a, lda, b, ldb, c, ldc); break;
+        default: outer<1>(depth, a, lda, b, ldb, c, ldc);
+      }
+    }
+}
+static void put_matrix(float* total, float* held, long rows, long columns) {
+  for (long m = 0; m < rows; m++, total += columns, held += padded(columns))
+    for (long n = 0; n < columns; n++) {
+      total[n] += held[n];
+      held[n] = 0.f;
+    }
+}
+// What the threads have added up, each in a block of its own, to where the caller wants it, if he does.
+template <class Number>
+static void add_up(const Number* totals, long threads, long apart, long count, float* to) {
+  for (long j = 0; to && j < count; j++) {
+    Number sum = totals[j];
+    for (long i = 1; i < threads; i++) sum += totals[i * apart + j];
+    to[j] = (float)sum;
+  }
+}
+
+// C [rows, columns] = A W^T of A [rows, depth] and W [columns, depth]; transposed, W being [depth, columns], A W.
+extern "C" void product_of_rows(long rows, long columns, long depth, const float* A, const float* W, float* C,
+                                int transposed, long threads) {
   enum { BLOCK = 8 * ROWS };
   const long width = padded(columns), blocks = (rows + BLOCK - 1) / BLOCK;
+  float* packed = (float*)aligned_alloc(64, packed_floats(columns, depth) * 4);
+  if (transposed) pack_linear_t(depth, columns, W, packed);
+  else pack_linear(columns, depth, W, packed);
   #pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
   for (long i = 0; i < threads; i++) {
     float* buffer = (float*)aligned_alloc(64, BLOCK * width * 4);
@@ -271,4 +348,5 @@ extern "C" void product_of_rows(long rows, long columns, long depth, const float
     }
     free(buffer);
   }
+  free(packed);
 }

@@ -5,6 +5,7 @@ rows at once; then it computes the rest row by row, in loops over one width each
 row that another makes, they stand in that order.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cells.engines.fast.graph import COSTLY, MEMORY, REDUCTIONS, Node, in_order, starts_of
@@ -52,7 +53,11 @@ class Schedule:
     """The stages of one step, forward or backward."""
 
     def __init__(
-        self, sinks: list[tuple[Node, Target]], available: set[int], masks: dict[int, Node] | None = None
+        self,
+        sinks: list[tuple[Node, Target]],
+        available: set[int],
+        masks: dict[int, Node] | None = None,
+        gathered: Sequence[tuple[str, Node, Node]] = (),
     ) -> None:
         """Arrange a step.
 
@@ -60,6 +65,8 @@ class Schedule:
             sinks: what is to be stored, and where.
             available: ids of nodes whose value stands in memory before the step.
             masks: for ids of products the mask outside of which nothing of the product is used.
+            gathered: matrices, each with the input of its product and the gradient of what came of it; at the
+                step's end both are in buffers.
         """
         self.available = available
         self.masks = masks or {}
@@ -70,19 +77,24 @@ class Schedule:
             for node, target in sinks
             for start, part in starts_of(node)
         ]
-        nodes = in_order([node for node, _ in sinks])
-        reached = self._reached(nodes, [node for node, _ in sinks])
+        self.gathered = gathered
+        self.sinks = sinks
+        roots = [node for node, _ in sinks] + [gradient for _, _, gradient in gathered]
+        nodes = in_order(roots)
+        reached = self._reached(roots)
         self.products = [
             node for node in nodes if node.operation in ("linear", "linear_t") and id(node) in reached
         ]
+        factors = [product.arguments[0] for product in self.products if not _in_buffer(product.arguments[0])]
+        for _, source, gradient in gathered:
+            factors += [each for each in (source, gradient) if not self._is_product(each)]
+        for factor in {id(each): each for each in factors}.values():
+            parts += [
+                (part, Target("buffer", factor, factor.width, start)) for start, part in starts_of(factor)
+            ]
+            if factor.operation not in ("cat", "slice", "vector") and id(factor) not in available:
+                self.stored.add(id(factor))
         for product in self.products:
-            source = product.arguments[0]
-            if not _in_buffer(source):
-                parts += [
-                    (part, Target("buffer", source, source.width, start)) for start, part in starts_of(source)
-                ]
-                if source.operation not in ("cat", "slice", "vector") and id(source) not in available:
-                    self.stored.add(id(source))
             mask = self.masks.get(id(product))
             if mask is not None and id(mask) not in self.stored:
                 parts.append((mask, Target("buffer", mask, mask.width)))
@@ -91,7 +103,7 @@ class Schedule:
         self.stored |= {id(node) for node in self.reductions}
         self._arrange(parts)
 
-    def _reached(self, nodes: list[Node], roots: list[Node]) -> set[int]:
+    def _reached(self, roots: list[Node]) -> set[int]:
         """Ids of what must be computed, given what is available."""
         reached: set[int] = set()
         pending = list(roots)
@@ -101,6 +113,17 @@ class Schedule:
                 reached.add(id(node))
                 pending.extend(node.arguments)
         return reached
+
+    def _is_product(self, node: Node) -> bool:
+        return node.operation in ("linear", "linear_t") and id(node) not in self.available
+
+    def wanted_by(self, product: Node) -> tuple[str, object] | None:
+        """The only array that a product is computed for, if the caller may go without it; else None."""
+        certain = [node for node, target in self.sinks if not target.optional]
+        if id(product) in self._reached(certain + [gradient for _, _, gradient in self.gathered]):
+            return None
+        (wanted,) = {target.key for node, target in self.sinks if target.optional and id(product) in self._reached([node])}
+        return wanted
 
     def _arrange(self, parts: list[tuple[Node, Target]]) -> None:
         """Make the loops; what is costly and needed by two of them is stored by its own."""

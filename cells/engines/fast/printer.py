@@ -1,0 +1,408 @@
+"""Print one function as C++ over all time steps.
+
+A thread takes every n-th sequence, longest first, so that threads have like work; it needs no other thread until it is
+done. Only where there are fewer sequences than threads do they share the matrix products of one. State, products and
+what loops exchange live in the thread's own buffers, whose rows are padded to the product's panels; what the caller
+gave or gets is `[rows, width]`, packed. Where sequences stand one after the other, the rows of one step lie far apart:
+each is fetched while the step before is computed.
+"""
+
+from typing import Any
+
+from cells.engines.fast.graph import NUMBERS, Node
+from cells.engines.fast.schedule import Loop, Schedule, Target
+
+_EXPRESSIONS = {
+    "add": "{} + {}",
+    "sub": "{} - {}",
+    "mul": "{} * {}",
+    "div": "{} / {}",
+    "neg": "-{}",
+    "sigmoid": "sigmoid_({})",
+    "tanh": "tanh_({})",
+    "exp": "exp_({})",
+    "sqrt": "__builtin_sqrtf({})",
+    "floor": "__builtin_floorf({})",
+    "abs": "__builtin_fabsf({})",
+    "relu": "max_({}, 0.f)",
+    "maximum": "max_({}, {})",
+    "remainder": "remainder_({}, {})",
+    "lt": "({} < {} ? 1.f : 0.f)",
+    "le": "({} <= {} ? 1.f : 0.f)",
+    "eq": "({} == {} ? 1.f : 0.f)",
+    "normal": "({} - {}) * {}",
+    "inverse_deviation": "1.f / {}",
+    "where": "({} != 0.f ? {} : {})",
+    "zeros": "0.f",
+}
+
+_FUNCTION = """
+static void {name}_rows(const long* D, long steps, long batch, const long* sizes, const long* offsets,
+    long apart, long first, long stride, bool reverse, char* const* P, float* const* W, double* T, float* M,
+    Team* team) {{
+  const long mine = (batch - first + stride - 1) / stride;
+{buffers}
+  for (long b = 0; b < mine; b++) {{ const long g = first + b * stride; (void)g;
+{begin}  }}
+  long held = 0, gathered = 0;
+  for (long q = 0; q < steps; q++) {{
+    const long t = {order};
+    const long alive = (sizes[t] - first + stride - 1) / stride;
+    if (alive <= 0) continue;
+    const long row = offsets[t] + first * apart, next = stride * apart;
+    const long ahead = q + 1 < steps ? offsets[{following}] - offsets[t] : 0;
+{stages}{gather}{advance}    if ((held += alive) >= HELD) {{
+      held = 0;
+{totals}    }}
+    if ((gathered += alive) >= GATHERED) {{
+      gathered = 0;
+{matrices}    }}
+  }}
+{totals}{matrices}  for (long b = 0; b < mine; b++) {{ const long g = first + b * stride; (void)g;
+{end}  }}
+  free(memory);
+}}
+extern "C" void {name}(const long* D, long steps, long batch, const long* sizes, const long* offsets, long apart,
+    long threads, int reverse, char* const* P) {{
+{packed}  const long totals = {total_size}, matrices = {matrix_size};
+  double* T = (double*)calloc(threads * totals + 1, sizeof(double));
+  float* M = (float*)calloc(threads * matrices + 1, sizeof(float));
+  if (threads > batch) {{
+    Team team = {{}};
+    #pragma omp parallel num_threads(threads)
+    {{
+      #pragma omp master
+      {{
+        {name}_rows(D, steps, batch, sizes, offsets, apart, 0, 1, reverse != 0, P, W, T, M, &team);
+        __atomic_store_n(&team.over, 1, __ATOMIC_RELEASE);
+      }}
+      help_until_over(&team);
+    }}
+  }} else {{
+    #pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
+    for (long i = 0; i < threads; i++)
+      {name}_rows(D, steps, batch, sizes, offsets, apart, i, threads, reverse != 0, P, W, T + i * totals,
+                  M + i * matrices, nullptr);
+  }}
+{sums}  free(T);
+  free(M);
+  free(W[0]);
+}}
+"""
+
+
+class Printer:
+    """Prints one function."""
+
+    def __init__(
+        self,
+        name: str,
+        schedule: Schedule,
+        leaves: list[Node],
+        kept_arrays: dict[int, tuple[str, int]],
+        dimensions: list[int],
+        sparse: set[str],
+    ) -> None:
+        """Print it.
+
+        Args:
+            name: of the function; "forward" goes through time as the cell does.
+            schedule: what it computes.
+            leaves: its running states.
+            kept_arrays: by id, nodes whose value stands in the caller's memory, and where.
+            dimensions: sizes of the cell, to which new ones are added.
+            sparse: matrices the gradients of whose products are zero in places.
+        """
+        self.dimensions, self.sparse = dimensions, sparse
+        self.schedule, self.leaves, self.kept_arrays = schedule, leaves, kept_arrays
+        self.arrays: list[tuple[str, Any]] = []
+        self.buffers: dict[object, tuple[str, int]] = {}  # name in C and width, by what is in it
+        self.forward = name == "forward"
+        self.packed: dict[tuple[str, str], tuple[str, str]] = {}  # columns and depth in C, by operation and name
+        self.matrices: dict[str, tuple[str, str, str]] = {}  # name, rows and columns in C, by name
+        self.widest = max((to.width for loop in schedule.loops for _, to in loop.stores), default=1)
+        self.in_place = [schedule.in_place(place, leaf) for place, leaf in enumerate(leaves)]
+        stages = "".join(self._stage(stage) for stage in schedule.stages)
+        gather = "".join(self._gather(*each) for each in schedule.gathered)
+        advance = self._advance()
+        begin, end = self._copies("initial"), self._copies("final")
+        reverse = "reverse" if self.forward else "!reverse"
+        self.text = _FUNCTION.format(
+            name=name,
+            buffers=self._memory(),
+            begin=begin,
+            end=end,
+            order=f"{reverse} ? steps - 1 - q : q",
+            following=f"{reverse} ? t - 1 : t + 1",
+            stages=stages,
+            gather=gather,
+            advance=advance,
+            totals=self._totals(),
+            matrices=self._matrices(),
+            packed=self._packed(),
+            total_size=" + ".join(["0", *(size for _, _, size in self._total_buffers())]),
+            matrix_size=" + ".join(["0", *(f"{rows} * {columns}" for _, rows, columns in self.matrices.values())]),
+            sums=self._added_up(),
+        )
+
+    # Names of things in C
+
+    def _dimension(self, value: int) -> str:
+        if value in (0, 1):
+            return str(value)
+        if value not in self.dimensions:
+            self.dimensions.append(value)
+        return f"D[{self.dimensions.index(value)}]"
+
+    def _number(self, node: Node) -> str:
+        if node.operation == "reciprocal":
+            return f"(1.f / (float){self._dimension(node.data)})"
+        return f"({node.data!r}f)"
+
+    def _array(self, key: tuple[str, object]) -> int:
+        if key not in self.arrays:
+            self.arrays.append(key)
+        return self.arrays.index(key)
+
+    def _buffer(self, key: object, width: int) -> str:
+        name, _ = self.buffers.setdefault(key, (f"b{len(self.buffers)}", width))
+        return name
+
+    def _buffer_row(self, key: object, width: int) -> str:
+        return f"{self._buffer(key, width)} + b * padded({self._dimension(width)})"
+
+    def _array_row(self, key: tuple[str, object], width: int) -> str:
+        return f"(float*)P[{self._array(key)}] + (row + b * next) * {self._dimension(width)}"
+
+    def _where(self, node: Node) -> str:
+        """C expression of the pointer to a row's value of a node in memory."""
+        node, begin = self._base(node)
+        start = f" + {self._dimension(begin)}" if begin else ""
+        if id(node) in self.kept_arrays:
+            return self._array_row(self.kept_arrays[id(node)], node.width) + start
+        if id(node) in self.schedule.stored or node.operation in ("linear", "linear_t"):
+            return self._buffer_row(node, node.width) + start
+        if node.operation == "vector":
+            return f"(const float*)P[{self._array(('weight', node.data))}]" + start
+        if node.operation in ("state", "state_gradient"):
+            return self._buffer_row(("running", node.data), node.width) + start
+        if node.operation in ("given", "output_gradient"):
+            return self._array_row((node.operation, 0), node.width) + start
+        return self._target(self.schedule.written[id(node)])
+
+    def _base(self, node: Node) -> tuple[Node, int]:
+        """What stands in memory as a whole, and where in it a node begins."""
+        if node.operation == "slice" and id(node) not in self.schedule.available | self.schedule.stored:
+            return node.arguments[0], node.data
+        return node, 0
+
+    def _far(self, node: Node) -> int | None:
+        """The width of the caller's array in which a node's value stands; None if it stands elsewhere."""
+        base, _ = self._base(node)
+        given = base.operation in ("given", "output_gradient") and id(base) not in self.schedule.stored
+        return base.width if given or id(base) in self.kept_arrays else None
+
+    def _fetch(self, how: str, pointer: str, apart: int, width: int) -> str:
+        return f"{how}({pointer} + ahead * {self._dimension(apart)}, {self._dimension(width)});"
+
+    # Parts of the function
+
+    def _stage(self, stage: int) -> str:
+        lines = [
+            self._product(node) for node in self.schedule.products if self.schedule.place(node)[0] == stage
+        ]
+        loops = [self._loop(loop) for loop in self.schedule.loops if loop.place[0] == stage]
+        if loops:
+            lines.append("    for (long b = 0; b < alive; b++) {\n" + "".join(loops) + "    }\n")
+        return "".join(lines)
+
+    def _product(self, node: Node) -> str:
+        source = node.arguments[0]
+        key = ("running", source.data) if source.operation in ("state", "state_gradient") else source
+        width, depth = self._dimension(node.width), self._dimension(source.width)
+        self.packed.setdefault((node.operation, node.data), (width, depth))
+        place = list(self.packed).index((node.operation, node.data))
+        mask = self.schedule.masks.get(id(node))
+        mask_buffer = "nullptr" if mask is None else self._buffer(mask, mask.width)
+        sparse = "true" if node.operation == "linear_t" and node.data in self.sparse else "false"
+        wanted = self.schedule.wanted_by(node)
+        condition = "" if wanted is None else f"if (P[{self._array(wanted)}]) "
+        return (
+            f"    {condition}product(alive, {width}, {depth}, {self._buffer(key, source.width)}, padded({depth}),"
+            f" W[{place}], {self._buffer(node, node.width)}, padded({width}),"
+            f" {mask_buffer}, {sparse}, team);\n"
+        )
+
+    def _gather(self, name: str, source: Node, gradient: Node) -> str:
+        """A step's part of the gradient of a matrix, if the caller wants it."""
+        rows, columns = self._dimension(gradient.width), self._dimension(source.width)
+        held = self.matrices.setdefault(name, (f"m{len(self.matrices)}", rows, columns))[0]
+        factors = ", ".join(
+            f"{self._buffer(node, node.width)}, padded({self._dimension(node.width)})"
+            for node in (gradient, source)
+        )
+        sparse = "true" if name in self.sparse else "false"
+        wanted = self._array(("gradient", name))
+        return f"    if (P[{wanted}]) gather(alive, {rows}, {columns}, {factors}, {held}, {sparse});\n"
+
+    def _target(self, target: Target) -> str:
+        start = f" + {self._dimension(target.start)}" if target.start else ""
+        if target.kind == "array":
+            row = self._array_row(target.key, target.width) + start  # type: ignore[arg-type]
+            if not target.optional:
+                return row
+            # Where nothing is kept it goes to one row of the thread's own, over and over.
+            return f"P[{self._array(target.key)}] ? {row} : {self._buffer('spare', self.widest)}"  # type: ignore
+        if target.kind == "total":
+            return self._buffer(("total", target.key), target.width) + start
+        if target.kind == "running" and not self.in_place[target.key]:  # type: ignore[call-overload]
+            return self._buffer_row(("next", target.key), target.width) + start
+        key = target.key if target.kind == "buffer" else ("running", target.key)
+        return self._buffer_row(key, target.width) + start
+
+    def _loop(self, loop: Loop) -> str:
+        """One loop: pointers, loads, arithmetic, stores."""
+        computed, loads = self.schedule.computed(loop), self.schedule.loads(loop)
+        names: dict[int, str] = {}
+        before: list[str] = []
+        inside: list[str] = []
+        for number, node in enumerate(loads):
+            names[id(node)] = f"l{number}"
+            before.append(f"const float* p{number} = {self._where(node)};")
+            far = self._far(node)
+            if far is not None:
+                before.append(self._fetch("fetch", f"p{number}", far, loop.width))
+            line = f"const float l{number} = p{number}[{0 if node.width == 1 else 'j'}];"
+            (before if node.width == 1 else inside).append(line)
+        for number, node in enumerate(computed):
+            if node.operation in NUMBERS:
+                names[id(node)] = self._number(node)
+                continue
+            names[id(node)] = f"v{number}"
+            arguments = [names[id(argument)] for argument in node.arguments]
+            line = f"const float v{number} = {_EXPRESSIONS[node.operation].format(*arguments)};"
+            (before if node.width == 1 else inside).append(line)
+        for number, (node, target) in enumerate(loop.stores):
+            sign = "+=" if target.kind == "total" else "="
+            before.append(f"float* s{number} = {self._target(target)};")
+            if target.kind == "array":
+                before.append(self._fetch("fetch_to_write", f"s{number}", target.width, loop.width))
+            inside.append(f"s{number}[j] {sign} {names[id(node)]};")
+        sums, after = self._sums(loop, names, before, inside)
+        width = self._dimension(loop.width)
+        body = "\n          ".join(inside)
+        head = "\n        ".join(before)
+        pragma = f"#pragma omp simd {sums}" if sums else "#pragma GCC ivdep"
+        return (
+            f"      {{ {head}\n        {pragma}\n        for (long j = 0; j < {width}; j++) {{\n"
+            f"          {body}\n        }}\n        {after}}}\n"
+        )
+
+    def _sums(
+        self, loop: Loop, names: dict[int, str], before: list[str], inside: list[str]
+    ) -> tuple[str, str]:
+        """Reductions of a loop: their clause, and what is stored after it."""
+        clauses, after = "", ""
+        for number, node in enumerate(loop.reductions):
+            value = names[id(node.arguments[0])]
+            total = f"r{number}"
+            if node.operation == "sum":
+                before.append(f"float {total} = 0.f;")
+                inside.append(f"{total} += {value};")
+            else:
+                before.append(f"float {total} = -3.4e38f;")
+                inside.append(f"{total} = {total} > {value} ? {total} : {value};")
+            clauses += f"reduction({'+' if node.operation == 'sum' else 'max'}:{total}) "
+            after += f"({self._buffer_row(node, 1)})[0] = {total}; "
+        return clauses, after
+
+    def _advance(self) -> str:
+        """New states that could not overwrite the old ones at once do so at the step's end."""
+        lines = ""
+        for place, leaf in enumerate(self.leaves):
+            if not self.in_place[place]:
+                size = f"alive * padded({self._dimension(leaf.width)}) * 4"
+                old, new = (self._buffer((kind, place), leaf.width) for kind in ("running", "next"))
+                lines += f"    memcpy({old}, {new}, {size});\n"
+        return lines
+
+    def _totals(self) -> str:
+        """What was added up of vectors' gradients, put to doubles: a float holds sums of few rows only."""
+        lines, place = "", "T"
+        for _, name, size in self._total_buffers():
+            lines += f"  put_to({place}, {name}, {size});\n"
+            place += f" + {size}"
+        return lines
+
+    def _matrices(self) -> str:
+        """What was gathered of matrices' gradients, put to the sums of more rows."""
+        lines, place = "", "M"
+        for held, rows, columns in self.matrices.values():
+            lines += f"  put_matrix({place}, {held}, {rows}, {columns});\n"
+            place += f" + {rows} * {columns}"
+        return lines
+
+    def _packed(self) -> str:
+        """The matrices that it multiplies by, in panels."""
+        if not self.packed:
+            return "  float* const W[] = {nullptr};\n"
+        sizes = [f"packed_floats({columns}, {depth})" for columns, depth in self.packed.values()]
+        lines = f"  float* W[{len(sizes)}];\n"
+        lines += f"  W[0] = (float*)aligned_alloc(64, ({' + '.join(sizes)}) * 4);\n"
+        for place, size in enumerate(sizes[:-1], 1):
+            lines += f"  W[{place}] = W[{place - 1}] + {size};\n"
+        for place, ((operation, name), (columns, depth)) in enumerate(self.packed.items()):
+            shape = f"{columns}, {depth}" if operation == "linear" else f"{depth}, {columns}"
+            matrix = self._array(("weight", name))
+            lines += f"  pack_{operation}({shape}, (const float*)P[{matrix}], W[{place}]);\n"
+        return lines
+
+    def _added_up(self) -> str:
+        """Gradients of weights, over all threads, to the caller's memory."""
+        lines, place = "", "T"
+        for (_, weight), _, size in self._total_buffers():
+            lines += f"  add_up({place}, threads, totals, {size}, (float*)P[{self._array(('gradient', weight))}]);\n"
+            place += f" + {size}"
+        place = "M"
+        for weight, (_, rows, columns) in self.matrices.items():
+            array = self._array(("gradient", weight))
+            lines += f"  add_up({place}, threads, matrices, {rows} * {columns}, (float*)P[{array}]);\n"
+            place += f" + {rows} * {columns}"
+        return lines
+
+    def _total_buffers(self) -> list[tuple[tuple[str, object], str, str]]:
+        """What `_target` made for totals: key, name in C, and width in C."""
+        return [
+            (key, name, self._dimension(width))
+            for key, (name, width) in self.buffers.items()
+            if isinstance(key, tuple) and key[0] == "total"
+        ]
+
+    def _copies(self, when: str) -> str:
+        """States from the caller's memory to the thread's, or back."""
+        lines = ""
+        for place, leaf in enumerate(self.leaves):
+            width = self._dimension(leaf.width)
+            mine = self._buffer_row(("running", place), leaf.width)
+            theirs = f"(float*)P[{self._array((when, place))}] + g * {width}"
+            to, source = (mine, theirs) if when == "initial" else (theirs, mine)
+            lines += f"    memcpy({to}, {source}, {width} * 4);\n"
+        return lines
+
+    def _memory(self) -> str:
+        """The thread's buffers, in one piece."""
+        sizes = [f"padded({self._dimension(width)})" for _, width in self.buffers.values()]
+        held = [f" + {rows} * padded({columns})" for _, rows, columns in self.matrices.values()]
+        floats = f"mine * ({' + '.join(sizes)}){''.join(held)}"
+        lines = [f"  float* memory = (float*)aligned_alloc(64, (({floats}) * 4 + 127) / 64 * 64);"]
+        place = "memory"
+        for (name, _), size in zip(self.buffers.values(), sizes, strict=True):
+            lines.append(f"  float* {name} = {place};")
+            place = f"{name} + mine * {size}"
+        for name, rows, columns in self.matrices.values():
+            lines.append(f"  float* {name} = {place};")
+            place = f"{name} + {rows} * padded({columns})"
+        if self.matrices:  # what stands beside a row is multiplied, too
+            lines.append(f"  memset(memory, 0, ({floats}) * 4);")
+        lines += [f"  memset({name}, 0, {size} * 4);" for _, name, size in self._total_buffers()]
+        return "\n".join(lines)

@@ -48,7 +48,7 @@ class Jordan(Cell):
         weights = super().weights()
         if self.joined:
             weights.loop_weight = self.feedback_weight @ self.output_weight
-            weights.loop_bias = self.bias + self.feedback_weight @ self.output_bias
+            weights.loop_bias = torch.addmv(self.bias, self.feedback_weight, self.output_bias)
         return weights
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:

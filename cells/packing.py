@@ -94,7 +94,8 @@ class Packing:
     def pack(self, padded: Tensor) -> Tensor:
         """`[batch, time, features]` to `[rows, features]`; what stands past a length is not read."""
         if not self.step_by_step:
-            return padded[:, : self.steps].reshape(self.rows, padded.shape[2])
+            whole = padded if padded.shape[1] == self.steps else padded[:, : self.steps]
+            return whole.reshape(self.rows, padded.shape[2])
         return _Gather.apply(padded, self._places(padded.shape[1], padded.device))
 
     def unpack(self, rows: Tensor, time: int) -> Tensor:

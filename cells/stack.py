@@ -132,9 +132,10 @@ class Stack(nn.Module):
         self, rows: Tensor, packing: Packing, state: list[State] | None, want_state: bool
     ) -> tuple[Tensor, list[State]]:
         """All layers over packed rows `[rows, input_size]`."""
-        states = iter(self._initial(rows, packing, state))
+        layers = self.cells
+        states = iter(self._initial([cell for cells in layers for cell in cells], rows, packing, state))
         final: list[State] = []
-        for number, cells in enumerate(self.cells):
+        for number, cells in enumerate(layers):
             below = self._drop(rows, packing) if number else rows
             outputs = []
             for direction, cell in enumerate(cells):
@@ -150,9 +151,10 @@ class Stack(nn.Module):
                 rows = rows + below
         return rows, final
 
-    def _initial(self, rows: Tensor, packing: Packing, state: list[State] | None) -> list[State]:
+    def _initial(
+        self, cells: list[Cell], rows: Tensor, packing: Packing, state: list[State] | None
+    ) -> list[State]:
         """Each cell's first state, longest sequence first."""
-        cells = [cell for layer in self.cells for cell in layer]
         if state is None:
             return [cell.initial_state(packing.batch, rows) for cell in cells]
         expected = [[(packing.batch, size) for size in cell.state_sizes] for cell in cells]

@@ -20,12 +20,13 @@ logger = logging.getLogger(__name__)
 
 
 _Settings = tuple[tuple[str, Any], ...]
+_NUMBERS_AND_WORDS = (int, float, str)
 _kernels: "WeakKeyDictionary[Cell, dict[tuple[_Settings, bool], Kernel | str]]" = WeakKeyDictionary()
 
 
-def _kernel(cell: Cell, *, fused: bool = False) -> Kernel | str:
+def _kernel(cell: Cell, settings: _Settings, *, fused: bool = False) -> Kernel | str:
     """A cell's kernel, or why it has none."""
-    kernels, key = _kernels.setdefault(cell, {}), (_settings(cell), fused)
+    kernels, key = _kernels.setdefault(cell, {}), (settings, fused)
     if key not in kernels:
         kernels[key] = kernel = _compiled(cell, fused)
         if isinstance(kernel, str) and not fused:
@@ -35,7 +36,7 @@ def _kernel(cell: Cell, *, fused: bool = False) -> Kernel | str:
 
 def _settings(cell: Cell) -> _Settings:
     """Numbers and words that a cell has about itself, whether it trains among them: the step may go by each."""
-    return tuple((name, value) for name, value in vars(cell).items() if isinstance(value, int | float | str))
+    return tuple([each for each in vars(cell).items() if isinstance(each[1], _NUMBERS_AND_WORDS)])
 
 
 def _compiled(cell: Cell, fused: bool) -> Kernel | str:
@@ -55,6 +56,9 @@ def _warn_once(cell: str, reason: str) -> None:
 
 _warned: set[str] = set()
 
+FUSED_ROWS = 6
+"""Sequences of a thread from which on matrices are read so rarely that the fused kernel is the faster."""
+
 
 def obstacle(cell: Cell, inputs: Tensor) -> str | None:
     """Why the fast engine cannot run a cell on these inputs; None if it can. Compiles the cell if need be."""
@@ -62,7 +66,7 @@ def obstacle(cell: Cell, inputs: Tensor) -> str | None:
         return f"it runs on a CPU, not on {inputs.device.type}"
     if inputs.dtype != torch.float32:
         return f"it computes in float32, not {str(inputs.dtype).removeprefix('torch.')}"
-    kernel = _kernel(cell)
+    kernel = _kernel(cell, _settings(cell))
     return kernel if isinstance(kernel, str) else None
 
 
@@ -70,19 +74,13 @@ def run_fast(
     cell: Cell, inputs: Tensor, packing: Packing, state: State, reverse: bool, want_state: bool
 ) -> tuple[Tensor, State]:
     """Run a cell over time; see `cells.engines.Engine`. Differentiable once."""
-    kernel = _kernel(cell)
-    assert isinstance(kernel, Kernel)  # choose_engine has asked for obstacles
+    threads = torch.get_num_threads()
+    kernel = _chosen(cell, packing, threads)
     linear = partial(_linear, kernel)
-    if _pays_to_fuse(cell, packing):
-        other = _kernel(cell, fused=True)
-        if isinstance(other, Kernel):
-            kernel = other
-    given = inputs if kernel.fused else cell.project(inputs, linear)
-    given = given.float().contiguous()
+    given = (inputs if kernel.fused else cell.project(inputs, linear)).float().contiguous()
     weights = vars(cell.weights())
     tensors = [weights[name].float().contiguous() for name in kernel.names]
     states = [part.float().contiguous() for part in state]
-    threads = torch.get_num_threads()
     run = (kernel, packing, threads, reverse)
     if torch.is_grad_enabled() and any(each.requires_grad for each in (given, *states, *tensors)):
         output, *final = _OverTime.apply(run, given, *states, *tensors)
@@ -91,9 +89,15 @@ def run_fast(
     return output if kernel.fused else cell.read_out(output, linear), tuple(final)
 
 
-def _pays_to_fuse(cell: Cell, packing: Packing) -> bool:
-    import os
-    return os.environ.get("FUSE") == "1"
+def _chosen(cell: Cell, packing: Packing, threads: int) -> Kernel:
+    """The kernel to run a cell by: the fused one where it is the faster."""
+    settings = _settings(cell)
+    kernel = _kernel(cell, settings)
+    assert isinstance(kernel, Kernel)  # choose_engine has asked for obstacles
+    if not kernel.small or packing.batch < FUSED_ROWS * threads or torch.is_autocast_enabled("cpu"):
+        return kernel
+    fused = _kernel(cell, settings, fused=True)
+    return fused if isinstance(fused, Kernel) else kernel
 
 
 ALIGNED = 8

@@ -236,6 +236,7 @@ static void note_ranges(long columns, long depth, float* packed) {
     memcpy(packed, range, sizeof range);
   }
 }
+extern "C" long panel_columns(void) { return PANEL; }
 static inline long packed_floats(long columns, long depth) { return panel_count(columns) * panel_floats(depth); }
 // For A W^T and A W, W being [rows, columns].
 static void pack_linear(long rows, long columns, const float* W, float* packed) {

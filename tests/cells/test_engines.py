@@ -1,21 +1,26 @@
 """Every engine gives what the reference gives, and says what it cannot run."""
 
 import logging
+from collections.abc import Iterator
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional
 
 from cells import CELLS, Cell, Stack, State, make_cell
+from cells.cell import Linear
 from cells.check import compare_engine, disturb
 from cells.elman import Elman
 from cells.engines import choose_engine, fast
+from cells.engines.fast.kernel import Kernel
 from cells.packing import Packing
 from cells.trial import draw_trial, results
-from tests.cells.variants import ENGINES_OF_VARIANTS, VARIANTS, needs_compiler
+from tests.cells.variants import ENGINES_OF_VARIANTS, VARIANTS, fused_kernels, needs_compiler
 
 SIZES = st.sampled_from([1, 7, 8, 15, 16, 17, 31, 33, 64, 65]) | st.integers(1, 70)
 LENGTHS = st.lists(st.integers(0, 14), min_size=1, max_size=9).filter(any)
@@ -39,7 +44,7 @@ def make(variant: str, hidden_size: int, input_size: int = 3) -> Cell:
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 @pytest.mark.parametrize(("engine", "variant"), ENGINES_OF_VARIANTS)
-@settings(max_examples=12, deadline=None, derandomize=True, database=None)
+@settings(max_examples=16, deadline=None, derandomize=True, database=None)
 @given(
     hidden_size=SIZES,
     input_size=st.integers(1, 5),
@@ -47,6 +52,7 @@ def make(variant: str, hidden_size: int, input_size: int = 3) -> Cell:
     reverse=st.booleans(),
     want_state=st.booleans(),
     threads=st.sampled_from([1, 2]),
+    fused=st.booleans(),
     seed=st.integers(0, 2**16),
 )
 def test_outputs_states_and_gradients_are_those_of_the_reference(
@@ -58,15 +64,26 @@ def test_outputs_states_and_gradients_are_those_of_the_reference(
     reverse: bool,
     want_state: bool,
     threads: int,
+    fused: bool,
     seed: int,
 ) -> None:
     torch.manual_seed(seed)
     cell = make(variant, hidden_size, input_size)
-    if engine == "native" and variant == "projected_lstm" and hidden_size == 1:
+    if engine == "native" and variant.startswith("projected") and cell.output_size >= hidden_size:
         return  # torch knows no projection as wide as the hidden units
-    compare_engine(draw_trial(cell, lengths, reverse=reverse), engine, want_state=want_state, threads=threads)
+    trial = draw_trial(cell, lengths, reverse=reverse)
+    with fused_kernels(fused):
+        compare_engine(trial, engine, want_state=want_state, threads=threads)
 
 
+@pytest.fixture(params=[False, True], ids=["plain", "fused"])
+def either_kernel(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Both kinds of the fast engine's kernels."""
+    with fused_kernels(request.param):
+        yield
+
+
+@pytest.mark.usefixtures("either_kernel")
 @pytest.mark.parametrize(("engine", "variant"), ENGINES_OF_VARIANTS)
 def test_without_gradients_the_numbers_are_the_same(engine: str, variant: str) -> None:
     torch.manual_seed(0)
@@ -81,14 +98,16 @@ def test_without_gradients_the_numbers_are_the_same(engine: str, variant: str) -
 
 
 @needs_compiler
+@pytest.mark.usefixtures("either_kernel")
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_more_threads_than_sequences_and_long_sequences(variant: str) -> None:
     torch.manual_seed(0)
     cell = make(variant, 33)
-    for threads, lengths in ((2, [40]), (4, [60, 59, 3]), (3, [25] * 7)):
+    for threads, lengths in ((2, [40]), (4, [60, 59, 3]), (3, [25] * 7), (1, [300] * 5)):
         compare_engine(draw_trial(cell, lengths), "fast", threads=threads)
 
 
+@pytest.mark.usefixtures("either_kernel")
 @pytest.mark.parametrize(("engine", "variant"), ENGINES_OF_VARIANTS)
 def test_what_is_not_a_number_stays_in_its_sequence(engine: str, variant: str) -> None:
     torch.manual_seed(0)
@@ -103,6 +122,7 @@ def test_what_is_not_a_number_stays_in_its_sequence(engine: str, variant: str) -
 
 
 @needs_compiler
+@pytest.mark.usefixtures("either_kernel")
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_fast_engine_saturates_without_overflow(variant: str) -> None:
     torch.manual_seed(0)
@@ -242,3 +262,69 @@ def test_what_a_step_takes_from_attributes_may_change() -> None:
         outputs = stack.outputs(inputs)
         stack.engine = "reference"
         torch.testing.assert_close(outputs, stack.outputs(inputs))
+
+
+def kernels_of(stack: Stack, batch: int) -> set[bool]:
+    """Whether what ran a batch in both directions was fused."""
+    with patch.object(Kernel, "call", autospec=True, side_effect=Kernel.call) as call:
+        stack(torch.randn(batch, 3, 5, requires_grad=True))[0].sum().backward()
+    return {each.args[0].fused for each in call.call_args_list}
+
+
+@needs_compiler
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_small_cells_with_enough_sequences_are_run_by_the_fused_kernel(variant: str) -> None:
+    name, options = VARIANTS[variant]
+    assert kernels_of(Stack(name, 5, 16, **options), batch=12) == {True}
+    assert kernels_of(Stack(name, 5, 16, **options), batch=2) == {False}
+    assert kernels_of(Stack(name, 5, 240, **options), batch=12) == {False}
+
+
+class OwnProjection(Elman):
+    """Its input's part is nothing that symbols know."""
+
+    def project(self, inputs: Tensor, linear: Linear = functional.linear) -> Tensor:
+        return super().project(torch.cumsum(inputs, -1), linear)
+
+
+class Renamed(Elman):
+    """A weight's name means one thing in the step and another in the input's part."""
+
+    def project(self, inputs: Tensor, linear: Linear = functional.linear) -> Tensor:
+        return linear(inputs, self.input_weight) * self.bias
+
+    def weights(self) -> SimpleNamespace:
+        weights = super().weights()
+        weights.bias = 2 * weights.bias
+        return weights
+
+
+@needs_compiler
+@pytest.mark.parametrize("kind", [OwnProjection, Renamed])
+def test_a_cell_whose_input_cannot_be_read_runs_without_the_fused_kernel(kind: type[Cell]) -> None:
+    torch.manual_seed(0)
+    assert kernels_of(Stack(kind, 5, 4, engine="fast"), batch=12) == {False}
+    cell = kind(5, 4)
+    disturb(cell)
+    compare_engine(draw_trial(cell, [5] * 12), "fast")
+
+
+@needs_compiler
+@pytest.mark.usefixtures("either_kernel")
+@pytest.mark.parametrize("cell", ["lstm", "jordan", "clockwork"])
+def test_what_needs_no_gradient_gets_none_and_the_rest_is_the_same(cell: str) -> None:
+    torch.manual_seed(0)
+    stack, inputs = Stack(cell, 3, 8, engine="fast"), torch.randn(7, 6, 3)
+    names = [name for name, _ in stack.named_parameters()]
+    wanted = torch.autograd.grad(stack(inputs.requires_grad_())[0].square().sum(), stack.parameters())
+    for frozen in names:
+        for name, parameter in stack.named_parameters():
+            parameter.requires_grad_(name != frozen)
+            parameter.grad = None
+        stack(inputs.detach())[0].square().sum().backward()
+        for (name, parameter), expected in zip(stack.named_parameters(), wanted, strict=True):
+            if name == frozen:
+                assert parameter.grad is None
+            else:
+                assert parameter.grad is not None
+                torch.testing.assert_close(parameter.grad, expected)

@@ -13,7 +13,7 @@ from cells import Cell, State
 from cells.cell import Linear
 from cells.check import compare_engine
 from cells.trial import draw_trial
-from tests.cells.variants import needs_compiler
+from tests.cells.variants import fused_kernels, needs_compiler
 
 SAME_WIDTH: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
@@ -136,4 +136,7 @@ def test_a_random_step_gives_what_the_reference_gives(seed: int) -> None:
     torch.manual_seed(seed)
     cell = RandomStep(seed)
     for lengths, reverse, threads in (([5, 3, 4], False, 1), ([4, 4], True, 1), ([6], False, 2)):
-        compare_engine(draw_trial(cell, lengths, reverse=reverse), "fast", threads=threads)
+        trial = draw_trial(cell, lengths, reverse=reverse)
+        for fused in (False, True):
+            with fused_kernels(fused):
+                compare_engine(trial, "fast", threads=threads)

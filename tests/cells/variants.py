@@ -1,10 +1,14 @@
 """Every cell of the library with the options that change what it computes, for tests to go through."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from cells import CELLS
+from cells.engines.fast import engine as fast_engine
 from cells.engines.fast.compiler import compiler
 
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C++ compiler, so no fast engine")
@@ -29,3 +33,10 @@ ENGINES_OF_VARIANTS = [
     if engine == "fast" or VARIANTS[variant][0] in ("elman", "lstm", "projected_lstm", "gru")
 ]
 """Every engine but the reference with every cell it must run."""
+
+
+@contextmanager
+def fused_kernels(always: bool) -> Iterator[None]:
+    """The fast engine takes a cell's fused kernel for any batch, or for none."""
+    with patch.object(fast_engine, "FUSED_ROWS", 0 if always else 10**9):
+        yield

@@ -176,10 +176,10 @@ class _OverTime(torch.autograd.Function):
         results = _forward(run, given, list(rest[:count]), list(rest[count:]), keep)
         ctx.run = run
         kept = [
-            keep.get(("kept", place), results[0] if node is kernel.step.output else given)
+            keep.get(("kept", place), given if node.operation == "given" else results[0])
             for place, node in enumerate(kernel.kept)
         ]
-        ctx.save_for_backward(*rest[count:], *kept)
+        ctx.save_for_backward(*rest[count:], *kept, *(rest[place] for place in kernel.first_states))
         return tuple(results)
 
     @staticmethod
@@ -187,7 +187,8 @@ class _OverTime(torch.autograd.Function):
     def backward(ctx: Any, d_output: Tensor, *d_final: Tensor) -> tuple[Tensor | None, ...]:
         kernel, packing, threads, reverse = ctx.run
         weights = dict(zip(kernel.names, ctx.saved_tensors, strict=False))
-        kept = ctx.saved_tensors[len(kernel.names) :]
+        kept = ctx.saved_tensors[len(kernel.names) :][: len(kernel.kept)]
+        first = ctx.saved_tensors[len(kernel.names) + len(kept) :]
         wanted = dict(zip(kernel.names, ctx.needs_input_grad[2 + len(d_final) :], strict=True))
         final = [part.contiguous() for part in d_final]
         initial = [torch.empty_like(part) for part in final]
@@ -196,11 +197,10 @@ class _OverTime(torch.autograd.Function):
             for key, width in kernel.row_gradients.items()
             if not kernel.fused or ctx.needs_input_grad[1]  # then nothing else is made of it
         }
-        gradients = {
-            name: torch.empty_like(weights[name]) for name in kernel.gradients if wanted[name]
-        }
+        gradients = {name: torch.empty_like(weights[name]) for name in kernel.gradients if wanted[name]}
         arrays: dict[Any, Tensor] = {("output_gradient", 0): d_output.contiguous(), **rows}
         arrays |= {("kept", place): part for place, part in enumerate(kept)}
+        arrays |= {("first", place): part for place, part in zip(kernel.first_states, first, strict=True)}
         arrays |= {("initial", place): part for place, part in enumerate(final)}
         arrays |= {("final", place): part for place, part in enumerate(initial)}
         arrays |= {("weight", name): weight for name, weight in weights.items()}

@@ -159,7 +159,10 @@ def _propagate(back: _Backward, node: Node, d: Node) -> None:
             back.add(one, d)
         case "normal":
             # Of n = (x - m) r the gradient is r (d - mean(d) - n mean(d n)) (Ba et al. 2016). The middle goes by way
-            # of m; what is added up at r is d n, and not the gradient of r itself.
+            # of m; what is added up at r is d n, and not the gradient of r itself. A single value is its own mean:
+            # then the parts cancel, of which rounding would leave something.
+            if one.width == 1:
+                return
             mean, inverse = rest
             scaled = make("mul", d, inverse)
             back.add(one, scaled)

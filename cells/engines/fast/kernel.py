@@ -3,7 +3,6 @@
 import ctypes
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from cells.cell import Cell
@@ -29,6 +28,7 @@ class Kernel:
         self.forward, self.backward = source.forward, source.backward
         self.step, self.gradient, self.kept = source.step, source.gradient, source.kept
         self.kept_apart = source.kept_apart
+        self.first_states = [place for kind, place in self.backward.arrays if kind == "first"]
         self.products, self.row_gradients = source.products, source.row_gradients
         self.gradients = [name for kind, name in self.backward.arrays if kind == "gradient"]
         self.small = _small(cell, self.library.panel_columns())
@@ -77,6 +77,15 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     number, pointer = ctypes.c_long, ctypes.c_void_p
     counts: list[Any] = [number, number, pointer, pointer, number, number, ctypes.c_int]
     library.forward.argtypes = library.backward.argtypes = [pointer, *counts, pointer]
-    library.product_of_rows.argtypes = [number, number, number, pointer, pointer, pointer, ctypes.c_int, number]
+    library.product_of_rows.argtypes = [
+        number,
+        number,
+        number,
+        pointer,
+        pointer,
+        pointer,
+        ctypes.c_int,
+        number,
+    ]
     library.panel_columns.argtypes, library.panel_columns.restype = [], number
     return library

@@ -50,7 +50,8 @@ static void {name}_rows(const long* D, long steps, long batch, const long* sizes
     const long alive = (sizes[t] - first + stride - 1) / stride;
     if (alive <= 0) continue;
     const long row = offsets[t] + first * apart, next = stride * apart;
-    const long ahead = q + 1 < steps ? offsets[{following}] - offsets[t] : 0;
+    const long then = {following}, ahead = q + 1 < steps ? offsets[then] - offsets[t] : 0;
+    const long before = q + 1 < steps ? (sizes[then] - first + stride - 1) / stride : 0; (void)before;
 {stages}{gather}{advance}    if ((held += alive) >= HELD) {{
       held = 0;
 {totals}    }}
@@ -100,6 +101,7 @@ class Printer:
         schedule: Schedule,
         leaves: list[Node],
         kept_arrays: dict[int, tuple[str, int]],
+        earlier: set[int],
         dimensions: list[int],
         sparse: set[str],
     ) -> None:
@@ -110,15 +112,18 @@ class Printer:
             schedule: what it computes.
             leaves: its running states.
             kept_arrays: by id, nodes whose value stands in the caller's memory, and where.
+            earlier: ids of those that stand there in the row of the step before; at first it is the initial state.
             dimensions: sizes of the cell, to which new ones are added.
             sparse: matrices the gradients of whose products are zero in places.
         """
-        self.dimensions, self.sparse = dimensions, sparse
+        self.earlier, self.dimensions, self.sparse = earlier, dimensions, sparse
         self.schedule, self.leaves, self.kept_arrays = schedule, leaves, kept_arrays
         self.arrays: list[tuple[str, Any]] = []
         self.buffers: dict[object, tuple[str, int]] = {}  # name in C and width, by what is in it
         self.forward = name == "forward"
-        self.packed: dict[tuple[str, str], tuple[str, str]] = {}  # columns and depth in C, by operation and name
+        self.packed: dict[
+            tuple[str, str], tuple[str, str]
+        ] = {}  # columns and depth in C, by operation and name
         self.matrices: dict[str, tuple[str, str, str]] = {}  # name, rows and columns in C, by name
         self.widest = max((to.width for loop in schedule.loops for _, to in loop.stores), default=1)
         self.in_place = [schedule.in_place(place, leaf) for place, leaf in enumerate(leaves)]
@@ -141,7 +146,9 @@ class Printer:
             matrices=self._matrices(),
             packed=self._packed(),
             total_size=" + ".join(["0", *(size for _, _, size in self._total_buffers())]),
-            matrix_size=" + ".join(["0", *(f"{rows} * {columns}" for _, rows, columns in self.matrices.values())]),
+            matrix_size=" + ".join(
+                ["0", *(f"{rows} * {columns}" for _, rows, columns in self.matrices.values())]
+            ),
             sums=self._added_up(),
         )
 
@@ -178,6 +185,11 @@ class Printer:
         """C expression of the pointer to a row's value of a node in memory."""
         node, begin = self._base(node)
         start = f" + {self._dimension(begin)}" if begin else ""
+        if id(node) in self.earlier and id(node) in self.kept_arrays:
+            width = self._dimension(node.width)
+            first = f"(float*)P[{self._array(('first', node.data))}] + (first + b * stride) * {width}"
+            array = self._array(self.kept_arrays[id(node)])
+            return f"(b < before ? (float*)P[{array}] + (row + ahead + b * next) * {width} : {first}){start}"
         if id(node) in self.kept_arrays:
             return self._array_row(self.kept_arrays[id(node)], node.width) + start
         if id(node) in self.schedule.stored or node.operation in ("linear", "linear_t"):

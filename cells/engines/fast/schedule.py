@@ -7,6 +7,7 @@ row that another makes, they stand in that order.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from cells.engines.fast.graph import COSTLY, MEMORY, REDUCTIONS, Node, in_order, starts_of
 
@@ -92,7 +93,8 @@ class Schedule:
             parts += [
                 (part, Target("buffer", factor, factor.width, start)) for start, part in starts_of(factor)
             ]
-            if factor.operation not in ("cat", "slice", "vector") and id(factor) not in available:
+            read = factor.operation in ("cat", "slice", "vector", "state", "state_gradient")
+            if not read and id(factor) not in available:
                 self.stored.add(id(factor))
         for product in self.products:
             mask = self.masks.get(id(product))
@@ -117,13 +119,13 @@ class Schedule:
     def _is_product(self, node: Node) -> bool:
         return node.operation in ("linear", "linear_t") and id(node) not in self.available
 
-    def wanted_by(self, product: Node) -> tuple[str, object] | None:
+    def wanted_by(self, product: Node) -> Any:
         """The only array that a product is computed for, if the caller may go without it; else None."""
         certain = [node for node, target in self.sinks if not target.optional]
         if id(product) in self._reached(certain + [gradient for _, _, gradient in self.gathered]):
             return None
-        (wanted,) = {target.key for node, target in self.sinks if target.optional and id(product) in self._reached([node])}
-        return wanted
+        optional = [(node, target.key) for node, target in self.sinks if target.optional]
+        return next(key for node, key in optional if id(product) in self._reached([node]))
 
     def _arrange(self, parts: list[tuple[Node, Target]]) -> None:
         """Make the loops; what is costly and needed by two of them is stored by its own."""

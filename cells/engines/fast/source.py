@@ -12,6 +12,7 @@ from cells.engines.fast.trace import Step
 
 KERNELS = Path(__file__).with_name("kernels.h")
 
+
 @dataclass
 class Pass:
     """One compiled function, forward or backward.
@@ -34,11 +35,12 @@ class Source:
         self.fused = fused
         self.gradient: StepGradient = differentiate(step)
         self.kept = kept(step, self.gradient)
+        self.earlier = self._earlier() if fused else {}
         # The caller has the output and what it gave anyway.
         self.kept_apart = {
             place: node
             for place, node in enumerate(self.kept)
-            if node is not step.output and node.operation != "given"
+            if node is not step.output and node.operation != "given" and id(node) not in self.earlier
         }
         nodes = in_order([*step.new_states, step.output])
         products = [node for node in nodes if node.operation == "linear"]
@@ -51,6 +53,21 @@ class Source:
         functions = [self._forward(), self._backward()]
         self.forward, self.backward = (one for one, _ in functions)
         self.text = KERNELS.read_text() + "".join(text for _, text in functions)
+
+    def _earlier(self) -> dict[int, int]:
+        """Old states that need not be kept: ids, and where among what is kept the step before has left their value."""
+        old = [node for node in self.kept if node.operation == "state"]
+        new = {id(node): self.step.new_states[node.data] for node in old}
+        found = {}
+        for node in old:
+            value = new[id(node)]
+            if value.width != node.width or value.operation == "state":
+                continue
+            if value is self.step.output and value not in self.kept:
+                self.kept.append(value)
+            if value in self.kept:
+                found[id(node)] = self.kept.index(value)
+        return found
 
     def _forward(self) -> tuple[Pass, str]:
         step = self.step
@@ -88,7 +105,7 @@ class Source:
         leaves = [
             step.graph.node("state_gradient", width=width, data=i) for i, width in enumerate(step.states)
         ]
-        memory = {id(node): ("kept", i) for i, node in enumerate(self.kept)}
+        memory = {id(node): ("kept", self.earlier.get(id(node), i)) for i, node in enumerate(self.kept)}
         gathered = gradient.products if self.fused else []
         schedule = Schedule(sinks, {*memory, id(output)}, gathered=gathered)
         return self._function("backward", schedule, leaves, memory)
@@ -96,5 +113,7 @@ class Source:
     def _function(
         self, name: str, schedule: Schedule, leaves: list[Node], kept_arrays: dict[int, tuple[str, int]]
     ) -> tuple[Pass, str]:
-        printer = Printer(name, schedule, leaves, kept_arrays, self.dimensions, self.sparse)
+        printer = Printer(
+            name, schedule, leaves, kept_arrays, set(self.earlier), self.dimensions, self.sparse
+        )
         return Pass(name, printer.arrays), printer.text

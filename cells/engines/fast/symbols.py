@@ -27,6 +27,11 @@ class Symbol:
         self.mask = mask  # whether a tensor would hold truth values here, and not the numbers 0 and 1
 
     @property
+    def is_matrix(self) -> bool:
+        """Whether it is a matrix of the step's weights."""
+        return self._node is None
+
+    @property
     def node(self) -> Node:
         """The value; a matrix has none."""
         if self._node is None:
@@ -181,7 +186,18 @@ def _last(dim: int, symbol: Symbol) -> None:
         raise CannotTrace(f"it works over dimension {dim}; only the last, -1, is known")
 
 
+class _Stacked(Symbol):
+    """Matrices one above the other."""
+
+    def __init__(self, parts: Sequence[Symbol]) -> None:
+        super().__init__(parts[0].graph, None, (sum(part.shape[0] for part in parts), parts[0].shape[1]))
+        self.parts = parts
+
+
 def _linear(inputs: Symbol, weight: Any, bias: Any = None) -> Symbol:
+    if isinstance(weight, _Stacked):
+        product = _cat([_linear(inputs, part) for part in weight.parts], -1)
+        return product if bias is None else product + bias
     if not isinstance(weight, Symbol) or weight.dim() != 2:
         raise CannotTrace("it multiplies by a matrix that is not among its weights")
     rows, columns = weight.shape
@@ -208,7 +224,12 @@ def _split(symbol: Symbol, size: int | Sequence[int], dim: int = 0) -> tuple[Sym
     )
 
 
-def _cat(parts: Sequence[Symbol], dim: int = 0) -> Symbol:
+def _joined(parts: Sequence[Symbol], dim: int = 0) -> Symbol:
+    stacked = dim == 0 and all(part.is_matrix for part in parts)
+    return _Stacked(parts) if stacked else _cat(parts, dim)
+
+
+def _cat(parts: Sequence[Symbol], dim: int) -> Symbol:
     _last(dim, parts[0])
     graph = parts[0].graph
     return row(graph, graph.cat(*(part.node for part in parts)))
@@ -277,7 +298,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     torch.softmax: _softmax,
     torch.chunk: _chunk,
     torch.split: _split,
-    torch.cat: _cat,
+    torch.cat: _joined,
     torch.sum: _sum,
     torch.mean: _mean,
     torch.square: lambda one: one * one,

@@ -64,6 +64,7 @@ static inline void fetch_to_write(const float* from, long count) {
 }
 
 enum { HELD = 256, GATHERED = 1024 };  // rows whose gradients are added up in float, of vectors and of matrices
+enum { ENOUGH = 32 };  // rows that are gathered at once, so that a matrix is not read and written for few
 static inline void put_to(double* total, float* held, long width) {
   for (long j = 0; j < width; j++) {
     total[j] += held[j];
@@ -295,7 +296,7 @@ static inline __attribute__((always_inline)) void outer(long depth, const float*
 static __attribute__((noinline)) void gather(long depth, long rows, long columns, const float* A, long lda,
                                              const float* B, long ldb, float* C, bool sparse) {
   const long ldc = padded(columns);
-  for (long n = 0; n < columns; n += PANEL)
+  for (long n = 0; depth && n < columns; n += PANEL)
     for (long m = 0, left = (rows + ROWS - 1) / ROWS; left > 0; left--) {
       const int block = (int)((rows - m + left - 1) / left);
       const float *a = A + m, *b = B + n;
@@ -323,14 +324,11 @@ static void put_matrix(float* total, float* held, long rows, long columns) {
 }
 // What the threads have added up, each in a block of its own, to where the caller wants it, if he does.
 template <class Number>
-static void add_up(const Number* totals, long threads, long apart, long count, float* to) {
-  for (long j = 0; to && j < count; j++) {
-    Number sum = totals[j];
-    for (long i = 1; i < threads; i++) sum += totals[i * apart + j];
-    to[j] = (float)sum;
-  }
+static void add_up(Number* totals, long threads, long apart, long count, float* to) {
+  for (long i = 1; i < threads; i++)
+    for (long j = 0; j < count; j++) totals[j] += totals[i * apart + j];
+  for (long j = 0; to && j < count; j++) to[j] = (float)totals[j];
 }
-
 // C [rows, columns] = A W^T of A [rows, depth] and W [columns, depth]; transposed, W being [depth, columns], A W.
 extern "C" void product_of_rows(long rows, long columns, long depth, const float* A, const float* W, float* C,
                                 int transposed, long threads) {

@@ -44,7 +44,7 @@ static void {name}_rows(const long* D, long steps, long batch, const long* sizes
 {buffers}
   for (long b = 0; b < mine; b++) {{ const long g = first + b * stride; (void)g;
 {begin}  }}
-  long held = 0, gathered = 0;
+  long held = 0, gathered = 0, waiting = 0;
   for (long q = 0; q < steps; q++) {{
     const long t = {order};
     const long alive = (sizes[t] - first + stride - 1) / stride;
@@ -52,14 +52,18 @@ static void {name}_rows(const long* D, long steps, long batch, const long* sizes
     const long row = offsets[t] + first * apart, next = stride * apart;
     const long then = {following}, ahead = q + 1 < steps ? offsets[then] - offsets[t] : 0;
     const long before = q + 1 < steps ? (sizes[then] - first + stride - 1) / stride : 0; (void)before;
-{stages}{gather}{advance}    if ((held += alive) >= HELD) {{
+{stages}{advance}    waiting += alive;
+    if (waiting >= {enough}) {{
+{gather}      waiting = 0;
+    }}
+    if ((held += alive) >= HELD) {{
       held = 0;
 {totals}    }}
     if ((gathered += alive) >= GATHERED) {{
       gathered = 0;
 {matrices}    }}
   }}
-{totals}{matrices}  for (long b = 0; b < mine; b++) {{ const long g = first + b * stride; (void)g;
+{gather}{totals}{matrices}  for (long b = 0; b < mine; b++) {{ const long g = first + b * stride; (void)g;
 {end}  }}
   free(memory);
 }}
@@ -121,10 +125,10 @@ class Printer:
         self.arrays: list[tuple[str, Any]] = []
         self.buffers: dict[object, tuple[str, int]] = {}  # name in C and width, by what is in it
         self.forward = name == "forward"
-        self.packed: dict[
-            tuple[str, str], tuple[str, str]
-        ] = {}  # columns and depth in C, by operation and name
+        # Columns and depth in C, by operation and name.
+        self.packed: dict[tuple[str, str], tuple[str, str]] = {}
         self.matrices: dict[str, tuple[str, str, str]] = {}  # name, rows and columns in C, by name
+        self.factors = {id(node) for _, *nodes in schedule.gathered for node in nodes}
         self.widest = max((to.width for loop in schedule.loops for _, to in loop.stores), default=1)
         self.in_place = [schedule.in_place(place, leaf) for place, leaf in enumerate(leaves)]
         stages = "".join(self._stage(stage) for stage in schedule.stages)
@@ -141,6 +145,8 @@ class Printer:
             following=f"{reverse} ? t - 1 : t + 1",
             stages=stages,
             gather=gather,
+            # Rows of units that rest are left out, but not where others stand between them.
+            enough="1" if any(name in sparse for name, _, _ in schedule.gathered) else "ENOUGH",
             advance=advance,
             totals=self._totals(),
             matrices=self._matrices(),
@@ -175,8 +181,13 @@ class Printer:
         name, _ = self.buffers.setdefault(key, (f"b{len(self.buffers)}", width))
         return name
 
+    def _rows(self, key: object, width: int) -> str:
+        """This step's rows of a buffer; those of matrices' gradients wait there until they are enough."""
+        waiting = f" + waiting * padded({self._dimension(width)})" if id(key) in self.factors else ""
+        return self._buffer(key, width) + waiting
+
     def _buffer_row(self, key: object, width: int) -> str:
-        return f"{self._buffer(key, width)} + b * padded({self._dimension(width)})"
+        return f"{self._rows(key, width)} + b * padded({self._dimension(width)})"
 
     def _array_row(self, key: tuple[str, object], width: int) -> str:
         return f"(float*)P[{self._array(key)}] + (row + b * next) * {self._dimension(width)}"
@@ -235,13 +246,13 @@ class Printer:
         self.packed.setdefault((node.operation, node.data), (width, depth))
         place = list(self.packed).index((node.operation, node.data))
         mask = self.schedule.masks.get(id(node))
-        mask_buffer = "nullptr" if mask is None else self._buffer(mask, mask.width)
+        mask_buffer = "nullptr" if mask is None else self._rows(mask, mask.width)
         sparse = "true" if node.operation == "linear_t" and node.data in self.sparse else "false"
         wanted = self.schedule.wanted_by(node)
         condition = "" if wanted is None else f"if (P[{self._array(wanted)}]) "
         return (
-            f"    {condition}product(alive, {width}, {depth}, {self._buffer(key, source.width)}, padded({depth}),"
-            f" W[{place}], {self._buffer(node, node.width)}, padded({width}),"
+            f"    {condition}product(alive, {width}, {depth}, {self._rows(key, source.width)}, padded({depth}),"
+            f" W[{place}], {self._rows(node, node.width)}, padded({width}),"
             f" {mask_buffer}, {sparse}, team);\n"
         )
 
@@ -255,7 +266,7 @@ class Printer:
         )
         sparse = "true" if name in self.sparse else "false"
         wanted = self._array(("gradient", name))
-        return f"    if (P[{wanted}]) gather(alive, {rows}, {columns}, {factors}, {held}, {sparse});\n"
+        return f"      if (P[{wanted}]) gather(waiting, {rows}, {columns}, {factors}, {held}, {sparse});\n"
 
     def _target(self, target: Target) -> str:
         start = f" + {self._dimension(target.start)}" if target.start else ""
@@ -402,19 +413,29 @@ class Printer:
         return lines
 
     def _memory(self) -> str:
-        """The thread's buffers, in one piece."""
-        sizes = [f"padded({self._dimension(width)})" for _, width in self.buffers.values()]
-        held = [f" + {rows} * padded({columns})" for _, rows, columns in self.matrices.values()]
-        floats = f"mine * ({' + '.join(sizes)}){''.join(held)}"
-        lines = [f"  float* memory = (float*)aligned_alloc(64, (({floats}) * 4 + 127) / 64 * 64);"]
-        place = "memory"
-        for (name, _), size in zip(self.buffers.values(), sizes, strict=True):
+        """The thread's buffers, in one piece, and what of them must be zero at first."""
+        lines, place, zeroed = [], "memory", []
+        for key, (name, width) in self.buffers.items():
+            rows = "(mine + ENOUGH)" if id(key) in self.factors else "mine"
+            size = f"{rows} * padded({self._dimension(width)})"
             lines.append(f"  float* {name} = {place};")
-            place = f"{name} + mine * {size}"
+            place = f"{name} + {size}"
+            if id(key) in self.factors:  # what stands beside a row is multiplied, too
+                zeroed.append(f"  if ({self._dimension(width)} % PANEL) memset({name}, 0, {size} * 4);")
         for name, rows, columns in self.matrices.values():
             lines.append(f"  float* {name} = {place};")
             place = f"{name} + {rows} * padded({columns})"
-        if self.matrices:  # what stands beside a row is multiplied, too
-            lines.append(f"  memset(memory, 0, ({floats}) * 4);")
-        lines += [f"  memset({name}, 0, {size} * 4);" for _, name, size in self._total_buffers()]
-        return "\n".join(lines)
+            zeroed.append(f"  memset({name}, 0, {rows} * padded({columns}) * 4);")
+        zeroed += [f"  memset({name}, 0, {size} * 4);" for _, name, size in self._total_buffers()]
+        return "\n".join([f"  float* memory = (float*)aligned_alloc(64, ({self._floats()}) * 4 + 64);", *lines, *zeroed])
+
+    def _floats(self) -> str:
+        """How many floats the thread's buffers hold."""
+        mine = [f"mine * padded({self._dimension(width)})" for _, width in self.buffers.values()]
+        more = [
+            f"ENOUGH * padded({self._dimension(width)})"
+            for key, (_, width) in self.buffers.items()
+            if id(key) in self.factors
+        ]
+        held = [f"{rows} * padded({columns})" for _, rows, columns in self.matrices.values()]
+        return " + ".join(["0", *mine, *more, *held])

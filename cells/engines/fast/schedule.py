@@ -90,9 +90,8 @@ class Schedule:
         for _, source, gradient in gathered:
             factors += [each for each in (source, gradient) if not self._is_product(each)]
         for factor in {id(each): each for each in factors}.values():
-            parts += [
-                (part, Target("buffer", factor, factor.width, start)) for start, part in starts_of(factor)
-            ]
+            there = [(0, factor)] if id(factor) in available else starts_of(factor)
+            parts += [(part, Target("buffer", factor, factor.width, start)) for start, part in there]
             read = factor.operation in ("cat", "slice", "vector", "state", "state_gradient")
             if not read and id(factor) not in available:
                 self.stored.add(id(factor))

@@ -186,9 +186,10 @@ class _OverTime(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_output: Tensor, *d_final: Tensor) -> tuple[Tensor | None, ...]:
         kernel, packing, threads, reverse = ctx.run
-        weights = dict(zip(kernel.names, ctx.saved_tensors, strict=False))
-        kept = ctx.saved_tensors[len(kernel.names) :][: len(kernel.kept)]
-        first = ctx.saved_tensors[len(kernel.names) + len(kept) :]
+        saved = ctx.saved_tensors
+        weights = dict(zip(kernel.names, saved, strict=False))
+        kept = saved[len(kernel.names) :][: len(kernel.kept)]
+        first = saved[len(kernel.names) + len(kept) :]
         wanted = dict(zip(kernel.names, ctx.needs_input_grad[2 + len(d_final) :], strict=True))
         final = [part.contiguous() for part in d_final]
         initial = [torch.empty_like(part) for part in final]

@@ -16,6 +16,7 @@ enum { LANES = 4, VECTORS = 2, ROWS = 4 };
 enum { PANEL = LANES * VECTORS };
 typedef float lanes __attribute__((vector_size(LANES * 4), aligned(4)));
 
+static inline float* new_floats(long count) { return (float*)aligned_alloc(64, (count * 4 + 127) / 64 * 64); }
 static inline long padded(long width) { return (width + PANEL - 1) / PANEL * PANEL; }
 
 // exp to 2 units in the last place between -87 and 88, beyond which it stays what it is there.
@@ -334,12 +335,12 @@ extern "C" void product_of_rows(long rows, long columns, long depth, const float
                                 int transposed, long threads) {
   enum { BLOCK = 8 * ROWS };
   const long width = padded(columns), blocks = (rows + BLOCK - 1) / BLOCK;
-  float* packed = (float*)aligned_alloc(64, packed_floats(columns, depth) * 4);
+  float* packed = new_floats(packed_floats(columns, depth));
   if (transposed) pack_linear_t(depth, columns, W, packed);
   else pack_linear(columns, depth, W, packed);
   #pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
   for (long i = 0; i < threads; i++) {
-    float* buffer = (float*)aligned_alloc(64, BLOCK * width * 4);
+    float* buffer = new_floats(BLOCK * width);
     for (long block = blocks * i / threads; block < blocks * (i + 1) / threads; block++) {
       const long from = block * BLOCK, count = rows - from < BLOCK ? rows - from : (long)BLOCK;
       product(count, columns, depth, A + from * depth, depth, packed, buffer, width, nullptr, false, nullptr);

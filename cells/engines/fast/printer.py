@@ -182,7 +182,7 @@ class Printer:
         return name
 
     def _rows(self, key: object, width: int) -> str:
-        """This step's rows of a buffer; those of matrices' gradients wait there until they are enough."""
+        """A buffer's rows of this step; those that matrices' gradients are of wait there until they are enough."""
         waiting = f" + waiting * padded({self._dimension(width)})" if id(key) in self.factors else ""
         return self._buffer(key, width) + waiting
 
@@ -371,7 +371,7 @@ class Printer:
             return "  float* const W[] = {nullptr};\n"
         sizes = [f"packed_floats({columns}, {depth})" for columns, depth in self.packed.values()]
         lines = f"  float* W[{len(sizes)}];\n"
-        lines += f"  W[0] = (float*)aligned_alloc(64, ({' + '.join(sizes)}) * 4);\n"
+        lines += f"  W[0] = new_floats({' + '.join(sizes)});\n"
         for place, size in enumerate(sizes[:-1], 1):
             lines += f"  W[{place}] = W[{place - 1}] + {size};\n"
         for place, ((operation, name), (columns, depth)) in enumerate(self.packed.items()):
@@ -427,7 +427,7 @@ class Printer:
             place = f"{name} + {rows} * padded({columns})"
             zeroed.append(f"  memset({name}, 0, {rows} * padded({columns}) * 4);")
         zeroed += [f"  memset({name}, 0, {size} * 4);" for _, name, size in self._total_buffers()]
-        return "\n".join([f"  float* memory = (float*)aligned_alloc(64, ({self._floats()}) * 4 + 64);", *lines, *zeroed])
+        return "\n".join([f"  float* memory = new_floats({self._floats()});", *lines, *zeroed])
 
     def _floats(self) -> str:
         """How many floats the thread's buffers hold."""

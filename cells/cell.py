@@ -36,8 +36,9 @@ class Cell(nn.Module):
     `torch.where`, `maximum`, `clamp`, `sigmoid`, `tanh`, `relu`, `silu`, `exp`, `sqrt`, `floor`, `remainder` and
     their like, `chunk`, `split`, `cat` and ranges (`gates[..., :size]`), `linear` with weights that the step is given,
     `softmax`, `layer_norm`, and `sum` and `mean` over the last dimension. A step that needs more runs on the reference
-    engine. Numbers that the step takes from attributes are compiled in: one that changes often is better a buffer,
-    since the step is compiled anew for each of its values.
+    engine. It reads `project` and `read_out` as well: a small cell runs whole in its loop. Numbers that the step
+    takes from attributes are compiled in: one that changes often is better a buffer, since the step is compiled anew
+    for each of its values.
     """
 
     forget_gate: int | None = None  # which gate of `bias` starts at 1, if any

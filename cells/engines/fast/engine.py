@@ -1,4 +1,10 @@
-"""Run cells over time by compiled kernels, within autograd."""
+"""Run cells over time by compiled kernels, within autograd.
+
+A cell has two kernels. The plain one goes through time and leaves to BLAS what can be done for all steps at once: the
+input's product, the read-out, the gradients of matrices. That is fastest where matrices are large. Small ones stay in
+the cache, rows that have just been made are there as well, and each call into torch takes a noticeable part of the
+time: the fused kernel does all of it in the loop.
+"""
 
 import logging
 from functools import partial

@@ -25,7 +25,7 @@ class Target:
         key: which one.
         width: of the whole, of which the value may be a part.
         start: where in it the part begins.
-        optional: only stored when a backward pass will follow.
+        optional: only stored where the caller has such an array.
     """
 
     kind: str

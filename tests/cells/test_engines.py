@@ -309,6 +309,29 @@ def test_a_cell_whose_input_cannot_be_read_runs_without_the_fused_kernel(kind: t
     compare_engine(draw_trial(cell, [5] * 12), "fast")
 
 
+class JoinedInput(Elman):
+    """A product whose input is joined of another product and the old state."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.joined_weight = torch.nn.Parameter(torch.randn(hidden_size, 2 * hidden_size) / 4)
+
+    def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
+        (hidden,) = state
+        heard = functional.linear(hidden, weights.recurrent_weight)
+        joined = functional.linear(torch.cat([heard, hidden], -1), weights.joined_weight)
+        hidden = torch.tanh(projected + joined + weights.bias)
+        return hidden, (hidden,)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("either_kernel")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_joined_input_of_a_product_gives_its_matrix_the_right_gradient(threads: int) -> None:
+    torch.manual_seed(0)
+    compare_engine(draw_trial(JoinedInput(3, 8), [9, 7, 7, 1]), "fast", threads=threads)
+
+
 @needs_compiler
 @pytest.mark.usefixtures("either_kernel")
 @pytest.mark.parametrize("cell", ["lstm", "jordan", "clockwork"])

@@ -26,7 +26,7 @@ class Kernel:
         self.fused = fused
         self.library = _declared(load(source.text))
         self.forward, self.backward = source.forward, source.backward
-        self.step, self.gradient, self.kept = source.step, source.gradient, source.kept
+        self.step, self.kept = source.step, source.kept
         self.kept_apart = source.kept_apart
         self.first_states = [place for kind, place in self.backward.arrays if kind == "first"]
         self.products, self.row_gradients = source.products, source.row_gradients

@@ -22,8 +22,6 @@ class Step:
         states: width of each state.
         output: what it returns.
         new_states: the state it returns.
-        vectors: widths of the vectors it uses, by name.
-        matrices: shapes of the matrices it uses, by name.
     """
 
     graph: Graph
@@ -31,8 +29,6 @@ class Step:
     states: tuple[int, ...]
     output: Node
     new_states: list[Node]
-    vectors: dict[str, int]
-    matrices: dict[str, tuple[int, int]]
 
 
 def trace(cell: Cell, *, fused: bool = False) -> Step:
@@ -42,7 +38,7 @@ def trace(cell: Cell, *, fused: bool = False) -> Step:
         CannotTrace: the step does what symbols do not know.
     """
     graph, tensors = Graph(), vars(cell.weights())
-    weights, vectors, matrices = _symbols(graph, tensors)
+    weights = _symbols(graph, tensors)
     state = tuple(
         row(graph, graph.node("state", width=width, data=place))
         for place, width in enumerate(cell.state_sizes)
@@ -68,7 +64,7 @@ def trace(cell: Cell, *, fused: bool = False) -> Step:
         if not isinstance(part, Symbol) or width not in (None, part.shape[-1]):
             raise CannotTrace("it returns what has not the declared sizes")
     new_states = [part.node for part in new]  # type: ignore[attr-defined]
-    return Step(graph, given, cell.state_sizes, output.node, new_states, vectors, matrices)  # type: ignore
+    return Step(graph, given, cell.state_sizes, output.node, new_states)  # type: ignore
 
 
 class _Seen:
@@ -87,20 +83,11 @@ def projected_width(cell: Cell) -> int:
         return cell.project(cell.input_weight.new_zeros(1, cell.input_size)).shape[1]
 
 
-def _symbols(
-    graph: Graph, weights: dict[str, Tensor]
-) -> tuple[dict[str, Symbol], dict[str, int], dict[str, tuple[int, int]]]:
-    symbols, vectors, matrices = {}, {}, {}
+def _symbols(graph: Graph, weights: dict[str, Tensor]) -> dict[str, Symbol]:
+    symbols = {}
     for name, weight in weights.items():
-        if weight is None:  # a parameter that this cell goes without
+        if weight is None or weight.dim() not in (1, 2):  # a parameter that this cell goes without
             continue
-        node = None
-        if weight.dim() == 1:
-            vectors[name] = weight.shape[0]
-            node = graph.node("vector", width=weight.shape[0], data=name)
-        elif weight.dim() == 2:
-            matrices[name] = (weight.shape[0], weight.shape[1])
-        else:
-            continue
-        symbols[name] = Symbol(graph, node, tuple(weight.shape), name)
-    return symbols, vectors, matrices
+        vector = graph.node("vector", width=weight.shape[0], data=name) if weight.dim() == 1 else None
+        symbols[name] = Symbol(graph, vector, tuple(weight.shape), name)
+    return symbols

@@ -91,6 +91,10 @@ class Cell(nn.Module):
         """
         return SimpleNamespace(**self._parameters, **self._buffers)
 
+    def weights_in_loop(self) -> SimpleNamespace:
+        """`weights`, for an engine whose loop has the read-out too: what spares a product may be no gain there."""
+        return self.weights()
+
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
         """One time step.
 

@@ -15,7 +15,8 @@ class Jordan(Cell):
 
     The memory is the network's own last output. For a tagger whose outputs are the labels' probabilities that
     is the label just given (Mesnil et al. 2013). Carried from step to step is h, of which y follows, so that all
-    outputs are read out at once. Linear ones need no product of their own in the loop: U y = (U V) h + U c.
+    outputs are read out at once. Linear ones need no product of their own in the loop: U y = (U V) h + U c. A loop
+    that reads out anyway has y of the step before, and no use for U V.
     """
 
     def __init__(
@@ -51,10 +52,14 @@ class Jordan(Cell):
             weights.loop_bias = torch.addmv(self.bias, self.feedback_weight, self.output_bias)
         return weights
 
+    def weights_in_loop(self) -> SimpleNamespace:
+        """Own parameters, U and V apart."""
+        return super().weights()
+
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
         """State: h `[batch, hidden]`; at first 0, so that y = f(c)."""
         (hidden,) = state
-        if self.joined:
+        if hasattr(weights, "loop_weight"):
             heard, bias = functional.linear(hidden, weights.loop_weight), weights.loop_bias
         else:
             output = functional.linear(hidden, weights.output_weight, weights.output_bias)

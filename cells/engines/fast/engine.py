@@ -20,6 +20,7 @@ from cells.cell import Cell, State
 from cells.engines.fast.compiler import CompilerError
 from cells.engines.fast.kernel import Kernel
 from cells.engines.fast.symbols import CannotTrace
+from cells.engines.fast.trace import weights_of
 from cells.packing import Packing
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ def run_fast(
     kernel = _chosen(cell, packing, threads)
     linear = partial(_linear, kernel)
     given = (inputs if kernel.fused else cell.project(inputs, linear)).float().contiguous()
-    weights = vars(cell.weights())
+    weights = vars(weights_of(cell, kernel.fused))
     tensors = [weights[name].float().contiguous() for name in kernel.names]
     states = [part.float().contiguous() for part in state]
     run = (kernel, packing, threads, reverse)
@@ -174,18 +175,21 @@ class _OverTime(torch.autograd.Function):
         ctx: Any, run: tuple[Kernel, Packing, int, bool], given: Tensor, *rest: Tensor
     ) -> tuple[Tensor, ...]:
         kernel, packing, _, _ = run
-        count = len(kernel.step.states)
+        count = kernel.states
         keep: dict[Any, Tensor] = {
             ("kept", place): given.new_empty(packing.rows, node.width)
             for place, node in kernel.kept_apart.items()
         }
+        firsts = dict(enumerate(rest[:count]))
+        for place in kernel.first_kept:
+            firsts[place] = keep["first", place] = given.new_empty(packing.batch, kernel.step.states[place])
         results = _forward(run, given, list(rest[:count]), list(rest[count:]), keep)
         ctx.run = run
         kept = [
             keep.get(("kept", place), given if node.operation == "given" else results[0])
             for place, node in enumerate(kernel.kept)
         ]
-        ctx.save_for_backward(*rest[count:], *kept, *(rest[place] for place in kernel.first_states))
+        ctx.save_for_backward(*rest[count:], *kept, *(firsts[place] for place in kernel.first_states))
         return tuple(results)
 
     @staticmethod

@@ -35,7 +35,7 @@ class _Backward:
         self.slices: dict[int, list[tuple[int, Node]]] = {}
 
     def add(self, node: Node, gradient: Node) -> None:
-        if node.operation in NUMBERS:
+        if node.operation in NUMBERS | {"zeros"}:
             return
         if node.width == 1 and gradient.width > 1:  # it was repeated
             gradient = self.graph.reduce("sum", gradient)
@@ -96,7 +96,7 @@ def differentiate(step: Step) -> StepGradient:
     vectors: dict[str, Node] = {}
     given: Node | None = None
     states: list[Node] = [graph.zeros(width) for width in step.states]
-    for node in reversed(in_order([*step.new_states, step.output])):
+    for node in reversed(in_order(step.roots)):
         gradient = back.of(node)
         if gradient is None or node.operation in ("slice", "cat"):
             continue
@@ -177,7 +177,7 @@ def _propagate(back: _Backward, node: Node, d: Node) -> None:
 
 def kept(step: Step, gradient: StepGradient) -> list[Node]:
     """The values of the step that back-propagation needs and that are not cheap to compute again."""
-    forward = {id(node) for node in in_order([*step.new_states, step.output])}
+    forward = {id(node) for node in in_order(step.roots)}
     roots = [
         *([gradient.given] if gradient.given else []),
         *gradient.states,

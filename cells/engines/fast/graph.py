@@ -48,6 +48,18 @@ class Graph:
             self._nodes[key] = Node(operation, arguments, width, data)
         return self._nodes[key]
 
+    def replaced(self, node: Node, others: dict[int, Node]) -> Node:
+        """The node, made of others where ids say so."""
+        done = dict(others)
+        for each in in_order([node]):
+            arguments = tuple(done.get(id(argument), argument) for argument in each.arguments)
+            data = each.data
+            if each.operation == "inverse_deviation":
+                data = tuple(done.get(id(part), part) for part in data)
+            if id(each) not in done and (arguments, data) != (each.arguments, each.data):
+                done[id(each)] = self.node(each.operation, *arguments, width=each.width, data=data)
+        return done.get(id(node), node)
+
     def constant(self, value: float) -> Node:
         """A number, of any width."""
         return self.node("constant", width=1, data=float(value))

@@ -27,8 +27,10 @@ class Kernel:
         self.library = _declared(load(source.text))
         self.forward, self.backward = source.forward, source.backward
         self.step, self.kept = source.step, source.kept
+        self.states = len(self.step.states) - (self.step.start is not None)
         self.kept_apart = source.kept_apart
         self.first_states = [place for kind, place in self.backward.arrays if kind == "first"]
+        self.first_kept = [place for kind, place in self.forward.arrays if kind == "first"]
         self.products, self.row_gradients = source.products, source.row_gradients
         self.gradients = [name for kind, name in self.backward.arrays if kind == "gradient"]
         self.small = _small(cell, self.library.panel_columns())

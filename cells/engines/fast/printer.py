@@ -7,6 +7,7 @@ gave or gets is `[rows, width]`, packed. Where sequences stand one after the oth
 each is fetched while the step before is computed.
 """
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from cells.engines.fast.graph import NUMBERS, Node
@@ -45,7 +46,7 @@ static void {name}_rows(const long* D, long steps, long batch, const long* sizes
   for (long b = 0; b < mine; b++) {{ const long g = first + b * stride; (void)g;
 {begin}  }}
   long held = 0, gathered = 0, waiting = 0;
-  for (long q = 0; q < steps; q++) {{
+{before}  for (long q = 0; q < steps; q++) {{
     const long t = {order};
     const long alive = (sizes[t] - first + stride - 1) / stride;
     if (alive <= 0) continue;
@@ -63,7 +64,7 @@ static void {name}_rows(const long* D, long steps, long batch, const long* sizes
       gathered = 0;
 {matrices}    }}
   }}
-{gather}{totals}{matrices}  for (long b = 0; b < mine; b++) {{ const long g = first + b * stride; (void)g;
+{gather}{after}{totals}{matrices}  for (long b = 0; b < mine; b++) {{ const long g = first + b * stride; (void)g;
 {end}  }}
   free(memory);
 }}
@@ -96,16 +97,30 @@ extern "C" void {name}(const long* D, long steps, long batch, const long* sizes,
 """
 
 
+@dataclass
+class Part:
+    """What a function does in each step, or aside from its steps.
+
+    Args:
+        schedule: what it computes.
+        kept: by id, nodes whose value stands in the caller's memory, and where.
+        earlier: ids of those that stand there in the row of the step before; at first it is the initial state.
+    """
+
+    schedule: Schedule
+    kept: dict[int, tuple[str, int]] = field(default_factory=dict)
+    earlier: set[int] = field(default_factory=set)
+
+
 class Printer:
     """Prints one function."""
 
     def __init__(
         self,
         name: str,
-        schedule: Schedule,
+        main: Part,
         leaves: list[Node],
-        kept_arrays: dict[int, tuple[str, int]],
-        earlier: set[int],
+        aside: Part | None,
         dimensions: list[int],
         sparse: set[str],
     ) -> None:
@@ -113,26 +128,26 @@ class Printer:
 
         Args:
             name: of the function; "forward" goes through time as the cell does.
-            schedule: what it computes.
-            leaves: its running states.
-            kept_arrays: by id, nodes whose value stands in the caller's memory, and where.
-            earlier: ids of those that stand there in the row of the step before; at first it is the initial state.
+            main: each step.
+            leaves: its running states; the last of them is not the caller's if there is a part aside.
+            aside: what is done before the first step, or after the last one of back-propagation.
             dimensions: sizes of the cell, to which new ones are added.
             sparse: matrices the gradients of whose products are zero in places.
         """
-        self.earlier, self.dimensions, self.sparse = earlier, dimensions, sparse
-        self.schedule, self.leaves, self.kept_arrays = schedule, leaves, kept_arrays
+        self.leaves, self.dimensions, self.sparse = leaves, dimensions, sparse
+        self.theirs = leaves if aside is None else leaves[:-1]
         self.arrays: list[tuple[str, Any]] = []
         self.buffers: dict[object, tuple[str, int]] = {}  # name in C and width, by what is in it
         self.forward = name == "forward"
         # Columns and depth in C, by operation and name.
         self.packed: dict[tuple[str, str], tuple[str, str]] = {}
         self.matrices: dict[str, tuple[str, str, str]] = {}  # name, rows and columns in C, by name
-        self.factors = {id(node) for _, *nodes in schedule.gathered for node in nodes}
-        self.widest = max((to.width for loop in schedule.loops for _, to in loop.stores), default=1)
-        self.in_place = [schedule.in_place(place, leaf) for place, leaf in enumerate(leaves)]
-        stages = "".join(self._stage(stage) for stage in schedule.stages)
-        gather = "".join(self._gather(*each) for each in schedule.gathered)
+        schedules = [part.schedule for part in (main, aside) if part]
+        self.factors = {id(node) for each in schedules for _, *nodes in each.gathered for node in nodes}
+        self.widest = max((to.width for each in schedules for loop in each.loops for _, to in loop.stores), default=1)
+        self.in_place = [main.schedule.in_place(place, leaf) for place, leaf in enumerate(leaves)]
+        stages, gather = self._part(main)
+        beside = "" if aside is None else self._aside(aside)
         advance = self._advance()
         begin, end = self._copies("initial"), self._copies("final")
         reverse = "reverse" if self.forward else "!reverse"
@@ -141,12 +156,14 @@ class Printer:
             buffers=self._memory(),
             begin=begin,
             end=end,
+            before=beside if self.forward else "",
+            after="" if self.forward else beside,
             order=f"{reverse} ? steps - 1 - q : q",
             following=f"{reverse} ? t - 1 : t + 1",
             stages=stages,
             gather=gather,
             # Rows of units that rest are left out, but not where others stand between them.
-            enough="1" if any(name in sparse for name, _, _ in schedule.gathered) else "ENOUGH",
+            enough="1" if any(name in sparse for name, _, _ in main.schedule.gathered) else "ENOUGH",
             advance=advance,
             totals=self._totals(),
             matrices=self._matrices(),
@@ -190,19 +207,20 @@ class Printer:
         return f"{self._rows(key, width)} + b * padded({self._dimension(width)})"
 
     def _array_row(self, key: tuple[str, object], width: int) -> str:
-        return f"(float*)P[{self._array(key)}] + (row + b * next) * {self._dimension(width)}"
+        row = "first + b * stride" if key[0] == "first" else "row + b * next"
+        return f"(float*)P[{self._array(key)}] + ({row}) * {self._dimension(width)}"
 
     def _where(self, node: Node) -> str:
         """C expression of the pointer to a row's value of a node in memory."""
         node, begin = self._base(node)
         start = f" + {self._dimension(begin)}" if begin else ""
-        if id(node) in self.earlier and id(node) in self.kept_arrays:
+        kept = self.part.kept.get(id(node))
+        if kept is not None and id(node) in self.part.earlier:
+            first, array = self._array_row(("first", node.data), node.width), self._array(kept)
             width = self._dimension(node.width)
-            first = f"(float*)P[{self._array(('first', node.data))}] + (first + b * stride) * {width}"
-            array = self._array(self.kept_arrays[id(node)])
             return f"(b < before ? (float*)P[{array}] + (row + ahead + b * next) * {width} : {first}){start}"
-        if id(node) in self.kept_arrays:
-            return self._array_row(self.kept_arrays[id(node)], node.width) + start
+        if kept is not None:
+            return self._array_row(kept, node.width) + start
         if id(node) in self.schedule.stored or node.operation in ("linear", "linear_t"):
             return self._buffer_row(node, node.width) + start
         if node.operation == "vector":
@@ -223,12 +241,29 @@ class Printer:
         """The width of the caller's array in which a node's value stands; None if it stands elsewhere."""
         base, _ = self._base(node)
         given = base.operation in ("given", "output_gradient") and id(base) not in self.schedule.stored
-        return base.width if given or id(base) in self.kept_arrays else None
+        kept = self.part.kept.get(id(base), ("first", 0))[0] != "first"
+        return base.width if given or kept else None
 
     def _fetch(self, how: str, pointer: str, apart: int, width: int) -> str:
         return f"{how}({pointer} + ahead * {self._dimension(apart)}, {self._dimension(width)});"
 
     # Parts of the function
+
+    @property
+    def schedule(self) -> Schedule:
+        """What is being printed."""
+        return self.part.schedule
+
+    def _part(self, part: Part) -> tuple[str, str]:
+        """What a part computes, and what it adds to the gradients of matrices."""
+        self.part = part
+        stages = "".join(self._stage(stage) for stage in part.schedule.stages)
+        return stages, "".join(self._gather(*each) for each in part.schedule.gathered)
+
+    def _aside(self, part: Part) -> str:
+        """A part that is done once, for all sequences."""
+        stages, gather = self._part(part)
+        return f"  waiting = 0;\n  {{ const long alive = mine;\n{stages}    waiting = mine;\n{gather}    waiting = 0;\n  }}\n"
 
     def _stage(self, stage: int) -> str:
         lines = [
@@ -241,7 +276,7 @@ class Printer:
 
     def _product(self, node: Node) -> str:
         source = node.arguments[0]
-        key = ("running", source.data) if source.operation in ("state", "state_gradient") else source
+        key = ("running", source.data) if self.schedule.is_running(source) else source
         width, depth = self._dimension(node.width), self._dimension(source.width)
         self.packed.setdefault((node.operation, node.data), (width, depth))
         place = list(self.packed).index((node.operation, node.data))
@@ -308,7 +343,7 @@ class Printer:
         for number, (node, target) in enumerate(loop.stores):
             sign = "+=" if target.kind == "total" else "="
             before.append(f"float* s{number} = {self._target(target)};")
-            if target.kind == "array":
+            if target.kind == "array" and target.key[0] != "first":  # type: ignore[index]
                 before.append(self._fetch("fetch_to_write", f"s{number}", target.width, loop.width))
             inside.append(f"s{number}[j] {sign} {names[id(node)]};")
         sums, after = self._sums(loop, names, before, inside)
@@ -404,7 +439,11 @@ class Printer:
     def _copies(self, when: str) -> str:
         """States from the caller's memory to the thread's, or back."""
         lines = ""
-        for place, leaf in enumerate(self.leaves):
+        if when == "initial" and not self.forward and len(self.theirs) < len(self.leaves):
+            last = self.leaves[-1]
+            mine = self._buffer_row(("running", last.data), last.width)
+            lines += f"    memset({mine}, 0, {self._dimension(last.width)} * 4);\n"
+        for place, leaf in enumerate(self.theirs):
             width = self._dimension(leaf.width)
             mine = self._buffer_row(("running", place), leaf.width)
             theirs = f"(float*)P[{self._array((when, place))}] + g * {width}"

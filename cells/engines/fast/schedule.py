@@ -86,7 +86,7 @@ class Schedule:
         self.products = [
             node for node in nodes if node.operation in ("linear", "linear_t") and id(node) in reached
         ]
-        factors = [product.arguments[0] for product in self.products if not _in_buffer(product.arguments[0])]
+        factors = [each.arguments[0] for each in self.products if not self.in_buffer(each.arguments[0])]
         for _, source, gradient in gathered:
             factors += [each for each in (source, gradient) if not self._is_product(each)]
         for factor in {id(each): each for each in factors}.values():
@@ -114,6 +114,14 @@ class Schedule:
                 reached.add(id(node))
                 pending.extend(node.arguments)
         return reached
+
+    def in_buffer(self, node: Node) -> bool:
+        """Whether a product can read its input where it is, in the thread's padded rows."""
+        return self.is_running(node) or node.operation in ("linear", "linear_t")
+
+    def is_running(self, node: Node) -> bool:
+        """Whether a node is what the step before has left."""
+        return node.operation in ("state", "state_gradient") and id(node) not in self.available
 
     def _is_product(self, node: Node) -> bool:
         return node.operation in ("linear", "linear_t") and id(node) not in self.available
@@ -230,11 +238,6 @@ class Schedule:
                 if (node is state and number > first) or (part and number >= first):
                     return False
         return True
-
-
-def _in_buffer(node: Node) -> bool:
-    """Whether a product can read its input where it is, in the thread's padded rows."""
-    return node.operation in ("linear", "linear_t", "state", "state_gradient")
 
 
 def masks_of(products: list[Node], nodes: list[Node]) -> dict[int, Node]:

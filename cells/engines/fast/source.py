@@ -6,7 +6,7 @@ from typing import Any
 
 from cells.engines.fast.gradient import StepGradient, differentiate, kept
 from cells.engines.fast.graph import Node, in_order
-from cells.engines.fast.printer import Printer
+from cells.engines.fast.printer import Part, Printer
 from cells.engines.fast.schedule import Schedule, Target, masks_of
 from cells.engines.fast.trace import Step
 
@@ -42,7 +42,7 @@ class Source:
             for place, node in enumerate(self.kept)
             if node is not step.output and node.operation != "given" and id(node) not in self.earlier
         }
-        nodes = in_order([*step.new_states, step.output])
+        nodes = in_order(step.roots)
         products = [node for node in nodes if node.operation == "linear"]
         self.masks = masks_of(products, nodes)
         # Gradients of a masked product are zero outside the mask.
@@ -79,9 +79,32 @@ class Source:
             width = step.states[place]
             sinks.append((step.graph.widened(node, width), Target("running", place, width)))
         sinks.append((step.output, Target("array", ("output", 0), step.output.width)))
-        leaves = [step.graph.node("state", width=width, data=i) for i, width in enumerate(step.states)]
         schedule = Schedule(sinks, {id(step.graph.node("given", width=step.given))}, self.masks)
-        return self._function("forward", schedule, leaves, {})
+        return self._function("forward", Part(schedule), "state", self._start())
+
+    def _start(self) -> Part | None:
+        """Before the first step: the last output, to which back-propagation comes again."""
+        start = self.step.start
+        if start is None:
+            return None
+        place, last = len(start.states) - 1, start.new_states[-1]
+        running = Target("buffer", ("running", place), last.width)
+        first = Target("array", ("first", place), last.width, optional=True)
+        return Part(Schedule([(last, running), (last, first)], set()))
+
+    def _end(self) -> Part | None:
+        """After the last step of back-propagation: the gradient of what `_start` made."""
+        start = self.step.start
+        if start is None:
+            return None
+        gradient = differentiate(start)
+        sinks = [
+            (node, Target("buffer", ("running", place), node.width))
+            for place, node in enumerate(gradient.states[:-1])
+        ]
+        sinks += [(node, Target("total", name, node.width)) for name, node in gradient.vectors.items()]
+        memory = {id(node): ("first", place) for place, node in enumerate(start.new_states[:-1])}
+        return Part(Schedule(sinks, {*memory}, gathered=gradient.products), memory)
 
     def _backward(self) -> tuple[Pass, str]:
         step, gradient = self.step, self.gradient
@@ -102,18 +125,16 @@ class Source:
         for place, node in enumerate(gradient.states):
             sinks.append((node, Target("running", place, step.states[place])))
         sinks += [(node, Target("total", name, node.width)) for name, node in gradient.vectors.items()]
-        leaves = [
-            step.graph.node("state_gradient", width=width, data=i) for i, width in enumerate(step.states)
-        ]
         memory = {id(node): ("kept", self.earlier.get(id(node), i)) for i, node in enumerate(self.kept)}
         gathered = gradient.products if self.fused else []
         schedule = Schedule(sinks, {*memory, id(output)}, gathered=gathered)
-        return self._function("backward", schedule, leaves, memory)
+        part = Part(schedule, memory, set(self.earlier))
+        return self._function("backward", part, "state_gradient", self._end())
 
     def _function(
-        self, name: str, schedule: Schedule, leaves: list[Node], kept_arrays: dict[int, tuple[str, int]]
+        self, name: str, main: Part, leaf: str, aside: Part | None
     ) -> tuple[Pass, str]:
-        printer = Printer(
-            name, schedule, leaves, kept_arrays, set(self.earlier), self.dimensions, self.sparse
-        )
+        widths = enumerate(self.step.states)
+        leaves = [self.step.graph.node(leaf, width=width, data=place) for place, width in widths]
+        printer = Printer(name, main, leaves, aside, self.dimensions, self.sparse)
         return Pass(name, printer.arrays), printer.text

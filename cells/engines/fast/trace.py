@@ -1,6 +1,6 @@
 """Read a cell's step by calling it with symbols that take the place of tensors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cells.cell import Cell
-from cells.engines.fast.graph import Graph, Node
+from cells.engines.fast.graph import Graph, Node, in_order
 from cells.engines.fast.symbols import CannotTrace, Symbol, row
 
 
@@ -22,6 +22,8 @@ class Step:
         states: width of each state.
         output: what it returns.
         new_states: the state it returns.
+        start: where the last state is not the cell's but its last output, the step that makes it of the others
+            before the first one; its input and its output are nothing.
     """
 
     graph: Graph
@@ -29,6 +31,12 @@ class Step:
     states: tuple[int, ...]
     output: Node
     new_states: list[Node]
+    start: "Step | None" = None
+
+    @property
+    def roots(self) -> list[Node]:
+        """All that it computes."""
+        return [*self.new_states, self.output]
 
 
 def trace(cell: Cell, *, fused: bool = False) -> Step:
@@ -37,7 +45,7 @@ def trace(cell: Cell, *, fused: bool = False) -> Step:
     Raises:
         CannotTrace: the step does what symbols do not know.
     """
-    graph, tensors = Graph(), vars(cell.weights())
+    graph, tensors = Graph(), vars(weights_of(cell, fused))
     weights = _symbols(graph, tensors)
     state = tuple(
         row(graph, graph.node("state", width=width, data=place))
@@ -64,7 +72,36 @@ def trace(cell: Cell, *, fused: bool = False) -> Step:
         if not isinstance(part, Symbol) or width not in (None, part.shape[-1]):
             raise CannotTrace("it returns what has not the declared sizes")
     new_states = [part.node for part in new]  # type: ignore[attr-defined]
-    return Step(graph, given, cell.state_sizes, output.node, new_states)  # type: ignore
+    step = Step(graph, given, cell.state_sizes, output.node, new_states)  # type: ignore
+    return _with_last_output(step) if fused else step
+
+
+def weights_of(cell: Cell, fused: bool) -> SimpleNamespace:
+    """What the step is given."""
+    return cell.weights_in_loop() if fused else cell.weights()
+
+
+def _with_last_output(step: Step) -> Step:
+    """The step, with its last output as one more state if it computes that again by a product (Jordan 1986)."""
+    graph, place, width = step.graph, len(step.states), step.output.width
+    states = [graph.node("state", width=size, data=each) for each, size in enumerate(step.states)]
+    marks = [graph.node("new", width=size, data=each) for each, size in enumerate(step.states)]
+    marked = graph.replaced(step.output, _by_id(step.new_states, marks))
+    last = graph.replaced(marked, _by_id(marks, states))
+    operations = {each.operation for each in in_order([marked])}
+    computed = {id(node) for node in in_order(step.roots)}
+    if operations & {"given", "state"} or "linear" not in operations or id(last) not in computed:
+        return step
+    said = {id(last): graph.node("state", width=width, data=place)}
+    output = graph.replaced(step.output, said)
+    new_states = [graph.replaced(node, said) for node in step.new_states]
+    sizes = (*step.states, width)
+    start = replace(step, states=sizes, output=graph.zeros(width), new_states=[*states, last])
+    return replace(step, states=sizes, output=output, new_states=[*new_states, output], start=start)
+
+
+def _by_id(nodes: list[Node], others: list[Node]) -> dict[int, Node]:
+    return {id(node): other for node, other in zip(nodes, others, strict=True)}
 
 
 class _Seen:

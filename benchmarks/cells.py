@@ -4,7 +4,8 @@ A stack of one layer and its peer of torch.nn, with as many inputs as units, run
 ratio is that of the medians, below 1 where the stack is faster. A training step is a forward and a backward pass
 with the gradients of weights and input. A ragged batch has lengths from 0.3 T to T; the peer gets it packed, and
 its outputs are padded again, as users of torch.nn do it. Beside a ratio stands the most it may be, where there is
-such a limit, with a mark where it is more. Figures count on an idle machine only.
+such a limit, with a mark where it is more. Figures count on an idle machine only: on a virtual one, turns in which
+others had its processors are taken again, and a figure for which there were not enough others is marked "~".
 """
 
 import sys
@@ -30,6 +31,7 @@ from tabulate import tabulate
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from benchmarks.common import stolen_seconds
 from cells import Cell, Stack, make_cell
 from cells.engines import ENGINES, choose_engine, fast
 from training.machine import describe_machine, keep_memory
@@ -89,7 +91,7 @@ class Plan:
     shapes: tuple[Shape, ...]
     threads: tuple[int, ...]
     rounds: int
-    """Least number of turns."""
+    """Least number of turns that nothing disturbed."""
     seconds: float
     """Turns go on for so long."""
     compiled: tuple[str, ...]
@@ -143,6 +145,7 @@ class Measurement:
     seconds: float
     peer_seconds: float
     rounds: int
+    undisturbed: bool
 
     @property
     def ratio(self) -> float:
@@ -155,10 +158,11 @@ class Measurement:
         return self.task.limit(self.cell, self.shape)
 
     def text(self) -> str:
-        """The ratio, its limit, and a mark if it is over."""
+        """The ratio, its limit, and marks if it is over or little sure."""
+        ratio = f"{'' if self.undisturbed else '~'}{self.ratio:.2f}"
         if self.limit is None:
-            return f"{self.ratio:.2f}"
-        return f"{self.ratio:.2f} ≤{self.limit:.2f}{' OVER' if self.ratio > self.limit else ''}"
+            return ratio
+        return f"{ratio} ≤{self.limit:.2f}{' OVER' if self.ratio > self.limit else ''}"
 
     def to_dict(self) -> dict[str, object]:
         """All of it as plain values."""
@@ -200,19 +204,38 @@ def work_of(run: Run, weights: Iterable[nn.Parameter], shape: Shape, task: Task)
     return lambda: torch.autograd.grad(run(inputs, given), differentiated, gradient)
 
 
-def medians(works: dict[str, Callable[[], object]], plan: Plan) -> tuple[dict[str, float], int]:
-    """Median seconds of each, all taking turns, after one turn to warm up; and how many turns there were."""
+STOLEN = 0.05
+"""A turn counts if the machine's neighbours took no larger share of its time."""
+PATIENCE = 3
+"""Turns are taken for so many times as long before those count that were disturbed."""
+
+
+def medians(works: dict[str, Callable[[], object]], plan: Plan) -> tuple[dict[str, float], int, bool]:
+    """Median seconds of each, all taking turns, after one to warm up; turns that count; if they were undisturbed."""
     for work in works.values():
         work()
-    times: dict[str, list[float]] = {name: [] for name in works}
+    every: dict[str, list[float]] = {name: [] for name in works}
+    quiet: dict[str, list[float]] = {name: [] for name in works}
     started, rounds = time.perf_counter(), 0
-    while rounds < plan.rounds or time.perf_counter() - started < plan.seconds:
+
+    def enough(times: int) -> bool:
+        return rounds >= times * plan.rounds and time.perf_counter() - started >= times * plan.seconds
+
+    while not enough(PATIENCE) and not (enough(1) and _least(quiet) >= plan.rounds):
         for name, work in works.items():
-            begun = time.perf_counter()
+            stolen, begun = stolen_seconds(), time.perf_counter()
             work()
-            times[name].append(time.perf_counter() - begun)
+            every[name].append(time.perf_counter() - begun)
+            if stolen_seconds() - stolen <= STOLEN * every[name][-1]:
+                quiet[name].append(every[name][-1])
         rounds += 1
-    return {name: statistics.median(each) for name, each in times.items()}, rounds
+    undisturbed = _least(quiet) >= plan.rounds
+    times = quiet if undisturbed else every
+    return {name: statistics.median(each) for name, each in times.items()}, _least(times), undisturbed
+
+
+def _least(times: dict[str, list[float]]) -> int:
+    return min(map(len, times.values()))
 
 
 def measure(plan: Plan, wanted: list[str], quiet: bool) -> Iterator[Measurement]:
@@ -237,10 +260,10 @@ def measure(plan: Plan, wanted: list[str], quiet: bool) -> Iterator[Measurement]
             stack = Stack(cell, shape.hidden, shape.hidden)
             engines[cell] = engine_of(stack)
             works[cell] = work_of(stack_run(stack), stack.parameters(), shape, task)
-        seconds, rounds = medians(works, plan)
+        seconds, *turns = medians(works, plan)
         for cell in cells:
             name = f"nn.{peer.__name__}"
-            times = (seconds[cell], seconds[""], rounds)
+            times = (seconds[cell], seconds[""], *turns)
             yield Measurement(cell, name, engines[cell], shape, threads, task, *times)
 
 

@@ -1,5 +1,7 @@
 """What the benchmarks share: recordings to work on, and a clock."""
 
+import os
+import os
 import statistics
 import tempfile
 import time
@@ -22,6 +24,23 @@ def median_seconds(work: Callable[[], object]) -> float:
         work()
         times.append(time.perf_counter() - started)
     return statistics.median(times)
+
+
+def stolen_seconds() -> float:
+    """Seconds for which the hypervisor has given this machine's processors to others; 0 where no one says so."""
+    stat = Path("/proc/stat")
+    if not stat.exists():  # not Linux
+        return 0.0
+    return int(stat.read_text().split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
+def stolen_seconds() -> float:
+    """Seconds for which the hypervisor gave this machine's processors to others; 0 where nothing says so."""
+    stat = Path("/proc/stat")
+    if not stat.exists():  # not Linux
+        return 0.0
+    with stat.open() as lines:
+        return int(next(lines).split()[8]) / os.sysconf("SC_CLK_TCK")
 
 
 def recordings(count: int = 100) -> tuple[list[Path], str]:

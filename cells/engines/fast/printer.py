@@ -238,11 +238,14 @@ class Printer:
         return node, 0
 
     def _far(self, node: Node) -> int | None:
-        """The width of the caller's array in which a node's value stands; None if it stands elsewhere."""
+        """The width of the caller's array, if a node's value stands there and the next step's is not yet fetched."""
         base, _ = self._base(node)
         given = base.operation in ("given", "output_gradient") and id(base) not in self.schedule.stored
         kept = self.part.kept.get(id(base), ("first", 0))[0] != "first"
-        return base.width if given or kept else None
+        if not (given or kept) or {id(node), id(base)} & self.fetched:
+            return None
+        self.fetched.add(id(node))
+        return base.width
 
     def _fetch(self, how: str, pointer: str, apart: int, width: int) -> str:
         return f"{how}({pointer} + ahead * {self._dimension(apart)}, {self._dimension(width)});"
@@ -257,6 +260,9 @@ class Printer:
     def _part(self, part: Part) -> tuple[str, str]:
         """What a part computes, and what it adds to the gradients of matrices."""
         self.part = part
+        # What the step before has left is in the cache when that step comes.
+        left = {part.kept[each] for each in part.earlier}
+        self.fetched = {each for each, place in part.kept.items() if place in left and each not in part.earlier}
         stages = "".join(self._stage(stage) for stage in part.schedule.stages)
         return stages, "".join(self._gather(*each) for each in part.schedule.gathered)
 
@@ -329,7 +335,7 @@ class Printer:
             before.append(f"const float* p{number} = {self._where(node)};")
             far = self._far(node)
             if far is not None:
-                before.append(self._fetch("fetch", f"p{number}", far, loop.width))
+                before.append(self._fetch("fetch", f"p{number}", far, node.width))
             line = f"const float l{number} = p{number}[{0 if node.width == 1 else 'j'}];"
             (before if node.width == 1 else inside).append(line)
         for number, node in enumerate(computed):

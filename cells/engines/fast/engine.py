@@ -180,6 +180,7 @@ class _OverTime(torch.autograd.Function):
             ("kept", place): given.new_empty(packing.rows, node.width)
             for place, node in kernel.kept_apart.items()
         }
+        record = keep["record", 0] = given.new_empty(packing.rows, kernel.record)
         firsts = dict(enumerate(rest[:count]))
         for place in kernel.first_kept:
             firsts[place] = keep["first", place] = given.new_empty(packing.batch, kernel.step.states[place])
@@ -189,7 +190,7 @@ class _OverTime(torch.autograd.Function):
             keep.get(("kept", place), given if node.operation == "given" else results[0])
             for place, node in enumerate(kernel.kept)
         ]
-        ctx.save_for_backward(*rest[count:], *kept, *(firsts[place] for place in kernel.first_states))
+        ctx.save_for_backward(*rest[count:], *kept, record, *(firsts[place] for place in kernel.first_states))
         return tuple(results)
 
     @staticmethod
@@ -199,7 +200,7 @@ class _OverTime(torch.autograd.Function):
         saved = ctx.saved_tensors
         weights = dict(zip(kernel.names, saved, strict=False))
         kept = saved[len(kernel.names) :][: len(kernel.kept)]
-        first = saved[len(kernel.names) + len(kept) :]
+        record, *first = saved[len(kernel.names) + len(kept) :]
         wanted = dict(zip(kernel.names, ctx.needs_input_grad[2 + len(d_final) :], strict=True))
         final = [part.contiguous() for part in d_final]
         initial = [torch.empty_like(part) for part in final]
@@ -209,7 +210,7 @@ class _OverTime(torch.autograd.Function):
             if not kernel.fused or ctx.needs_input_grad[1]  # then nothing else is made of it
         }
         gradients = {name: torch.empty_like(weights[name]) for name in kernel.gradients if wanted[name]}
-        arrays: dict[Any, Tensor] = {("output_gradient", 0): d_output.contiguous(), **rows}
+        arrays: dict[Any, Tensor] = {("output_gradient", 0): d_output.contiguous(), ("record", 0): record, **rows}
         arrays |= {("kept", place): part for place, part in enumerate(kept)}
         arrays |= {("first", place): part for place, part in zip(kernel.first_states, first, strict=True)}
         arrays |= {("initial", place): part for place, part in enumerate(final)}

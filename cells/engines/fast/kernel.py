@@ -28,7 +28,7 @@ class Kernel:
         self.forward, self.backward = source.forward, source.backward
         self.step, self.kept = source.step, source.kept
         self.states = len(self.step.states) - (self.step.start is not None)
-        self.kept_apart = source.kept_apart
+        self.kept_apart, self.record = source.kept_apart, source.record.width
         self.first_states = [place for kind, place in self.backward.arrays if kind == "first"]
         self.first_kept = [place for kind, place in self.forward.arrays if kind == "first"]
         self.products, self.row_gradients = source.products, source.row_gradients

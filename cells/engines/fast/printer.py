@@ -8,6 +8,7 @@ each is fetched while the step before is computed.
 """
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from cells.engines.fast.graph import NUMBERS, Node
@@ -51,7 +52,10 @@ static void {name}_rows(const long* D, long steps, long batch, const long* sizes
     const long alive = (sizes[t] - first + stride - 1) / stride;
     if (alive <= 0) continue;
     const long row = offsets[t] + first * apart, next = stride * apart;
+    const long whole = sizes[t] / stride, rest = sizes[t] % stride;  // the records of a step and thread are in one place
+    const long recorded = (apart == 1 ? offsets[t] : t * batch) + first * whole + (first < rest ? first : rest);
     const long then = {following}, ahead = q + 1 < steps ? offsets[then] - offsets[t] : 0;
+    (void)recorded;
     const long before = q + 1 < steps ? (sizes[then] - first + stride - 1) / stride : 0; (void)before;
 {stages}{advance}    waiting += alive;
     if (waiting >= {enough}) {{
@@ -97,6 +101,16 @@ extern "C" void {name}(const long* D, long steps, long batch, const long* sizes,
 """
 
 
+class Record:
+    """What is kept of a row in one of the caller's arrays, value beside value, so that it is near together."""
+
+    def __init__(self, nodes: list[Node]) -> None:
+        self.nodes = nodes
+        ends = list(accumulate((node.width for node in nodes), initial=0))
+        self.starts = {id(node): start for node, start in zip(nodes, ends, strict=False)}
+        self.width = ends[-1]
+
+
 @dataclass
 class Part:
     """What a function does in each step, or aside from its steps.
@@ -105,11 +119,13 @@ class Part:
         schedule: what it computes.
         kept: by id, nodes whose value stands in the caller's memory, and where.
         earlier: ids of those that stand there in the row of the step before; at first it is the initial state.
+        record: nodes whose value stands in the caller's record.
     """
 
     schedule: Schedule
     kept: dict[int, tuple[str, int]] = field(default_factory=dict)
     earlier: set[int] = field(default_factory=set)
+    record: Record = field(default_factory=lambda: Record([]))
 
 
 class Printer:
@@ -207,7 +223,8 @@ class Printer:
         return f"{self._rows(key, width)} + b * padded({self._dimension(width)})"
 
     def _array_row(self, key: tuple[str, object], width: int) -> str:
-        row = "first + b * stride" if key[0] == "first" else "row + b * next"
+        rows = {"first": "first + b * stride", "record": "recorded + b"}
+        row = rows.get(key[0], "row + b * next")
         return f"(float*)P[{self._array(key)}] + ({row}) * {self._dimension(width)}"
 
     def _where(self, node: Node) -> str:
@@ -221,6 +238,9 @@ class Printer:
             return f"(b < before ? (float*)P[{array}] + (row + ahead + b * next) * {width} : {first}){start}"
         if kept is not None:
             return self._array_row(kept, node.width) + start
+        if id(node) in self.part.record.starts:
+            begin += self.part.record.starts[id(node)]
+            return f"{self._array_row(('record', 0), self.part.record.width)} + {self._dimension(begin)}"
         if id(node) in self.schedule.stored or node.operation in ("linear", "linear_t"):
             return self._buffer_row(node, node.width) + start
         if node.operation == "vector":
@@ -237,18 +257,19 @@ class Printer:
             return node.arguments[0], node.data
         return node, 0
 
-    def _far(self, node: Node) -> int | None:
-        """The width of the caller's array, if a node's value stands there and the next step's is not yet fetched."""
+    def _far(self, node: Node) -> tuple[str, int] | None:
+        """How many rows of what width further stands what to fetch, if a node is in the caller's array."""
         base, _ = self._base(node)
         given = base.operation in ("given", "output_gradient") and id(base) not in self.schedule.stored
         kept = self.part.kept.get(id(base), ("first", 0))[0] != "first"
-        if not (given or kept) or {id(node), id(base)} & self.fetched:
+        recorded = id(base) in self.part.record.starts
+        if not (given or kept or recorded) or {id(node), id(base)} & self.fetched:
             return None
         self.fetched.add(id(node))
-        return base.width
+        return ("1", self.part.record.width) if recorded else ("ahead", base.width)
 
-    def _fetch(self, how: str, pointer: str, apart: int, width: int) -> str:
-        return f"{how}({pointer} + ahead * {self._dimension(apart)}, {self._dimension(width)});"
+    def _fetch(self, how: str, pointer: str, far: tuple[str, int], width: int) -> str:
+        return f"{how}({pointer} + {far[0]} * {self._dimension(far[1])}, {self._dimension(width)});"
 
     # Parts of the function
 
@@ -350,7 +371,8 @@ class Printer:
             sign = "+=" if target.kind == "total" else "="
             before.append(f"float* s{number} = {self._target(target)};")
             if target.kind == "array" and target.key[0] != "first":  # type: ignore[index]
-                before.append(self._fetch("fetch_to_write", f"s{number}", target.width, loop.width))
+                far = ("1" if target.key[0] == "record" else "ahead", target.width)  # type: ignore[index]
+                before.append(self._fetch("fetch_to_write", f"s{number}", far, loop.width))
             inside.append(f"s{number}[j] {sign} {names[id(node)]};")
         sums, after = self._sums(loop, names, before, inside)
         width = self._dimension(loop.width)

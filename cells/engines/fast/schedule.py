@@ -6,7 +6,7 @@ row that another makes, they stand in that order.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cells.engines.fast.graph import COSTLY, MEMORY, REDUCTIONS, Node, in_order, starts_of
@@ -74,7 +74,7 @@ class Schedule:
         self.stored: set[int] = set()
         self._places: dict[int, Place] = {}
         parts = [
-            (part, Target(target.kind, target.key, target.width, start, target.optional))
+            (part, replace(target, start=target.start + start))
             for node, target in sinks
             for start, part in starts_of(node)
         ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from cells.engines.fast.gradient import StepGradient, differentiate, kept
 from cells.engines.fast.graph import Node, in_order
-from cells.engines.fast.printer import Part, Printer
+from cells.engines.fast.printer import Part, Printer, Record
 from cells.engines.fast.schedule import Schedule, Target, masks_of
 from cells.engines.fast.trace import Step
 
@@ -34,14 +34,11 @@ class Source:
         self.step = step
         self.fused = fused
         self.gradient: StepGradient = differentiate(step)
-        self.kept = kept(step, self.gradient)
-        self.earlier = self._earlier() if fused else {}
-        # The caller has the output and what it gave anyway.
-        self.kept_apart = {
-            place: node
-            for place, node in enumerate(self.kept)
-            if node is not step.output and node.operation != "given" and id(node) not in self.earlier
-        }
+        needed = kept(step, self.gradient)
+        self.earlier = self._earlier(needed) if fused else {}
+        self.record = self._record(needed)
+        self.kept = [node for node in needed if id(node) not in self.record.starts]
+        self.kept_apart = {place: node for place, node in enumerate(self.kept) if self._apart(node)}
         nodes = in_order(step.roots)
         products = [node for node in nodes if node.operation == "linear"]
         self.masks = masks_of(products, nodes)
@@ -54,19 +51,28 @@ class Source:
         self.forward, self.backward = (one for one, _ in functions)
         self.text = KERNELS.read_text() + "".join(text for _, text in functions)
 
-    def _earlier(self) -> dict[int, int]:
-        """Old states that need not be kept: ids, and where among what is kept the step before has left their value."""
-        old = [node for node in self.kept if node.operation == "state"]
-        new = {id(node): self.step.new_states[node.data] for node in old}
+    def _apart(self, node: Node) -> bool:
+        """Whether a kept value needs memory of its own: the caller has the output and what it gave anyway."""
+        return node is not self.step.output and node.operation != "given" and id(node) not in self.earlier
+
+    def _record(self, needed: list[Node]) -> Record:
+        """What is kept and read row by row only: factors of plain products and what the next step reads are not."""
+        elsewhere = {id(node) for node in self.earlier.values()}
+        if not self.fused:
+            elsewhere |= {id(source) for _, source, _ in self.gradient.products}
+        return Record([node for node in needed if self._apart(node) and id(node) not in elsewhere])
+
+    def _earlier(self, needed: list[Node]) -> dict[int, Node]:
+        """Old states that need not be kept: ids, and what the step before has kept that has their value."""
         found = {}
-        for node in old:
-            value = new[id(node)]
+        for node in [each for each in needed if each.operation == "state"]:
+            value = self.step.new_states[node.data]
             if value.width != node.width or value.operation == "state":
                 continue
-            if value is self.step.output and value not in self.kept:
-                self.kept.append(value)
-            if value in self.kept:
-                found[id(node)] = self.kept.index(value)
+            if value is self.step.output and value not in needed:
+                needed.append(value)
+            if value in needed:
+                found[id(node)] = value
         return found
 
     def _forward(self) -> tuple[Pass, str]:
@@ -74,6 +80,10 @@ class Source:
         sinks = [
             (node, Target("array", ("kept", place), node.width, optional=True))
             for place, node in self.kept_apart.items()
+        ]
+        sinks += [
+            (node, Target("array", ("record", 0), self.record.width, self.record.starts[id(node)], optional=True))
+            for node in self.record.nodes
         ]
         for place, node in enumerate(step.new_states):
             width = step.states[place]
@@ -125,10 +135,10 @@ class Source:
         for place, node in enumerate(gradient.states):
             sinks.append((node, Target("running", place, step.states[place])))
         sinks += [(node, Target("total", name, node.width)) for name, node in gradient.vectors.items()]
-        memory = {id(node): ("kept", self.earlier.get(id(node), i)) for i, node in enumerate(self.kept)}
+        memory = {id(node): ("kept", places[id(self.earlier.get(id(node), node))]) for node in self.kept}
         gathered = gradient.products if self.fused else []
-        schedule = Schedule(sinks, {*memory, id(output)}, gathered=gathered)
-        part = Part(schedule, memory, set(self.earlier))
+        schedule = Schedule(sinks, {*memory, *self.record.starts, id(output)}, gathered=gathered)
+        part = Part(schedule, memory, set(self.earlier), self.record)
         return self._function("backward", part, "state_gradient", self._end())
 
     def _function(

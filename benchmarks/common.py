@@ -1,7 +1,6 @@
 """What the benchmarks share: recordings to work on, and a clock."""
 
 import os
-import os
 import statistics
 import tempfile
 import time
@@ -24,14 +23,6 @@ def median_seconds(work: Callable[[], object]) -> float:
         work()
         times.append(time.perf_counter() - started)
     return statistics.median(times)
-
-
-def stolen_seconds() -> float:
-    """Seconds for which the hypervisor has given this machine's processors to others; 0 where no one says so."""
-    stat = Path("/proc/stat")
-    if not stat.exists():  # not Linux
-        return 0.0
-    return int(stat.read_text().split()[8]) / os.sysconf("SC_CLK_TCK")
 
 
 def stolen_seconds() -> float:

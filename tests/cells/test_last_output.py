@@ -64,7 +64,12 @@ class Echo(Cell):
 
 
 def compare(cell: Cell) -> None:
-    for lengths, reverse, threads in (([5, 3, 4], False, 1), ([4] * 7, True, 2), ([6, 0, 6], False, 2), ([3], True, 2)):
+    for lengths, reverse, threads in (
+        ([5, 3, 4], False, 1),
+        ([4] * 7, True, 2),
+        ([6, 0, 6], False, 2),
+        ([3], True, 2),
+    ):
         with fused_kernels(True):
             compare_engine(draw_trial(cell, lengths, reverse=reverse), "fast", threads=threads)
 

@@ -210,7 +210,11 @@ class _OverTime(torch.autograd.Function):
             if not kernel.fused or ctx.needs_input_grad[1]  # then nothing else is made of it
         }
         gradients = {name: torch.empty_like(weights[name]) for name in kernel.gradients if wanted[name]}
-        arrays: dict[Any, Tensor] = {("output_gradient", 0): d_output.contiguous(), ("record", 0): record, **rows}
+        arrays: dict[Any, Tensor] = {
+            ("output_gradient", 0): d_output.contiguous(),
+            ("record", 0): record,
+            **rows,
+        }
         arrays |= {("kept", place): part for place, part in enumerate(kept)}
         arrays |= {("first", place): part for place, part in zip(kernel.first_states, first, strict=True)}
         arrays |= {("initial", place): part for place, part in enumerate(final)}

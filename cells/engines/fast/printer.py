@@ -4,7 +4,8 @@ A thread takes every n-th sequence, longest first, so that threads have like wor
 done. Only where there are fewer sequences than threads do they share the matrix products of one. State, products and
 what loops exchange live in the thread's own buffers, whose rows are padded to the product's panels; what the caller
 gave or gets is `[rows, width]`, packed. Where sequences stand one after the other, the rows of one step lie far apart:
-each is fetched while the step before is computed.
+each is fetched while the step before is computed. What back-propagation reads row by row is a record in memory that is
+nobody else's: there the rows of a step and thread stand together.
 """
 
 from dataclasses import dataclass, field
@@ -52,8 +53,8 @@ static void {name}_rows(const long* D, long steps, long batch, const long* sizes
     const long alive = (sizes[t] - first + stride - 1) / stride;
     if (alive <= 0) continue;
     const long row = offsets[t] + first * apart, next = stride * apart;
-    const long whole = sizes[t] / stride, rest = sizes[t] % stride;  // the records of a step and thread are in one place
-    const long recorded = (apart == 1 ? offsets[t] : t * batch) + first * whole + (first < rest ? first : rest);
+    const long each = sizes[t] / stride, rest = sizes[t] % stride;
+    const long recorded = (apart == 1 ? offsets[t] : t * batch) + first * each + (first < rest ? first : rest);
     const long then = {following}, ahead = q + 1 < steps ? offsets[then] - offsets[t] : 0;
     (void)recorded;
     const long before = q + 1 < steps ? (sizes[then] - first + stride - 1) / stride : 0; (void)before;
@@ -160,7 +161,9 @@ class Printer:
         self.matrices: dict[str, tuple[str, str, str]] = {}  # name, rows and columns in C, by name
         schedules = [part.schedule for part in (main, aside) if part]
         self.factors = {id(node) for each in schedules for _, *nodes in each.gathered for node in nodes}
-        self.widest = max((to.width for each in schedules for loop in each.loops for _, to in loop.stores), default=1)
+        self.widest = max(
+            (to.width for each in schedules for loop in each.loops for _, to in loop.stores), default=1
+        )
         self.in_place = [main.schedule.in_place(place, leaf) for place, leaf in enumerate(leaves)]
         stages, gather = self._part(main)
         beside = "" if aside is None else self._aside(aside)
@@ -283,14 +286,17 @@ class Printer:
         self.part = part
         # What the step before has left is in the cache when that step comes.
         left = {part.kept[each] for each in part.earlier}
-        self.fetched = {each for each, place in part.kept.items() if place in left and each not in part.earlier}
+        self.fetched = {
+            each for each, place in part.kept.items() if place in left and each not in part.earlier
+        }
         stages = "".join(self._stage(stage) for stage in part.schedule.stages)
         return stages, "".join(self._gather(*each) for each in part.schedule.gathered)
 
     def _aside(self, part: Part) -> str:
         """A part that is done once, for all sequences."""
         stages, gather = self._part(part)
-        return f"  waiting = 0;\n  {{ const long alive = mine;\n{stages}    waiting = mine;\n{gather}    waiting = 0;\n  }}\n"
+        gather = f"    waiting = mine;\n{gather}    waiting = 0;\n" if gather else ""
+        return f"  waiting = 0;\n  {{ const long alive = mine;\n{stages}{gather}  }}\n"
 
     def _stage(self, stage: int) -> str:
         lines = [

@@ -82,7 +82,12 @@ class Source:
             for place, node in self.kept_apart.items()
         ]
         sinks += [
-            (node, Target("array", ("record", 0), self.record.width, self.record.starts[id(node)], optional=True))
+            (
+                node,
+                Target(
+                    "array", ("record", 0), self.record.width, self.record.starts[id(node)], optional=True
+                ),
+            )
             for node in self.record.nodes
         ]
         for place, node in enumerate(step.new_states):
@@ -141,9 +146,7 @@ class Source:
         part = Part(schedule, memory, set(self.earlier), self.record)
         return self._function("backward", part, "state_gradient", self._end())
 
-    def _function(
-        self, name: str, main: Part, leaf: str, aside: Part | None
-    ) -> tuple[Pass, str]:
+    def _function(self, name: str, main: Part, leaf: str, aside: Part | None) -> tuple[Pass, str]:
         widths = enumerate(self.step.states)
         leaves = [self.step.graph.node(leaf, width=width, data=place) for place, width in widths]
         printer = Printer(name, main, leaves, aside, self.dimensions, self.sparse)

@@ -17,6 +17,7 @@ from cells.cell import Linear
 from cells.check import compare_engine, disturb
 from cells.elman import Elman
 from cells.engines import choose_engine, fast
+from cells.engines.fast import engine as fast_engine
 from cells.engines.fast.kernel import Kernel
 from cells.packing import Packing
 from cells.trial import draw_trial, results
@@ -330,6 +331,18 @@ class JoinedInput(Elman):
 def test_a_joined_input_of_a_product_gives_its_matrix_the_right_gradient(threads: int) -> None:
     torch.manual_seed(0)
     compare_engine(draw_trial(JoinedInput(3, 8), [9, 7, 7, 1]), "fast", threads=threads)
+
+
+@needs_compiler
+@pytest.mark.parametrize("threads", [1, 2])
+def test_our_own_products_for_gradients_of_small_matrices_are_right(threads: int) -> None:
+    torch.manual_seed(0)
+    cell = make_cell(
+        "lstm", 64, 65
+    )  # widths that are whole panels for the input, and not for what it comes to
+    disturb(cell)
+    with fused_kernels(False), patch.object(fast_engine, "MUCH", 0):
+        compare_engine(draw_trial(cell, [70, 9, 9]), "fast", threads=threads)
 
 
 @needs_compiler

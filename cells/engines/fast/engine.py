@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from cells.cell import Cell, State
 from cells.engines.fast.compiler import CompilerError
-from cells.engines.fast.kernel import Kernel
+from cells.engines.fast.kernel import SMALL_MATRIX, Kernel
 from cells.engines.fast.symbols import CannotTrace
 from cells.engines.fast.trace import weights_of
 from cells.packing import Packing
@@ -110,6 +110,9 @@ def _chosen(cell: Cell, packing: Packing, threads: int) -> Kernel:
 ALIGNED = 8
 """BLAS is slow to make a result whose width is not a multiple of this: our own product takes two thirds of its time."""
 
+MUCH = 2**26
+"""Multiplications from which on a small matrix's gradient gains more by our own product than a call of it costs."""
+
 
 class _Product(torch.autograd.Function):
     """`functional.linear` without a bias, in which neither result nor gradient suffers from its width."""
@@ -133,14 +136,20 @@ class _Product(torch.autograd.Function):
                 below = ctx.kernel.rows_times(gradient, weight, torch.get_num_threads(), transposed=True)
             else:
                 below = gradient @ weight
-        return None, below, gradient.t() @ rows
+        threads = torch.get_num_threads()
+        return (
+            None,
+            below,
+            ctx.kernel.columns_times(gradient, rows, threads) if ctx.needs_input_grad[2] else None,
+        )
 
 
 def _linear(kernel: Kernel, rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`functional.linear`, at full speed for every width."""
     if torch.is_autocast_enabled("cpu"):
         return functional.linear(rows, weight, bias)
-    if any(size % ALIGNED for size in weight.shape):
+    pays = weight.numel() <= SMALL_MATRIX and rows.shape[0] * weight.numel() >= MUCH and weight.requires_grad
+    if pays or any(size % ALIGNED for size in weight.shape):
         product = _Product.apply(kernel, rows.contiguous(), weight.contiguous())
     else:
         product = rows @ weight.t()
@@ -224,7 +233,7 @@ class _OverTime(torch.autograd.Function):
         kernel.call(kernel.backward, arrays, packing, threads, reverse)
         for name, key, place in kernel.products:
             if wanted[name]:
-                part = arrays[key].t() @ kept[place]
+                part = kernel.columns_times(arrays[key], kept[place], threads)
                 gradients[name] = gradients[name] + part if name in gradients else part
         return (
             None,

@@ -11,6 +11,9 @@ from cells.engines.fast.source import Pass, Source
 from cells.engines.fast.trace import trace
 from cells.packing import Packing
 
+SMALL_MATRIX = 2**16
+"""Weights up to which a matrix's gradient is made by our own product: it takes 0.5 to 1.0 of BLAS's time, else more."""
+
 
 class Kernel:
     """One cell's compiled functions and how to call them."""
@@ -33,7 +36,8 @@ class Kernel:
         self.first_kept = [place for kind, place in self.forward.arrays if kind == "first"]
         self.products, self.row_gradients = source.products, source.row_gradients
         self.gradients = [name for kind, name in self.backward.arrays if kind == "gradient"]
-        self.small = _small(cell, self.library.panel_columns())
+        self.panel = self.library.panel_columns()
+        self.small = _small(cell, self.panel)
         self.dimensions = (ctypes.c_long * len(source.dimensions))(*source.dimensions)
         used = [key for kind, key in self.forward.arrays + self.backward.arrays if kind == "weight"]
         self.names = sorted({str(name) for name in used})
@@ -55,6 +59,16 @@ class Kernel:
         result = rows.new_empty(count, columns)
         pointers = (rows.data_ptr(), weight.data_ptr(), result.data_ptr())
         self.library.product_of_rows(count, columns, depth, *pointers, transposed, threads)
+        return result
+
+    def columns_times(self, left: Tensor, right: Tensor, threads: int) -> Tensor:
+        """`[rows, left]` transposed by `[rows, right]`: the gradient of a matrix."""
+        (count, rows), columns = left.shape, right.shape[1]
+        if columns % self.panel or rows * columns > SMALL_MATRIX:
+            return left.t() @ right
+        result = left.new_empty(rows, columns)
+        pointers = (left.data_ptr(), right.data_ptr(), result.data_ptr())
+        self.library.product_of_columns(count, rows, columns, *pointers, threads)
         return result
 
 
@@ -89,5 +103,6 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
         ctypes.c_int,
         number,
     ]
+    library.product_of_columns.argtypes = [number, number, number, pointer, pointer, pointer, number]
     library.panel_columns.argtypes, library.panel_columns.restype = [], number
     return library

@@ -350,3 +350,19 @@ extern "C" void product_of_rows(long rows, long columns, long depth, const float
   }
   free(packed);
 }
+// C [rows, columns] = A^T B of A [depth, rows] and B [depth, columns], columns being whole panels.
+extern "C" void product_of_columns(long depth, long rows, long columns, const float* A, const float* B, float* C,
+                                   long threads) {
+  enum { BLOCK = 64 };  // so many rows of a panel of B stay in the cache
+  const long blocks = (rows + ROWS - 1) / ROWS;
+  memset(C, 0, rows * columns * 4);
+  #pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
+  for (long i = 0; i < threads; i++) {
+    const long from = blocks * i / threads * ROWS, end = blocks * (i + 1) / threads * ROWS;
+    const long mine = (end < rows ? end : rows) - from;
+    for (long k = 0; k < depth; k += BLOCK) {
+      const long count = depth - k < BLOCK ? depth - k : (long)BLOCK;
+      gather(count, mine, columns, A + k * rows + from, rows, B + k * columns, columns, C + from * columns, false);
+    }
+  }
+}

@@ -175,19 +175,28 @@ class Printer:
             return node.arguments[0], node.data
         return node, 0
 
-    def _far(self, node: Node) -> tuple[str, int] | None:
-        """How many rows of what width further stands what to fetch, if a node is in the caller's array."""
+    def _fetched(self, node: Node) -> list[str]:
+        """Fetch the next row of the caller's array in which a node stands."""
         base, _ = self._base(node)
-        given = base.operation in ("given", "output_gradient") and id(base) not in self.schedule.stored
-        kept = self.part.kept.get(id(base), ("first", 0))[0] != "first"
-        recorded = id(base) in self.part.record.starts
-        if not (given or kept or recorded) or {id(node), id(base)} & self.fetched:
-            return None
-        self.fetched.add(id(node))
-        return ("1", self.part.record.width) if recorded else ("ahead", base.width)
+        if id(base) in self.part.record.starts:
+            return self._fetch("fetch", ("record", 0), self.part.record.width)
+        if base.operation in ("given", "output_gradient") and id(base) not in self.schedule.stored:
+            return self._fetch("fetch", (base.operation, 0), base.width)
+        key = self.part.kept.get(id(base))
+        if key is None or key[0] == "first":
+            return []
+        if id(base) in self.part.earlier:
+            return self._fetch("fetch", key, base.width, "2 * ahead")
+        left = {self.part.kept[each] for each in self.part.earlier}  # there since the step before
+        return [] if key in left else self._fetch("fetch", key, base.width)
 
-    def _fetch(self, how: str, pointer: str, far: tuple[str, int], width: int) -> str:
-        return f"{how}({pointer} + {far[0]} * {self._dimension(far[1])}, {self._dimension(width)});"
+    def _fetch(self, how: str, key: tuple[str, object], width: int, ahead: str = "ahead") -> list[str]:
+        """Fetch a row, once a step: the record's next one, of other arrays that of the next step."""
+        if (how, key) in self.fetched:
+            return []
+        self.fetched.add((how, key))
+        size, rows = self._dimension(width), "1" if key[0] == "record" else ahead
+        return [f"{how}({self._array_row(key, width)} + {rows} * {size}, {size});"]
 
     # Parts of the function
 
@@ -199,11 +208,7 @@ class Printer:
     def _part(self, part: Part) -> tuple[str, str]:
         """What a part computes, and what it adds to the gradients of matrices."""
         self.part = part
-        # What the step before has left is in the cache when that step comes.
-        left = {part.kept[each] for each in part.earlier}
-        self.fetched = {
-            each for each, place in part.kept.items() if place in left and each not in part.earlier
-        }
+        self.fetched: set[tuple[str, tuple[str, object]]] = set()
         stages = "".join(self._stage(stage) for stage in part.schedule.stages)
         return stages, "".join(self._gather(*each) for each in part.schedule.gathered)
 
@@ -275,9 +280,7 @@ class Printer:
         for number, node in enumerate(loads):
             names[id(node)] = f"l{number}"
             before.append(f"const float* p{number} = {self._where(node)};")
-            far = self._far(node)
-            if far is not None:
-                before.append(self._fetch("fetch", f"p{number}", far, node.width))
+            before += self._fetched(node)
             line = f"const float l{number} = p{number}[{0 if node.width == 1 else 'j'}];"
             (before if node.width == 1 else inside).append(line)
         for number, node in enumerate(computed):
@@ -292,8 +295,7 @@ class Printer:
             sign = "+=" if target.kind == "total" else "="
             before.append(f"float* s{number} = {self._target(target)};")
             if target.kind == "array" and target.key[0] != "first":  # type: ignore[index]
-                far = ("1" if target.key[0] == "record" else "ahead", target.width)  # type: ignore[index]
-                before.append(self._fetch("fetch_to_write", f"s{number}", far, loop.width))
+                before += self._fetch("fetch_to_write", target.key, target.width)  # type: ignore[arg-type]
             inside.append(f"s{number}[j] {sign} {names[id(node)]};")
         sums, after = self._sums(loop, names, before, inside)
         width = self._dimension(loop.width)

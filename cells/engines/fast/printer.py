@@ -196,7 +196,9 @@ class Printer:
             return []
         self.fetched.add((how, key))
         size, rows = self._dimension(width), "1" if key[0] == "record" else ahead
-        return [f"{how}({self._array_row(key, width)} + {rows} * {size}, {size});"]
+        # To look for what is nowhere takes long; the caller may go without some of what is written.
+        there = f"if (P[{self._array(key)}]) " if how == "fetch_to_write" else ""
+        return [f"{there}{how}({self._array_row(key, width)} + {rows} * {size}, {size});"]
 
     # Parts of the function
 

@@ -3,8 +3,11 @@
 #include <string.h>
 #include <sched.h>
 
-// Tile of the product: ROWS x VECTORS accumulators that fill the registers without spilling.
-#if defined(__AVX512F__)
+// Tile of the product: ROWS x VECTORS accumulators that fill the registers without spilling. Where units rest, narrow
+// panels hold fewer that work beside those that rest.
+#if defined(__AVX512F__) && defined(SPARSE)
+enum { LANES = 16, VECTORS = 2, ROWS = 8 };
+#elif defined(__AVX512F__)
 enum { LANES = 16, VECTORS = 4, ROWS = 6 };
 #elif defined(__AVX__)
 enum { LANES = 8, VECTORS = 2, ROWS = 6 };
@@ -113,6 +116,10 @@ static inline __attribute__((always_inline)) void tile(const Run* runs, long cou
 static inline void rows_of(int m, const Run* runs, long count, const float* A, long lda, const float* B, float* C,
                            long ldc) {
   switch (m) {
+#if defined(__AVX512F__) && defined(SPARSE)
+    case 8: return tile<8>(runs, count, A, lda, B, C, ldc);
+    case 7: return tile<7>(runs, count, A, lda, B, C, ldc);
+#endif
 #if defined(__AVX__) || defined(__aarch64__)
     case 6: return tile<6>(runs, count, A, lda, B, C, ldc);
     case 5: return tile<5>(runs, count, A, lda, B, C, ldc);
@@ -128,18 +135,25 @@ static inline void rows_of(int m, const Run* runs, long count, const float* A, l
 enum { HEAD = 16, GRAIN = 8 };
 static inline long panel_floats(long depth) { return HEAD + depth * PANEL; }
 
-static bool any(long rows, long columns, const float* A, long lda) {
-  for (long m = 0; m < rows; m++)
-    for (long n = 0; n < columns; n++)
-      if (A[m * lda + n] != 0.f) return true;
+static bool any(long count, const float* row) {
+  for (long n = 0; n < count; n++)
+    if (row[n] != 0.f) return true;
   return false;
+}
+// For each column of A, 1 if some row is not zero in it, else 0.
+static void columns_in_use(long rows, long columns, const float* A, long lda, float* used) {
+  for (long n = 0; n < columns; n++) used[n] = 0.f;
+  for (long m = 0; m < rows; m++)
+    for (long n = 0; n < columns; n++) used[n] = A[m * lda + n] != 0.f ? 1.f : used[n];
 }
 // Ranges of k in which some row of A is not zero, in steps of GRAIN.
 static long runs_of(long rows, long depth, const float* A, long lda, Run* runs) {
+  float used[depth];
+  columns_in_use(rows, depth, A, lda, used);
   long count = 0;
   for (long k = 0; k < depth; k += GRAIN) {
     long to = k + GRAIN < depth ? k + GRAIN : depth;
-    if (!any(rows, to - k, A + k, lda)) continue;
+    if (!any(to - k, used + k)) continue;
     if (count && runs[count - 1].to == k) runs[count - 1].to = to;
     else runs[count++] = {k, to};
   }
@@ -160,9 +174,14 @@ static __attribute__((noinline)) void panels(const Product& p, long first, long 
     const long n = panel * PANEL;
     const float* packed = p.packed + panel * panel_floats(p.depth);
     float* C = p.C + n;
-    if (p.mask && !any(p.rows, n + PANEL < p.columns ? PANEL : p.columns - n, p.mask + n, p.ldc)) {
-      for (long m = 0; m < p.rows; m++) memset(C + m * p.ldc, 0, PANEL * 4);
-      continue;
+    if (p.mask) {
+      const long count = n + PANEL < p.columns ? (long)PANEL : p.columns - n;
+      float used[PANEL];
+      columns_in_use(p.rows, count, p.mask + n, p.ldc, used);
+      if (!any(count, used)) {
+        for (long m = 0; m < p.rows; m++) memset(C + m * p.ldc, 0, PANEL * 4);
+        continue;
+      }
     }
     int range[2];
     memcpy(range, packed, sizeof range);
@@ -233,8 +252,8 @@ static inline long panel_count(long columns) { return padded(columns) / PANEL; }
 static void note_ranges(long columns, long depth, float* packed) {
   for (long panel = 0; panel < panel_count(columns); panel++, packed += panel_floats(depth)) {
     int range[2] = {0, (int)depth};
-    while (range[0] < range[1] && !any(1, PANEL, packed + HEAD + range[0] * PANEL, PANEL)) range[0]++;
-    while (range[1] > range[0] && !any(1, PANEL, packed + HEAD + (range[1] - 1) * PANEL, PANEL)) range[1]--;
+    while (range[0] < range[1] && !any(PANEL, packed + HEAD + range[0] * PANEL)) range[0]++;
+    while (range[1] > range[0] && !any(PANEL, packed + HEAD + (range[1] - 1) * PANEL)) range[1]--;
     memcpy(packed, range, sizeof range);
   }
 }
@@ -297,14 +316,20 @@ static inline __attribute__((always_inline)) void outer(long depth, const float*
 static __attribute__((noinline)) void gather(long depth, long rows, long columns, const float* A, long lda,
                                              const float* B, long ldb, float* C, bool sparse) {
   const long ldc = padded(columns);
+  float used[sparse ? rows : 1];
+  if (sparse) columns_in_use(depth, rows, A, lda, used);
   for (long n = 0; depth && n < columns; n += PANEL)
     for (long m = 0, left = (rows + ROWS - 1) / ROWS; left > 0; left--) {
       const int block = (int)((rows - m + left - 1) / left);
       const float *a = A + m, *b = B + n;
       float* c = C + m * ldc + n;
       m += block;
-      if (sparse && !any(depth, block, a, lda)) continue;
+      if (sparse && !any(block, used + (a - A))) continue;
       switch (block) {
+#if defined(__AVX512F__) && defined(SPARSE)
+        case 8: outer<8>(depth, a, lda, b, ldb, c, ldc); break;
+        case 7: outer<7>(depth, a, lda, b, ldb, c, ldc); break;
+#endif
 #if defined(__AVX__) || defined(__aarch64__)
         case 6: outer<6>(depth, a, lda, b, ldb, c, ldc); break;
         case 5: outer<5>(depth, a, lda, b, ldb, c, ldc); break;

@@ -49,7 +49,7 @@ class Source:
         self.row_gradients: dict[object, int] = {}
         functions = [self._forward(), self._backward()]
         self.forward, self.backward = (one for one, _ in functions)
-        self.text = KERNELS.read_text() + "".join(text for _, text in functions)
+        self.text = ("#define SPARSE\n" if self.sparse else "") + KERNELS.read_text() + "".join(text for _, text in functions)
 
     def _apart(self, node: Node) -> bool:
         """Whether a kept value needs memory of its own: the caller has the output and what it gave anyway."""

@@ -1,5 +1,6 @@
 """Layers of recurrent cells over time, in one direction or both, exact with padding."""
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 import torch
@@ -73,7 +74,7 @@ class Stack(nn.Module):
     @property
     def cells(self) -> list[list[Cell]]:
         """The cells of each layer: forward and, where the stack has both directions, backward."""
-        return [[cast(Cell, cell) for cell in cast(nn.ModuleList, layer)] for layer in self.layers]
+        return [list(cast("Iterable[Cell]", layer)) for layer in self.layers]
 
     def forward(
         self, inputs: Tensor | PackedSequence, lengths: Tensor | None = None, state: list[State] | None = None

@@ -52,7 +52,7 @@ def choose_engine(name: str, cell: Cell, inputs: Tensor) -> Engine:
         reason = _obstacle(name, cell, inputs)
         if reason:
             raise ValueError(f"the {name} engine cannot run {type(cell).__name__} here: {reason}")
-    _log_once(type(cell).__name__, name, inputs.device.type, str(inputs.dtype))
+    _log_once(type(cell), name, inputs.device, inputs.dtype)
     return ENGINES[name] if inputs.shape[0] else _run_nothing
 
 
@@ -64,7 +64,10 @@ def _run_nothing(
 
 
 def _automatic(cell: Cell, inputs: Tensor) -> str:
-    return next(name for name in ("fast", "native", "reference") if not _obstacle(name, cell, inputs))
+    for name in ("fast", "native"):
+        if not _obstacle(name, cell, inputs):
+            return name
+    return "reference"
 
 
 def _obstacle(name: str, cell: Cell, inputs: Tensor) -> str | None:
@@ -77,5 +80,6 @@ def _obstacle(name: str, cell: Cell, inputs: Tensor) -> str | None:
 
 
 @cache
-def _log_once(cell: str, engine: str, device: str, dtype: str) -> None:
-    logger.info("%s runs on the %s engine (%s, %s)", cell, engine, device, dtype.removeprefix("torch."))
+def _log_once(cell: type[Cell], engine: str, device: torch.device, dtype: torch.dtype) -> None:
+    kind = str(dtype).removeprefix("torch.")
+    logger.info("%s runs on the %s engine (%s, %s)", cell.__name__, engine, device.type, kind)

@@ -84,16 +84,23 @@ def run_fast(
     threads = torch.get_num_threads()
     kernel = _chosen(cell, packing, threads)
     linear = partial(_linear, kernel)
-    given = (inputs if kernel.fused else cell.project(inputs, linear)).float().contiguous()
+    given = _plain(inputs if kernel.fused else cell.project(inputs, linear))
     weights = vars(weights_of(cell, kernel.fused))
-    tensors = [weights[name].float().contiguous() for name in kernel.names]
-    states = [part.float().contiguous() for part in state]
+    tensors = [_plain(weights[name]) for name in kernel.names]
+    states = [_plain(part) for part in state]
     run = (kernel, packing, threads, reverse)
     if torch.is_grad_enabled() and any(each.requires_grad for each in (given, *states, *tensors)):
         output, *final = _OverTime.apply(run, given, *states, *tensors)
     else:
         output, *final = _forward(run, given, states, tensors, {})
     return output if kernel.fused else cell.read_out(output, linear), tuple(final)
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """In single precision and contiguous; to ask is quicker than to call torch for nothing."""
+    if tensor.dtype is torch.float32 and tensor.is_contiguous():
+        return tensor
+    return tensor.float().contiguous()
 
 
 def _chosen(cell: Cell, packing: Packing, threads: int) -> Kernel:
@@ -195,6 +202,7 @@ class _OverTime(torch.autograd.Function):
             firsts[place] = keep["first", place] = given.new_empty(packing.batch, kernel.step.states[place])
         results = _forward(run, given, list(rest[:count]), list(rest[count:]), keep)
         ctx.run = run
+        ctx.set_materialize_grads(False)  # seldom does anything follow from the final states
         kept = [
             keep.get(("kept", place), given if node.operation == "given" else results[0])
             for place, node in enumerate(kernel.kept)
@@ -204,17 +212,24 @@ class _OverTime(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_output: Tensor, *d_final: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(
+        ctx: Any, d_output: Tensor | None, *d_final: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
         kernel, packing, threads, reverse = ctx.run
         saved = ctx.saved_tensors
         weights = dict(zip(kernel.names, saved, strict=False))
         kept = saved[len(kernel.names) :][: len(kernel.kept)]
         record, *first = saved[len(kernel.names) + len(kept) :]
-        wanted = dict(zip(kernel.names, ctx.needs_input_grad[2 + len(d_final) :], strict=True))
-        final = [part.contiguous() for part in d_final]
-        initial = [torch.empty_like(part) for part in final]
+        states = 2 + len(d_final)
+        wanted = dict(zip(kernel.names, ctx.needs_input_grad[states:], strict=True))
+        initial = [
+            record.new_empty(packing.batch, width) if needed else None
+            for width, needed in zip(kernel.step.states, ctx.needs_input_grad[2:states], strict=False)
+        ]
+        if d_output is None:
+            d_output = record.new_zeros(packing.rows, kernel.step.output.width)
         rows = {
-            key: d_output.new_empty(packing.rows, width)
+            key: record.new_empty(packing.rows, width)
             for key, width in kernel.row_gradients.items()
             if not kernel.fused or ctx.needs_input_grad[1]  # then nothing else is made of it
         }
@@ -226,8 +241,10 @@ class _OverTime(torch.autograd.Function):
         }
         arrays |= {("kept", place): part for place, part in enumerate(kept)}
         arrays |= {("first", place): part for place, part in zip(kernel.first_states, first, strict=True)}
-        arrays |= {("initial", place): part for place, part in enumerate(final)}
-        arrays |= {("final", place): part for place, part in enumerate(initial)}
+        arrays |= {
+            ("initial", place): part.contiguous() for place, part in enumerate(d_final) if part is not None
+        }
+        arrays |= {("final", place): part for place, part in enumerate(initial) if part is not None}
         arrays |= {("weight", name): weight for name, weight in weights.items()}
         arrays |= {("gradient", name): gradient for name, gradient in gradients.items()}
         kernel.call(kernel.backward, arrays, packing, threads, reverse)

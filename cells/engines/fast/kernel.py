@@ -39,6 +39,8 @@ class Kernel:
         self.panel = self.library.panel_columns()
         self.small = _small(cell, self.panel)
         self.dimensions = (ctypes.c_long * len(source.dimensions))(*source.dimensions)
+        # ctypes forgets a type of array that nobody holds, and making one takes as long as ten calls of a function.
+        self.tables = {each.name: ctypes.c_void_p * len(each.arrays) for each in (self.forward, self.backward)}
         used = [key for kind, key in self.forward.arrays + self.backward.arrays if kind == "weight"]
         self.names = sorted({str(name) for name in used})
 
@@ -47,7 +49,7 @@ class Kernel:
     ) -> None:
         """Call a function with the tensors that its table of pointers names; those not given are null."""
         pointers = [arrays[key].data_ptr() if key in arrays else None for key in which.arrays]
-        table = (ctypes.c_void_p * len(pointers))(*pointers)
+        table = self.tables[which.name](*pointers)
         function = self.library.forward if which is self.forward else self.library.backward
         sizes, offsets = packing.batch_sizes.data_ptr(), packing.offsets.data_ptr()
         size = (packing.steps, packing.batch)

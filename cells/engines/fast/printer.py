@@ -390,7 +390,7 @@ class Printer:
         ]
 
     def _copies(self, when: str) -> str:
-        """States from the caller's memory to the thread's, or back."""
+        """States from the caller's memory to the thread's, or back; zeros, or nowhere, if the caller has none."""
         lines = ""
         if when == "initial" and not self.forward and len(self.theirs) < len(self.leaves):
             last = self.leaves[-1]
@@ -399,9 +399,13 @@ class Printer:
         for place, leaf in enumerate(self.theirs):
             width = self._dimension(leaf.width)
             mine = self._buffer_row(("running", place), leaf.width)
-            theirs = f"(float*)P[{self._array((when, place))}] + g * {width}"
-            to, source = (mine, theirs) if when == "initial" else (theirs, mine)
-            lines += f"    memcpy({to}, {source}, {width} * 4);\n"
+            array = f"P[{self._array((when, place))}]"
+            theirs = f"(float*){array} + g * {width}"
+            if when == "initial":
+                lines += f"    if ({array}) memcpy({mine}, {theirs}, {width} * 4);\n"
+                lines += f"    else memset({mine}, 0, {width} * 4);\n"
+            else:
+                lines += f"    if ({array}) memcpy({theirs}, {mine}, {width} * 4);\n"
         return lines
 
     def _memory(self) -> str:

@@ -52,7 +52,7 @@ def choose_engine(name: str, cell: Cell, inputs: Tensor) -> Engine:
         reason = _obstacle(name, cell, inputs)
         if reason:
             raise ValueError(f"the {name} engine cannot run {type(cell).__name__} here: {reason}")
-    _log_once(type(cell), name, inputs.device, inputs.dtype)
+    _log_once(type(cell).__name__, name, inputs.device.type, inputs.dtype)
     return ENGINES[name] if inputs.shape[0] else _run_nothing
 
 
@@ -80,6 +80,6 @@ def _obstacle(name: str, cell: Cell, inputs: Tensor) -> str | None:
 
 
 @cache
-def _log_once(cell: type[Cell], engine: str, device: torch.device, dtype: torch.dtype) -> None:
+def _log_once(cell: str, engine: str, device: str, dtype: torch.dtype) -> None:
     kind = str(dtype).removeprefix("torch.")
-    logger.info("%s runs on the %s engine (%s, %s)", cell.__name__, engine, device.type, kind)
+    logger.info("%s runs on the %s engine (%s, %s)", cell, engine, device, kind)

@@ -364,3 +364,21 @@ def test_what_needs_no_gradient_gets_none_and_the_rest_is_the_same(cell: str) ->
             else:
                 assert parameter.grad is not None
                 torch.testing.assert_close(parameter.grad, expected)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("either_kernel")
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_of_the_final_states_alone_the_gradients_are_the_references(variant: str) -> None:
+    torch.manual_seed(0)
+    kind, options = VARIANTS[variant]
+    stack, inputs = Stack(kind, 3, 8, engine="fast", **options), torch.randn(3, 6, 3, requires_grad=True)
+    found = []
+    for engine in ("fast", "reference"):
+        stack.engine = engine
+        first, *_ = stack(inputs, torch.tensor([6, 0, 4]))[1][0]
+        leaves = [inputs, *stack.parameters()]
+        found.append(
+            torch.autograd.grad(first.square().sum(), leaves, allow_unused=True, materialize_grads=True)
+        )
+    torch.testing.assert_close(*found)

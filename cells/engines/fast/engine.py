@@ -18,7 +18,8 @@ from torch.nn import functional
 
 from cells.cell import Cell, State
 from cells.engines.fast.compiler import CompilerError
-from cells.engines.fast.kernel import SMALL_MATRIX, Kernel
+from cells.engines.fast.kernel import Kernel
+from cells.engines.fast.products import SMALL_MATRIX
 from cells.engines.fast.symbols import CannotTrace
 from cells.engines.fast.trace import weights_of
 from cells.packing import Packing
@@ -129,7 +130,7 @@ class _Product(torch.autograd.Function):
         ctx.kernel = kernel
         ctx.save_for_backward(rows, weight)
         if weight.shape[0] % ALIGNED:
-            return kernel.rows_times(rows, weight, torch.get_num_threads())
+            return kernel.multiply.rows_times(rows, weight, torch.get_num_threads())
         return rows @ weight.t()
 
     @staticmethod
@@ -140,14 +141,16 @@ class _Product(torch.autograd.Function):
         below = None
         if ctx.needs_input_grad[1]:
             if weight.shape[1] % ALIGNED:
-                below = ctx.kernel.rows_times(gradient, weight, torch.get_num_threads(), transposed=True)
+                below = ctx.kernel.multiply.rows_times(
+                    gradient, weight, torch.get_num_threads(), transposed=True
+                )
             else:
                 below = gradient @ weight
         threads = torch.get_num_threads()
         return (
             None,
             below,
-            ctx.kernel.columns_times(gradient, rows, threads) if ctx.needs_input_grad[2] else None,
+            ctx.kernel.multiply.columns_times(gradient, rows, threads) if ctx.needs_input_grad[2] else None,
         )
 
 
@@ -212,9 +215,7 @@ class _OverTime(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(
-        ctx: Any, d_output: Tensor | None, *d_final: Tensor | None
-    ) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, d_output: Tensor | None, *d_final: Tensor | None) -> tuple[Tensor | None, ...]:
         kernel, packing, threads, reverse = ctx.run
         saved = ctx.saved_tensors
         weights = dict(zip(kernel.names, saved, strict=False))
@@ -250,7 +251,7 @@ class _OverTime(torch.autograd.Function):
         kernel.call(kernel.backward, arrays, packing, threads, reverse)
         for name, key, place in kernel.products:
             if wanted[name]:
-                part = kernel.columns_times(arrays[key], kept[place], threads)
+                part = kernel.multiply.columns_times(arrays[key], kept[place], threads)
                 gradients[name] = gradients[name] + part if name in gradients else part
         return (
             None,

@@ -1,5 +1,7 @@
 """What of a printed function is the same for all cells: its frame over all time steps, and C++ for operations."""
 
+from pathlib import Path
+
 EXPRESSIONS = {
     "add": "{} + {}",
     "sub": "{} - {}",
@@ -23,6 +25,11 @@ EXPRESSIONS = {
     "where": "({} != 0.f ? {} : {})",
     "zeros": "0.f",
 }
+
+SHARED = """
+static const Products* shared;
+extern "C" void share(const Products* given) { shared = given; }
+"""
 
 FUNCTION = """
 static void {name}_rows(const long* D, long steps, long batch, const long* sizes, const long* offsets,
@@ -72,7 +79,7 @@ extern "C" void {name}(const long* D, long steps, long batch, const long* sizes,
         {name}_rows(D, steps, batch, sizes, offsets, apart, 0, 1, reverse != 0, P, W, T, M, &team);
         __atomic_store_n(&team.over, 1, __ATOMIC_RELEASE);
       }}
-      help_until_over(&team);
+      shared->help_until_over(&team);
     }}
   }} else {{
     #pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
@@ -85,3 +92,8 @@ extern "C" void {name}(const long* D, long steps, long batch, const long* sizes,
   free(W[0]);
 }}
 """
+
+
+def head(*, sparse: bool) -> str:
+    """What a source begins with; sparse, where units rest."""
+    return ("#define SPARSE\n" if sparse else "") + Path(__file__).with_name("kernels.h").read_text()

@@ -7,12 +7,10 @@ from torch import Tensor
 
 from cells.cell import Cell
 from cells.engines.fast.compiler import load
+from cells.engines.fast.products import products
 from cells.engines.fast.source import Pass, Source
 from cells.engines.fast.trace import trace
 from cells.packing import Packing
-
-SMALL_MATRIX = 2**16
-"""Weights up to which a matrix's gradient is made by our own product: it takes 0.5 to 1.0 of BLAS's time, else more."""
 
 
 class Kernel:
@@ -28,6 +26,8 @@ class Kernel:
         source = Source(trace(cell, fused=fused), fused=fused)
         self.fused = fused
         self.library = _declared(load(source.text))
+        self.multiply = products(sparse=bool(source.sparse))
+        self.library.share(self.multiply.table)
         self.forward, self.backward = source.forward, source.backward
         self.step, self.kept = source.step, source.kept
         self.states = len(self.step.states) - (self.step.start is not None)
@@ -36,11 +36,12 @@ class Kernel:
         self.first_kept = [place for kind, place in self.forward.arrays if kind == "first"]
         self.products, self.row_gradients = source.products, source.row_gradients
         self.gradients = [name for kind, name in self.backward.arrays if kind == "gradient"]
-        self.panel = self.library.panel_columns()
-        self.small = _small(cell, self.panel)
+        self.small = _small(cell, self.multiply.panel)
         self.dimensions = (ctypes.c_long * len(source.dimensions))(*source.dimensions)
         # ctypes forgets a type of array that nobody holds, and making one takes as long as ten calls of a function.
-        self.tables = {each.name: ctypes.c_void_p * len(each.arrays) for each in (self.forward, self.backward)}
+        self.tables = {
+            each.name: ctypes.c_void_p * len(each.arrays) for each in (self.forward, self.backward)
+        }
         used = [key for kind, key in self.forward.arrays + self.backward.arrays if kind == "weight"]
         self.names = sorted({str(name) for name in used})
 
@@ -54,24 +55,6 @@ class Kernel:
         sizes, offsets = packing.batch_sizes.data_ptr(), packing.offsets.data_ptr()
         size = (packing.steps, packing.batch)
         function(self.dimensions, *size, sizes, offsets, packing.stride, threads, reverse, table)
-
-    def rows_times(self, rows: Tensor, weight: Tensor, threads: int, transposed: bool = False) -> Tensor:
-        """`[rows, inputs]` by a weight matrix `[outputs, inputs]`; transposed, it is `[rows, outputs]` back."""
-        (count, depth), columns = rows.shape, weight.shape[1 if transposed else 0]
-        result = rows.new_empty(count, columns)
-        pointers = (rows.data_ptr(), weight.data_ptr(), result.data_ptr())
-        self.library.product_of_rows(count, columns, depth, *pointers, transposed, threads)
-        return result
-
-    def columns_times(self, left: Tensor, right: Tensor, threads: int) -> Tensor:
-        """`[rows, left]` transposed by `[rows, right]`: the gradient of a matrix."""
-        (count, rows), columns = left.shape, right.shape[1]
-        if columns % self.panel or rows * columns > SMALL_MATRIX:
-            return left.t() @ right
-        result = left.new_empty(rows, columns)
-        pointers = (left.data_ptr(), right.data_ptr(), result.data_ptr())
-        self.library.product_of_columns(count, rows, columns, *pointers, threads)
-        return result
 
 
 def _small(cell: Cell, panel: int) -> bool:
@@ -91,20 +74,9 @@ def _up(size: int, panel: int) -> int:
 
 
 def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
-    """The library with the types of its functions' arguments (source.py, kernels.h)."""
+    """The library with the types of its functions' arguments (frame.py)."""
     number, pointer = ctypes.c_long, ctypes.c_void_p
     counts: list[Any] = [number, number, pointer, pointer, number, number, ctypes.c_int]
     library.forward.argtypes = library.backward.argtypes = [pointer, *counts, pointer]
-    library.product_of_rows.argtypes = [
-        number,
-        number,
-        number,
-        pointer,
-        pointer,
-        pointer,
-        ctypes.c_int,
-        number,
-    ]
-    library.product_of_columns.argtypes = [number, number, number, pointer, pointer, pointer, number]
-    library.panel_columns.argtypes, library.panel_columns.restype = [], number
+    library.share.argtypes = [pointer]
     return library

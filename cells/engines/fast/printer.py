@@ -241,7 +241,7 @@ class Printer:
         wanted = self.schedule.wanted_by(node)
         condition = "" if wanted is None else f"if (P[{self._array(wanted)}]) "
         return (
-            f"    {condition}product(alive, {width}, {depth}, {self._rows(key, source.width)}, padded({depth}),"
+            f"    {condition}shared->product(alive, {width}, {depth}, {self._rows(key, source.width)}, padded({depth}),"
             f" W[{place}], {self._rows(node, node.width)}, padded({width}),"
             f" {mask_buffer}, {sparse}, team);\n"
         )
@@ -256,7 +256,7 @@ class Printer:
         )
         sparse = "true" if name in self.sparse else "false"
         wanted = self._array(("gradient", name))
-        return f"      if (P[{wanted}]) gather(waiting, {rows}, {columns}, {factors}, {held}, {sparse});\n"
+        return f"      if (P[{wanted}]) shared->gather(waiting, {rows}, {columns}, {factors}, {held}, {sparse});\n"
 
     def _target(self, target: Target) -> str:
         start = f" + {self._dimension(target.start)}" if target.start else ""
@@ -341,7 +341,7 @@ class Printer:
         """What was added up of vectors' gradients, put to doubles: a float holds sums of few rows only."""
         lines, place = "", "T"
         for _, name, size in self._total_buffers():
-            lines += f"  put_to({place}, {name}, {size});\n"
+            lines += f"  shared->put_to({place}, {name}, {size});\n"
             place += f" + {size}"
         return lines
 
@@ -349,7 +349,7 @@ class Printer:
         """What was gathered of matrices' gradients, put to the sums of more rows."""
         lines, place = "", "M"
         for held, rows, columns in self.matrices.values():
-            lines += f"  put_matrix({place}, {held}, {rows}, {columns});\n"
+            lines += f"  shared->put_matrix({place}, {held}, {rows}, {columns});\n"
             place += f" + {rows} * {columns}"
         return lines
 
@@ -365,19 +365,20 @@ class Printer:
         for place, ((operation, name), (columns, depth)) in enumerate(self.packed.items()):
             shape = f"{columns}, {depth}" if operation == "linear" else f"{depth}, {columns}"
             matrix = self._array(("weight", name))
-            lines += f"  pack_{operation}({shape}, (const float*)P[{matrix}], W[{place}]);\n"
+            lines += f"  shared->pack_{operation}({shape}, (const float*)P[{matrix}], W[{place}]);\n"
         return lines
 
     def _added_up(self) -> str:
         """Gradients of weights, over all threads, to the caller's memory."""
         lines, place = "", "T"
         for (_, weight), _, size in self._total_buffers():
-            lines += f"  add_up({place}, threads, totals, {size}, (float*)P[{self._array(('gradient', weight))}]);\n"
+            array = self._array(("gradient", weight))
+            lines += f"  shared->add_up_vectors({place}, threads, totals, {size}, (float*)P[{array}]);\n"
             place += f" + {size}"
         place = "M"
         for weight, (_, rows, columns) in self.matrices.items():
             array = self._array(("gradient", weight))
-            lines += f"  add_up({place}, threads, matrices, {rows} * {columns}, (float*)P[{array}]);\n"
+            lines += f"  shared->add_up_matrices({place}, threads, matrices, {rows} * {columns}, (float*)P[{array}]);\n"
             place += f" + {rows} * {columns}"
         return lines
 

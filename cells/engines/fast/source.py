@@ -1,16 +1,14 @@
 """A cell's step and its gradient as C++ over all time steps: which functions there are, and what they take."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from cells.engines.fast.frame import SHARED, head
 from cells.engines.fast.gradient import StepGradient, differentiate, kept
 from cells.engines.fast.graph import Node, in_order
 from cells.engines.fast.printer import Part, Printer, Record
 from cells.engines.fast.schedule import Schedule, Target, masks_of
 from cells.engines.fast.trace import Step
-
-KERNELS = Path(__file__).with_name("kernels.h")
 
 
 @dataclass
@@ -49,7 +47,7 @@ class Source:
         self.row_gradients: dict[object, int] = {}
         functions = [self._forward(), self._backward()]
         self.forward, self.backward = (one for one, _ in functions)
-        self.text = ("#define SPARSE\n" if self.sparse else "") + KERNELS.read_text() + "".join(text for _, text in functions)
+        self.text = head(sparse=bool(self.sparse)) + SHARED + "".join(text for _, text in functions)
 
     def _apart(self, node: Node) -> bool:
         """Whether a kept value needs memory of its own: the caller has the output and what it gave anyway."""

@@ -17,7 +17,6 @@ from cells.cell import Linear
 from cells.check import compare_engine, disturb
 from cells.elman import Elman
 from cells.engines import choose_engine, fast
-from cells.engines.fast import engine as fast_engine
 from cells.engines.fast.kernel import Kernel
 from cells.packing import Packing
 from cells.trial import draw_trial, results
@@ -278,7 +277,11 @@ def test_small_cells_with_enough_sequences_are_run_by_the_fused_kernel(variant: 
     name, options = VARIANTS[variant]
     assert kernels_of(Stack(name, 5, 16, **options), batch=12) == {True}
     assert kernels_of(Stack(name, 5, 16, **options), batch=2) == {False}
-    assert kernels_of(Stack(name, 5, 240, **options), batch=12) == {False}
+    large = Stack(name, 5, 240, **options)
+    if (
+        sum(each.numel() for each in large.parameters() if each.dim() == 2) > 50_000
+    ):  # not so of a narrow output
+        assert kernels_of(large, batch=12) == {False}
 
 
 class OwnProjection(Elman):
@@ -341,7 +344,7 @@ def test_our_own_products_for_gradients_of_small_matrices_are_right(threads: int
         "lstm", 64, 65
     )  # widths that are whole panels for the input, and not for what it comes to
     disturb(cell)
-    with fused_kernels(False), patch.object(fast_engine, "MUCH", 0):
+    with fused_kernels(False), patch("cells.engines.fast.products.MUCH", 0):
         compare_engine(draw_trial(cell, [70, 9, 9]), "fast", threads=threads)
 
 

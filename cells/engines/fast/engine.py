@@ -7,19 +7,16 @@ time: the fused kernel does all of it in the loop.
 """
 
 import logging
-from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn import functional
 
 from cells.cell import Cell, State
 from cells.engines.fast.compiler import CompilerError
 from cells.engines.fast.kernel import Kernel
-from cells.engines.fast.products import SMALL_MATRIX
 from cells.engines.fast.symbols import CannotTrace
 from cells.engines.fast.trace import weights_of
 from cells.packing import Packing
@@ -84,7 +81,7 @@ def run_fast(
     """Run a cell over time; see `cells.engines.Engine`. Differentiable once."""
     threads = torch.get_num_threads()
     kernel = _chosen(cell, packing, threads)
-    linear = partial(_linear, kernel)
+    linear = kernel.multiply.linear
     given = _plain(inputs if kernel.fused else cell.project(inputs, linear))
     weights = vars(weights_of(cell, kernel.fused))
     tensors = [_plain(weights[name]) for name in kernel.names]
@@ -113,58 +110,6 @@ def _chosen(cell: Cell, packing: Packing, threads: int) -> Kernel:
         return kernel
     fused = _kernel(cell, settings, fused=True)
     return fused if isinstance(fused, Kernel) else kernel
-
-
-ALIGNED = 8
-"""BLAS is slow to make a result whose width is not a multiple of this: our own product takes two thirds of its time."""
-
-MUCH = 2**26
-"""Multiplications from which on a small matrix's gradient gains more by our own product than a call of it costs."""
-
-
-class _Product(torch.autograd.Function):
-    """`functional.linear` without a bias, in which neither result nor gradient suffers from its width."""
-
-    @staticmethod
-    def forward(ctx: Any, kernel: Kernel, rows: Tensor, weight: Tensor) -> Tensor:
-        ctx.kernel = kernel
-        ctx.save_for_backward(rows, weight)
-        if weight.shape[0] % ALIGNED:
-            return kernel.multiply.rows_times(rows, weight, torch.get_num_threads())
-        return rows @ weight.t()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        rows, weight = ctx.saved_tensors
-        gradient = gradient.contiguous()
-        below = None
-        if ctx.needs_input_grad[1]:
-            if weight.shape[1] % ALIGNED:
-                below = ctx.kernel.multiply.rows_times(
-                    gradient, weight, torch.get_num_threads(), transposed=True
-                )
-            else:
-                below = gradient @ weight
-        threads = torch.get_num_threads()
-        return (
-            None,
-            below,
-            ctx.kernel.multiply.columns_times(gradient, rows, threads) if ctx.needs_input_grad[2] else None,
-        )
-
-
-def _linear(kernel: Kernel, rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`functional.linear`, at full speed for every width."""
-    if torch.is_autocast_enabled("cpu"):
-        return functional.linear(rows, weight, bias)
-    pays = weight.numel() <= SMALL_MATRIX and rows.shape[0] * weight.numel() >= MUCH and weight.requires_grad
-    if pays or any(size % ALIGNED for size in weight.shape):
-        product = _Product.apply(kernel, rows.contiguous(), weight.contiguous())
-    else:
-        product = rows @ weight.t()
-    # BLAS given a bias writes it to every row first, which takes as long as the product of a small matrix.
-    return product if bias is None else product.add_(bias)
 
 
 def _forward(

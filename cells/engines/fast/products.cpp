@@ -262,24 +262,38 @@ extern "C" const Products* products(void) {
                                add_up<double>, add_up<float>};
   return &all;
 }
-// C [rows, columns] = A W^T of A [rows, depth] and W [columns, depth]; transposed, W being [depth, columns], A W.
-extern "C" void product_of_rows(long rows, long columns, long depth, const float* A, const float* W, float* C,
-                                int transposed, long threads) {
+// C [rows, columns] = A W^T + bias of A [rows, depth] and W [columns, depth]; transposed, W being [depth, columns], A W.
+// Where the caller wants them, the sums of A's columns as well; bias and sums may be null.
+extern "C" void product_of_rows(long rows, long columns, long depth, const float* A, const float* W, const float* bias,
+                                float* C, float* sums, int transposed, long threads) {
   enum { BLOCK = 8 * ROWS };
   const long width = padded(columns), blocks = (rows + BLOCK - 1) / BLOCK;
   float* packed = new_floats(packed_floats(columns, depth));
+  double* totals = (double*)calloc(threads * depth, sizeof(double));
   if (transposed) pack_linear_t(depth, columns, W, packed);
   else pack_linear(columns, depth, W, packed);
   #pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
   for (long i = 0; i < threads; i++) {
-    float* buffer = new_floats(BLOCK * width);
+    float* buffer = new_floats(BLOCK * width + depth);
+    float* held = buffer + BLOCK * width;
+    memset(held, 0, depth * 4);
     for (long block = blocks * i / threads; block < blocks * (i + 1) / threads; block++) {
       const long from = block * BLOCK, count = rows - from < BLOCK ? rows - from : (long)BLOCK;
-      product(count, columns, depth, A + from * depth, depth, packed, buffer, width, nullptr, false, nullptr);
-      for (long m = 0; m < count; m++) memcpy(C + (from + m) * columns, buffer + m * width, columns * 4);
+      const float* a = A + from * depth;
+      product(count, columns, depth, a, depth, packed, buffer, width, nullptr, false, nullptr);
+      for (long m = 0; m < count; m++) {
+        float *c = C + (from + m) * columns, *made = buffer + m * width;
+        for (long n = 0; bias && n < columns; n++) made[n] += bias[n];
+        memcpy(c, made, columns * 4);
+      }
+      for (long m = 0; sums && m < count; m++)
+        for (long n = 0; n < depth; n++) held[n] += a[m * depth + n];
+      put_to(totals + i * depth, held, depth);
     }
     free(buffer);
   }
+  add_up(totals, threads, depth, depth, sums);
+  free(totals);
   free(packed);
 }
 // C [rows, columns] = A^T B of A [depth, rows] and B [depth, columns], columns being whole panels.

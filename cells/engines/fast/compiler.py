@@ -19,6 +19,7 @@ FLAGS = (
     *("-O2", "-ftree-vectorize", "-fvect-cost-model", "-std=c++17"),
     *("-fno-tree-slp-vectorize", "-fno-gcse", "-fno-tree-vrp"),
     *("-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-shared", "-fPIC"),
+    *("-fno-exceptions", "-fno-asynchronous-unwind-tables"),
 )
 # Left to themselves compilers take half of AVX-512's vectors, since whole ones once slowed processors down.
 NATIVE = ("-march=native", "-mprefer-vector-width=512")

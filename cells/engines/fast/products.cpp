@@ -254,7 +254,8 @@ template <class Number>
 static void add_up(Number* totals, long threads, long apart, long count, float* to) {
   for (long i = 1; i < threads; i++)
     for (long j = 0; j < count; j++) totals[j] += totals[i * apart + j];
-  for (long j = 0; to && j < count; j++) to[j] = (float)totals[j];
+  if (to)
+    for (long j = 0; j < count; j++) to[j] = (float)totals[j];
 }
 extern "C" long panel_columns(void) { return PANEL; }
 extern "C" const Products* products(void) {
@@ -283,7 +284,8 @@ extern "C" void product_of_rows(long rows, long columns, long depth, const float
       product(count, columns, depth, a, depth, packed, buffer, width, nullptr, false, nullptr);
       for (long m = 0; m < count; m++) {
         float *c = C + (from + m) * columns, *made = buffer + m * width;
-        for (long n = 0; bias && n < columns; n++) made[n] += bias[n];
+        if (bias)
+          for (long n = 0; n < columns; n++) made[n] += bias[n];
         memcpy(c, made, columns * 4);
       }
       for (long m = 0; sums && m < count; m++)

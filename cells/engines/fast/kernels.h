@@ -1,7 +1,6 @@
 // What every compiled cell stands on: vectors, exp, sigmoid and tanh, and what products.cpp does for it.
 #include <stdlib.h>
 #include <string.h>
-#include <sched.h>
 
 // Tile of the product: ROWS x VECTORS accumulators that fill the registers without spilling. Where units rest, narrow
 // panels hold fewer that work beside those that rest.

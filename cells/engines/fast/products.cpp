@@ -1,4 +1,5 @@
 // Products of small matrices, and the gradients of weights, compiled once for all cells (kernels.h).
+#include <sched.h>
 
 // M rows of C = A B over one panel of PANEL columns and some ranges of k. With few rows, sums over odd and even k
 // are kept apart: there would not be enough independent additions to hide their latency.
@@ -115,7 +116,7 @@ static inline bool help(Team* team) {
   // Whoever takes a chunk of this product holds it open until the chunk is done.
   if (__atomic_compare_exchange_n(&team->ticket, &ticket, ticket - 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
     const Product& p = team->product;
-    const long all = padded(p.columns) / PANEL;
+    const long all = panel_count(p.columns);
     panels(p, all * (left - 1) / p.chunks, all * left / p.chunks);
     __atomic_fetch_add(&team->done, 1, __ATOMIC_RELEASE);
   }
@@ -139,7 +140,7 @@ static void product(long rows, long columns, long depth, const float* A, long ld
   Run ranges[depth / GRAIN + 1];
   ranges[0] = {0, depth};
   const long count = sparse ? runs_of(rows, depth, A, lda, ranges) : 1;
-  const long all = padded(columns) / PANEL, work = rows * columns * depth / CHUNK, chunks = work < all ? work : all;
+  const long all = panel_count(columns), work = rows * columns * depth / CHUNK, chunks = work < all ? work : all;
   const Product p = {rows, columns, depth, lda, ldc, A, packed, mask, C, ranges, count, chunks};
   if (!team || chunks < 2) return panels(p, 0, all);
   team->product = p;
@@ -288,7 +289,8 @@ extern "C" void product_of_rows(long rows, long columns, long depth, const float
           for (long n = 0; n < columns; n++) made[n] += bias[n];
         memcpy(c, made, columns * 4);
       }
-      for (long m = 0; sums && m < count; m++)
+      if (!sums) continue;
+      for (long m = 0; m < count; m++)
         for (long n = 0; n < depth; n++) held[n] += a[m * depth + n];
       put_to(totals + i * depth, held, depth);
     }

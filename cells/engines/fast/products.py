@@ -84,9 +84,7 @@ class Products:
         if pays or any(size % ALIGNED for size in weight.shape):
             bias = bias.contiguous() if bias is not None else None
             return _Product.apply(self, rows.contiguous(), weight.contiguous(), bias)
-        product = rows @ weight.t()
-        # BLAS given a bias writes it to every row first, which takes as long as the product of a small matrix.
-        return product if bias is None else product.add_(bias)
+        return _by_blas(rows, weight, bias)
 
 
 class _Product(torch.autograd.Function):
@@ -98,8 +96,7 @@ class _Product(torch.autograd.Function):
         ctx.save_for_backward(rows, weight)
         if weight.shape[0] % ALIGNED:
             return multiply.rows_times(rows, weight, torch.get_num_threads(), bias=bias)
-        product = rows @ weight.t()
-        return product if bias is None else product.add_(bias)
+        return _by_blas(rows, weight, bias)
 
     @staticmethod
     @once_differentiable
@@ -117,6 +114,12 @@ class _Product(torch.autograd.Function):
         if wants_matrix:
             matrix = ctx.multiply.columns_times(gradient, rows, threads)
         return None, below, matrix, sums
+
+
+def _by_blas(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    # BLAS given a bias writes it to every row first, which takes as long as the product of a small matrix.
+    product = rows @ weight.t()
+    return product if bias is None else product.add_(bias)
 
 
 def _address(tensor: Tensor | None) -> int | None:

@@ -24,9 +24,10 @@ FLAGS = (
 # Left to themselves compilers take half of AVX-512's vectors, since whole ones once slowed processors down.
 NATIVE = ("-march=native", "-mprefer-vector-width=512")
 NATIVE_ARM = ("-mcpu=native",)
-# The first that the compiler takes: threads by OpenMP, as torch has them, without passes that only g++ can leave out;
+# The first that the compiler takes: threads by OpenMP, as torch has them, without what only g++ can leave out;
 # else one thread.
-VARIANTS = (("-fopenmp", "-fno-tree-pre", "-fno-tree-dominator-opts"), ("-fopenmp",), ())
+_OF_GCC = ("-fno-tree-pre", "-fno-tree-dominator-opts", "-fno-tree-bit-ccp", "-fira-region=one")
+VARIANTS = (("-fopenmp", *_OF_GCC), ("-fopenmp",), ())
 _DIGEST = hashlib.sha256().digest_size
 
 

@@ -4,8 +4,8 @@
 // M rows of C = A B over one panel of PANEL columns and some ranges of k. With few rows, sums over odd and even k
 // are kept apart: there would not be enough independent additions to hide their latency.
 template <int M>
-static inline __attribute__((always_inline)) void tile(const Run* runs, long count, const float* A, long lda,
-                                                       const float* B, float* C, long ldc) {
+static __attribute__((noinline)) void tile(const Run* runs, long count, const float* A, long lda, const float* B,
+                                           float* C, long ldc) {
   enum { SETS = M * VECTORS <= 3 * LANES / 8 + 3 ? 2 : 1 };
   lanes c[SETS][M][VECTORS] = {};
   for (long r = 0; r < count; r++) {
@@ -41,17 +41,22 @@ static inline void rows_of(int m, const Run* runs, long count, const float* A, l
   switch (m) {
 #if defined(__AVX512F__) && defined(SPARSE)
     case 8: return tile<8>(runs, count, A, lda, B, C, ldc);
-    case 7: return tile<7>(runs, count, A, lda, B, C, ldc);
 #endif
 #if defined(__AVX__) || defined(__aarch64__)
     case 6: return tile<6>(runs, count, A, lda, B, C, ldc);
-    case 5: return tile<5>(runs, count, A, lda, B, C, ldc);
 #endif
     case 4: return tile<4>(runs, count, A, lda, B, C, ldc);
     case 3: return tile<3>(runs, count, A, lda, B, C, ldc);
     case 2: return tile<2>(runs, count, A, lda, B, C, ldc);
     default: return tile<1>(runs, count, A, lda, B, C, ldc);
   }
+}
+// How many of the rows that are left to take at once: not all that fit if few would remain, which run at half the
+// speed, and not 5 or 7, whose tiles would take a tenth of this file's time to compile and gain little.
+static inline int block_of(long left) {
+  const int block = (int)(left <= ROWS ? left : left < 2 * ROWS ? (left + 1) / 2 : (long)ROWS);
+  if (block <= 4 || block % 2 == 0) return block;
+  return left == block ? (block + 1) / 2 : block + 1;
 }
 static bool any(long count, const float* row) {
   for (long n = 0; n < count; n++)
@@ -100,9 +105,8 @@ static __attribute__((noinline)) void panels(const Product& p, long first, long 
       long from = all.from > range[0] ? all.from : range[0], to = all.to < range[1] ? all.to : range[1];
       if (from < to) runs[count++] = {from, to};
     }
-    // Blocks of like size: a short one would run at half the speed.
-    for (long m = 0, left = (p.rows + ROWS - 1) / ROWS; left > 0; left--) {
-      const int block = (int)((p.rows - m + left - 1) / left);
+    for (long m = 0; m < p.rows;) {
+      const int block = block_of(p.rows - m);
       rows_of(block, runs, count, p.A + m * p.lda, p.lda, packed + HEAD, C + m * p.ldc, p.ldc);
       m += block;
     }
@@ -187,8 +191,8 @@ static void pack_linear_t(long rows, long columns, const float* W, float* packed
 
 // M rows of C += A^T B over one panel of columns, A and B having `depth` rows.
 template <int M>
-static inline __attribute__((always_inline)) void outer(long depth, const float* A, long lda, const float* B, long ldb,
-                                                        float* C, long ldc) {
+static __attribute__((noinline)) void outer(long depth, const float* A, long lda, const float* B, long ldb, float* C,
+                                            long ldc) {
   lanes c[M][VECTORS];
 #pragma GCC unroll 8
   for (int m = 0; m < M; m++)
@@ -216,8 +220,8 @@ static __attribute__((noinline)) void gather(long depth, long rows, long columns
   float used[sparse ? rows : 1];
   if (sparse) columns_in_use(depth, rows, A, lda, used);
   for (long n = 0; depth && n < columns; n += PANEL)
-    for (long m = 0, left = (rows + ROWS - 1) / ROWS; left > 0; left--) {
-      const int block = (int)((rows - m + left - 1) / left);
+    for (long m = 0; m < rows;) {
+      const int block = block_of(rows - m);
       const float *a = A + m, *b = B + n;
       float* c = C + m * ldc + n;
       m += block;
@@ -225,11 +229,9 @@ static __attribute__((noinline)) void gather(long depth, long rows, long columns
       switch (block) {
 #if defined(__AVX512F__) && defined(SPARSE)
         case 8: outer<8>(depth, a, lda, b, ldb, c, ldc); break;
-        case 7: outer<7>(depth, a, lda, b, ldb, c, ldc); break;
 #endif
 #if defined(__AVX__) || defined(__aarch64__)
         case 6: outer<6>(depth, a, lda, b, ldb, c, ldc); break;
-        case 5: outer<5>(depth, a, lda, b, ldb, c, ldc); break;
 #endif
         case 4: outer<4>(depth, a, lda, b, ldb, c, ldc); break;
         case 3: outer<3>(depth, a, lda, b, ldb, c, ldc); break;

@@ -180,9 +180,10 @@ class Printer:
         base, _ = self._base(node)
         if id(base) in self.part.record.starts:
             return self._fetch("fetch", ("record", 0), self.part.record.width)
-        if base.operation in ("given", "output_gradient") and id(base) not in self.schedule.stored:
-            return self._fetch("fetch", (base.operation, 0), base.width)
         key = self.part.kept.get(id(base))
+        given = base.operation in ("given", "output_gradient") and id(base) not in self.schedule.stored
+        if key is None and given:
+            return self._fetch("fetch", (base.operation, 0), base.width)
         if key is None or key[0] == "first":
             return []
         if id(base) in self.part.earlier:

@@ -283,6 +283,23 @@ def test_small_cells_with_enough_sequences_are_run_by_the_fused_kernel(variant: 
     assert kernels_of(Stack(name, 5, hidden, **options), batch=12) == {False}
 
 
+@needs_compiler
+@pytest.mark.usefixtures("either_kernel")
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_kernel_asks_for_nothing_that_the_engine_has_not(variant: str) -> None:
+    name, options = VARIANTS[variant]
+    stack = Stack(name, 3, 8, engine="fast", **options)
+    sizes = stack.cells[0][0].state_sizes
+    state = [tuple(torch.randn(2, size, requires_grad=True) for size in sizes)]
+    with patch.object(Kernel, "call", autospec=True, side_effect=Kernel.call) as call:
+        outputs, ends = stack(torch.randn(2, 4, 3, requires_grad=True), state=state)
+        sum(each.sum() for each in (outputs, *ends[0])).backward()
+    assert call.call_count == 2
+    for _, which, arrays, *_ in (each.args for each in call.call_args_list):
+        # Of what is no parameter nobody wants a gradient.
+        assert {key for key in which.arrays if key[0] != "gradient"} <= set(arrays)
+
+
 class OwnProjection(Elman):
     """Its input's part is nothing that symbols know."""
 
@@ -337,11 +354,10 @@ def test_a_joined_input_of_a_product_gives_its_matrix_the_right_gradient(threads
 
 @needs_compiler
 @pytest.mark.parametrize("threads", [1, 2])
-def test_our_own_products_for_gradients_of_small_matrices_are_right(threads: int) -> None:
+@pytest.mark.parametrize("width", [64, 63])
+def test_our_own_products_for_gradients_of_small_matrices_are_right(width: int, threads: int) -> None:
     torch.manual_seed(0)
-    cell = make_cell(
-        "lstm", 64, 65
-    )  # widths that are whole panels for the input, and not for what it comes to
+    cell = make_cell("lstm", width, 65)  # the input's columns fill panels, or nearly; its gates do not
     disturb(cell)
     with fused_kernels(False), patch("cells.engines.fast.products.MUCH", 0):
         compare_engine(draw_trial(cell, [70, 9, 9]), "fast", threads=threads)

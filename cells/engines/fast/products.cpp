@@ -302,19 +302,24 @@ extern "C" void product_of_rows(long rows, long columns, long depth, const float
   free(totals);
   free(packed);
 }
-// C [rows, columns] = A^T B of A [depth, rows] and B [depth, columns], columns being whole panels.
+// C [rows, columns] = A^T B of A [depth, rows] and B [depth, columns].
 extern "C" void product_of_columns(long depth, long rows, long columns, const float* A, const float* B, float* C,
                                    long threads) {
   enum { BLOCK = 64 };  // so many rows of a panel of B stay in the cache
-  const long blocks = (rows + ROWS - 1) / ROWS;
-  memset(C, 0, rows * columns * 4);
+  const long blocks = (rows + ROWS - 1) / ROWS, width = padded(columns);
   #pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
   for (long i = 0; i < threads; i++) {
     const long from = blocks * i / threads * ROWS, end = blocks * (i + 1) / threads * ROWS;
     const long mine = (end < rows ? end : rows) - from;
+    float* made = new_floats((mine + BLOCK) * width);
+    float* block = made + mine * width;  // of B, where each row begins with a cache line
+    memset(made, 0, (mine + BLOCK) * width * 4);
     for (long k = 0; k < depth; k += BLOCK) {
       const long count = depth - k < BLOCK ? depth - k : (long)BLOCK;
-      gather(count, mine, columns, A + k * rows + from, rows, B + k * columns, columns, C + from * columns, false);
+      for (long m = 0; m < count; m++) memcpy(block + m * width, B + (k + m) * columns, columns * 4);
+      gather(count, mine, columns, A + k * rows + from, rows, block, width, made, false);
     }
+    for (long m = 0; m < mine; m++) memcpy(C + (from + m) * columns, made + m * width, columns * 4);
+    free(made);
   }
 }

@@ -23,6 +23,10 @@ MUCH = 2**26
 """Multiplications from which on a small matrix's gradient gains more by our own product than a call of it costs."""
 
 
+FILLED = 1.05
+"""Columns with those that fill up the last panel, to those that are wanted, up to which a gradient is made so."""
+
+
 @cache
 def products(*, sparse: bool) -> "Products":
     """The library; sparse, for cells with units that rest.
@@ -68,7 +72,8 @@ class Products:
     def columns_times(self, left: Tensor, right: Tensor, threads: int) -> Tensor:
         """`[rows, left]` transposed by `[rows, right]`: the gradient of a matrix."""
         (count, rows), columns = left.shape, right.shape[1]
-        if columns % self.panel or rows * columns > SMALL_MATRIX:
+        panels = -(-columns // self.panel)
+        if rows * columns > SMALL_MATRIX or panels * self.panel > FILLED * columns:
             return left.t() @ right
         result = left.new_empty(rows, columns)
         pointers = (left.data_ptr(), right.data_ptr(), result.data_ptr())

@@ -5,7 +5,9 @@ ratio is that of the medians, below 1 where the stack is faster. A training step
 with the gradients of weights and input. A ragged batch has lengths from 0.3 T to T; the peer gets it packed, and
 its outputs are padded again, as users of torch.nn do it. Beside a ratio stands the most it may be, where there is
 such a limit, with a mark where it is more. Figures count on an idle machine only: on a virtual one, turns in which
-others had its processors are taken again, and a figure for which there were not enough others is marked "~".
+others had its processors are taken again, and a figure for which there were not enough others is marked "~". All
+is measured in several passes, minutes apart, and of a ratio's values in them the middle one is shown; --json has
+each of them.
 """
 
 import sys
@@ -91,10 +93,12 @@ class Plan:
 
     shapes: tuple[Shape, ...]
     threads: tuple[int, ...]
+    passes: int
+    """How often all is measured, a machine being quicker in some minutes than in others; the middle ratio counts."""
     rounds: int
-    """Least number of turns that nothing disturbed."""
+    """Least number of turns in a pass that nothing disturbed."""
     seconds: float
-    """Turns go on for so long."""
+    """Turns of a pass go on for so long."""
     compiled: tuple[str, ...]
     """Cells whose compilation is measured."""
     compilations: int
@@ -104,14 +108,16 @@ class Plan:
 WHOLE = Plan(
     (Shape(400, 16, 320), Shape(50, 32, 128), Shape(400, 1, 320), Shape(400, 16, 250)),
     (1, 2),
-    rounds=9,
-    seconds=1.5,
+    passes=3,
+    rounds=5,
+    seconds=0.7,
     compiled=tuple(TRAINING_LIMITS),
     compilations=3,
 )
 QUICK = Plan(
     (Shape(40, 4, 48), Shape(40, 1, 48)),
     (1,),
+    passes=1,
     rounds=3,
     seconds=0.0,
     compiled=("lstm", "clockwork"),
@@ -155,6 +161,8 @@ class Measurement:
     peer_seconds: float
     rounds: int
     undisturbed: bool
+    passes: tuple[float, ...] = ()
+    """The ratio in each pass, the least first."""
 
     @property
     def ratio(self) -> float:
@@ -247,8 +255,18 @@ def _least(times: dict[str, list[float]]) -> int:
     return min(map(len, times.values()))
 
 
-def measure(plan: Plan, wanted: list[str], quiet: bool) -> Iterator[Measurement]:
-    """All ratios; a module of torch.nn and the cells it is compared with take turns."""
+def measure(plan: Plan, wanted: list[str], quiet: bool) -> list[Measurement]:
+    """All measurements, each of the pass in which its ratio was the middle one."""
+    found: dict[object, list[Measurement]] = {}
+    for number in range(plan.passes):
+        for each in measure_once(plan, wanted, f"measuring, {number + 1} of {plan.passes}", quiet):
+            found.setdefault((each.shape, each.threads, each.task, each.cell), []).append(each)
+    ranked = [sorted(each, key=lambda one: one.ratio) for each in found.values()]
+    return [replace(each[plan.passes // 2], passes=tuple(one.ratio for one in each)) for each in ranked]
+
+
+def measure_once(plan: Plan, wanted: list[str], title: str, quiet: bool) -> Iterator[Measurement]:
+    """One pass; a module of torch.nn and the cells it is compared with take turns."""
     groups = [
         (shape, threads, task, peer, [cell for cell in cells if cell in wanted])
         for shape in plan.shapes
@@ -257,7 +275,7 @@ def measure(plan: Plan, wanted: list[str], quiet: bool) -> Iterator[Measurement]
         if shape.batch > 1 or task.layout == "padded"
         for peer, cells in PEERS.items()
     ]
-    for shape, threads, task, peer, cells in track(groups, "measuring", quiet=quiet):
+    for shape, threads, task, peer, cells in track(groups, title, quiet=quiet):
         if not cells:
             continue
         torch.set_num_threads(threads)
@@ -355,11 +373,12 @@ def measure_kernels(names: list[str], times: int, quiet: bool) -> list[tuple[Ker
     found = []
     with tempfile.TemporaryDirectory(prefix="sluice-benchmark-") as folder:
         for name in track(names, "compiling", quiet=quiet):
-            runs = [in_a_fresh_process(name, f"{folder}/{name}-{number}") for number in range(times)]
-            middle = sorted(runs, key=lambda each: each.cpu_seconds)[times // 2]
-            fused = statistics.median(each.fused_cpu_seconds for each in runs)
-            loaded = in_a_fresh_process(name, f"{folder}/{name}-0")
-            found.append((replace(middle, fused_cpu_seconds=fused), loaded))
+            caches = [f"{folder}/{name}-{number}" for number in range(times)]
+            compiled, loaded = ([in_a_fresh_process(name, cache) for cache in caches] for _ in range(2))
+            first = sorted(compiled, key=lambda each: each.cpu_seconds)[times // 2]
+            fused = statistics.median(each.fused_cpu_seconds for each in compiled)
+            again = sorted(loaded, key=lambda each: each.seconds)[times // 2]
+            found.append((replace(first, fused_cpu_seconds=fused), again))
     return found
 
 
@@ -397,7 +416,7 @@ def main() -> None:
     kernels = measure_kernels(
         [cell for cell in plan.compiled if cell in wanted] or wanted[:1], plan.compilations, arguments.json
     )
-    measurements = list(measure(plan, wanted, arguments.json))
+    measurements = measure(plan, wanted, arguments.json)
     if arguments.json:
         facts = {
             "machine": machine,
@@ -409,7 +428,9 @@ def main() -> None:
         print(json.dumps(facts, indent=1))
         return
     turns = [each.rounds for each in measurements]
-    print(f"{machine}; medians of {min(turns)} to {max(turns)} turns\n")
+    print(
+        f"{machine}; medians of {min(turns)} to {max(turns)} turns, the middle one of {plan.passes} passes\n"
+    )
     print(table(measurements))
     print()
     print(kernel_table(kernels))

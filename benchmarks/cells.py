@@ -324,6 +324,16 @@ def table(measurements: list[Measurement]) -> str:
     )
 
 
+def between_passes(measurements: list[Measurement]) -> str:
+    """How far the machine's minutes lie apart."""
+    spreads = sorted(each.passes[-1] / each.passes[0] - 1 for each in measurements)
+    half, tenth = statistics.median(spreads), spreads[len(spreads) * 9 // 10]
+    return (
+        f"The middle ratios of {len(measurements[0].passes)} passes; between the least and the greatest, half of "
+        f"them lie {half:.0%} apart or more, one in ten {tenth:.0%}."
+    )
+
+
 @dataclass(frozen=True)
 class KernelTime:
     """What it takes to have a cell's kernels, with no other cell's there, and once they have been compiled."""
@@ -428,12 +438,11 @@ def main() -> None:
         print(json.dumps(facts, indent=1))
         return
     turns = [each.rounds for each in measurements]
-    print(
-        f"{machine}; medians of {min(turns)} to {max(turns)} turns, the middle one of {plan.passes} passes\n"
-    )
+    print(f"{machine}; medians of {min(turns)} to {max(turns)} turns\n")
     print(table(measurements))
-    print()
-    print(kernel_table(kernels))
+    if plan.passes > 1:
+        print(f"\n{between_passes(measurements)}")
+    print(f"\n{kernel_table(kernels)}")
 
 
 if __name__ == "__main__":

@@ -50,6 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"sluice: {error}", file=sys.stderr)
         return 1
+    except UnicodeEncodeError as error:
+        if "surrogates" not in error.reason:  # as which Python holds a path's bytes that are not UTF-8
+            raise
+        print(
+            f"sluice: {error.object}: the path is not UTF-8, and not all libraries open such", file=sys.stderr
+        )
+        return 1
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

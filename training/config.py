@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training.errors import UserError
 
+Override = str | tuple[str, Any]
+"""`"dotted.name=value"` as typed, its value in YAML, or the dotted name and the value itself."""
+
 
 class ConfigError(UserError):
     """A setting is unknown, of the wrong type, or out of range."""
@@ -21,7 +24,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     @classmethod
-    def read(cls, path: str | Path, overrides: Iterable[str] = ()) -> Self:
+    def read(cls, path: str | Path, overrides: Iterable[Override] = ()) -> Self:
         """Read settings from a YAML file, then apply `overrides` such as `"model.layers=3"`.
 
         Raises:
@@ -57,20 +60,29 @@ class Settings(BaseModel):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def apply_override(tree: dict[str, Any], override: str) -> None:
-    """Set one value in a plain tree from `"dotted.name=value"`; the value is read as YAML."""
-    name, equals, value = override.partition("=")
-    if not equals or not name:
-        raise ConfigError(f"override {override!r}: write it as name=value, such as model.layers=3")
+def apply_override(tree: dict[str, Any], override: Override) -> None:
+    """Set one value in a plain tree.
+
+    Raises:
+        ConfigError: the override is not name=value, its value not YAML, or its name leads through a value.
+    """
+    name, value = _parsed(override) if isinstance(override, str) else override
     *parents, leaf = name.split(".")
     node = tree
     for parent in parents:
         child = node.setdefault(parent, {})
         if not isinstance(child, dict):
-            raise ConfigError(f"override {override!r}: {parent} is a value, not a group of settings")
+            raise ConfigError(f"override of {name}: {parent} is a value, not a group of settings")
         node = child
+    node[leaf] = value
+
+
+def _parsed(override: str) -> tuple[str, Any]:
+    name, equals, value = override.partition("=")
+    if not equals or not name:
+        raise ConfigError(f"override {override!r}: write it as name=value, such as model.layers=3")
     try:
-        node[leaf] = yaml.safe_load(value)
+        return name, yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise ConfigError(f"override {override!r}: the value is not valid YAML") from error
 

@@ -97,14 +97,21 @@ def source_key(kind: str, files: Iterable[Path], settings: Mapping[str, Any]) ->
 
     Files count by path, size and time of change (folders by path and time), never by content. The
     recordings themselves are not looked at: touch the index file after replacing a recording.
+
+    Raises:
+        CorpusError: a file's path is not UTF-8, so that a row could not name a recording beside it.
     """
     digest = hashlib.sha256(f"{LAYOUT} {kind}\n".encode())
     digest.update(json.dumps(dict(settings), sort_keys=True, default=str).encode())
     for file in files:
-        stat = file.stat()
-        digest.update(
-            f"\n{file.resolve()} {stat.st_size if file.is_file() else '-'} {stat.st_mtime_ns}".encode()
-        )
+        stat, path = file.stat(), file.resolve()
+        text = f"\n{path} {stat.st_size if file.is_file() else '-'} {stat.st_mtime_ns}"
+        try:
+            digest.update(text.encode())
+        except UnicodeEncodeError as error:
+            raise CorpusError(
+                f"{path}: the path is not UTF-8; rename the file, or the folder that is not"
+            ) from error
     return f"{kind}-{digest.hexdigest()[:16]}"
 
 

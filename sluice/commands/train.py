@@ -2,9 +2,12 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluice.commands.options import add_cache, add_quiet
+
+if TYPE_CHECKING:
+    from training.config import Override
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,14 +30,14 @@ def run(options: argparse.Namespace) -> int:
     """Train, evaluate, report; prints the figures and where everything is."""
     from training.kind import task_of
 
-    overrides = list(options.set)
-    overrides += [f"corpus.data={options.data}"] if options.data else []
-    overrides += [f"name={options.name}"] if options.name else []
+    overrides: list[Override] = list(options.set)
+    overrides += [("corpus.data", options.data)] if options.data else []
+    overrides += [("name", options.name)] if options.name else []
     train = _train_tagger if task_of(options.recipe) == "slots" else _train_recognizer
     return train(options, overrides)
 
 
-def _train_recognizer(options: argparse.Namespace, overrides: list[str]) -> int:
+def _train_recognizer(options: argparse.Namespace, overrides: "list[Override]") -> int:
     from asr.config import RecognizerConfig
     from asr.evaluation import format_metrics
     from asr.experiment import train
@@ -46,7 +49,7 @@ def _train_recognizer(options: argparse.Namespace, overrides: list[str]) -> int:
     return 0
 
 
-def _train_tagger(options: argparse.Namespace, overrides: list[str]) -> int:
+def _train_tagger(options: argparse.Namespace, overrides: "list[Override]") -> int:
     from slot_filling.config import TaggerConfig
     from slot_filling.experiment import train
     from slot_filling.measuring import format_metrics

@@ -12,6 +12,8 @@ import soundfile
 from sluice.cli import main
 from tests.tones import RATE, say, write_corpus
 
+PLACES = ("data", "runs", "cache")
+
 
 def test_manifest_check(tmp_path: Path, capsys) -> None:
     manifest = write_corpus(tmp_path / "data", 8)
@@ -44,6 +46,26 @@ def test_names_that_are_not_utf8_are_printed_with_escapes(tmp_path: Path, capsys
     assert r"caf\udce9.wav" in capsys.readouterr().out
     assert main(["features", str(named.with_suffix(".mp3"))]) == 1
     assert r"caf\udce9.mp3: cannot read" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of files are Unicode there")
+@pytest.mark.parametrize("place", ["data", "runs", "cache"])
+def test_training_in_a_folder_whose_name_is_not_utf8_says_so(place: str, tmp_path: Path, capsys) -> None:
+    places = {each: tmp_path / (os.fsdecode(b"caf\xe9") if each == place else each) for each in PLACES}
+    write_corpus(tmp_path / "made", 12).parent.rename(places["data"])
+    places["data"] /= "manifest.csv"
+    options = [text for each in PLACES for text in (f"--{each}", str(places[each]))]
+    assert main(["train", "recipes/ctc/manifest.yaml", *options, "--quiet"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"sluice: {tmp_path}/caf\\udce9") and "the path is not UTF-8" in error
+
+
+def test_names_and_folders_need_no_quotes_of_yaml(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe = Path(__file__).resolve().parents[2] / "recipes" / "ctc" / "an4.yaml"
+    for folder in ("2024", "a #b", "c: d", "null"):
+        assert main(["train", str(recipe), "--data", folder, "--name", "17"]) == 1
+        assert f"sluice: {folder}: not the an4 corpus" in capsys.readouterr().err
 
 
 def test_output_may_go_to_any_stream(tmp_path: Path, monkeypatch) -> None:

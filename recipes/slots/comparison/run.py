@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
 
     def work() -> None:
-        data = (f"tagger.corpus.data={given.data}",) if given.data else ()
+        data = (("tagger.corpus.data", str(given.data)),) if given.data else ()
         changes = [*data, *(QUICK if given.quick else ()), *given.set]
         settings = ComparisonSettings.read(HERE.parent / given.what / f"{given.what}.yaml", changes)
         run(settings, given.runs / settings.name, given.again, given.quiet)

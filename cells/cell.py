@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -89,7 +90,10 @@ class Cell(nn.Module):
         A cell whose step needs a function of its parameters (a masked matrix, a decay between 0 and 1) adds it
         here, so that it is not computed again at every step. Vectors `[size]` and matrices `[out, in]` only.
         """
-        return SimpleNamespace(**self._parameters, **self._buffers)
+        own: dict[str, Any] = {**self._parameters, **self._buffers}
+        if "parametrizations" in self._modules:  # torch's own, such as `weight_norm`
+            own |= {name: getattr(self, name) for name in cast("nn.ModuleDict", self.parametrizations)}
+        return SimpleNamespace(**own)
 
     def weights_in_loop(self) -> SimpleNamespace:
         """`weights`, for an engine whose loop has the read-out too: what spares a product may be no gain there."""

@@ -5,12 +5,19 @@ of step 1 of the sequences that have one, and so on. Where all are of one length
 batch, sequence after sequence, and nothing is copied. Whatever runs on rows never sees padding.
 """
 
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
+
+CPU = torch.device("cpu")
+"""Where a packing is described, whatever device torch makes tensors on by itself."""
+
+Lengths = Tensor | Sequence[int]
+"""`[batch]` steps of each sequence, whole numbers."""
 
 
 class Packing:
@@ -30,8 +37,8 @@ class Packing:
         self.order = order
         self.batch = order.shape[0]
         self.steps = batch_sizes.shape[0]
-        self.rows = int(batch_sizes.sum())
-        self.ragged = self.steps > 0 and int(batch_sizes[-1]) < self.batch
+        self.rows = int(batch_sizes.sum()) if step_by_step else self.batch * self.steps
+        self.ragged = step_by_step and self.steps > 0 and int(batch_sizes[-1]) < self.batch
 
     @classmethod
     def of(cls, lengths: Tensor) -> "Packing":
@@ -45,16 +52,16 @@ class Packing:
         return cls(sizes, longest_first, step_by_step=not bool((sizes == lengths.shape[0]).all()))
 
     @classmethod
-    @lru_cache(maxsize=64)  # small batches spend a noticeable part of their time on making it
     def whole(cls, batch: int, steps: int) -> "Packing":
         """The packing of a batch whose sequences all have all steps."""
-        return cls(torch.full((steps,), batch), torch.arange(batch), step_by_step=False)
+        make = _whole if torch.compiler.is_compiling() else _kept_whole  # a compiler's tensors are empty
+        return make(batch, steps)
 
     @cached_property
     def offsets(self) -> Tensor:
         """`[steps]` int64: the row of each step's first sequence; the next one's is `stride` rows further."""
         if not self.step_by_step:
-            return torch.arange(self.steps)
+            return _count(self.steps)
         return self.batch_sizes.cumsum(0) - self.batch_sizes
 
     @property
@@ -75,40 +82,40 @@ class Packing:
     @cached_property
     def lengths(self) -> Tensor:
         """`[batch]` int64: steps of each sequence, longest first."""
-        return (self.batch_sizes[:, None] > torch.arange(self.batch)).sum(0)
+        return (self.batch_sizes[:, None] > _count(self.batch)).sum(0)
 
     @cached_property
     def row_sequences(self) -> Tensor:
         """`[rows]` int64: the place of each row's sequence among the longest-first."""
         if not self.step_by_step:
-            return torch.arange(self.batch).repeat_interleave(self.steps)
-        return torch.arange(self.rows) - self.offsets.repeat_interleave(self.batch_sizes)
+            return _count(self.batch).repeat_interleave(self.steps)
+        return _count(self.rows) - self.offsets.repeat_interleave(self.batch_sizes)
 
     @cached_property
     def row_steps(self) -> Tensor:
         """`[rows]` int64: the step of each row."""
         if not self.step_by_step:
-            return torch.arange(self.steps).repeat(self.batch)
-        return torch.arange(self.steps).repeat_interleave(self.batch_sizes)
+            return _count(self.steps).repeat(self.batch)
+        return _count(self.steps).repeat_interleave(self.batch_sizes)
 
     def pack(self, padded: Tensor) -> Tensor:
         """`[batch, time, features]` to `[rows, features]`; what stands past a length is not read."""
         if not self.step_by_step:
             whole = padded if padded.shape[1] == self.steps else padded[:, : self.steps]
             return whole.reshape(self.rows, padded.shape[2])
-        return _Gather.apply(padded, self._places(padded.shape[1], padded.device))
+        return _gather(padded, self._places(padded.shape[1], padded.device))
 
     def unpack(self, rows: Tensor, time: int) -> Tensor:
         """`[rows, features]` to `[batch, time, features]`, zero past each length."""
         if not self.step_by_step and time == self.steps:
             return rows.view(self.batch, time, rows.shape[1])
-        return _Scatter.apply(rows, self._places(time, rows.device), (self.batch, time))
+        return _scatter(rows, self._places(time, rows.device), (self.batch, time))
 
     def reverse(self, rows: Tensor) -> Tensor:
         """The same rows, each sequence's steps in the opposite order; its own inverse."""
         mirrored = self.lengths[self.row_sequences] - 1 - self.row_steps
         places = self.offsets[mirrored] + self.row_sequences * self.stride
-        return _Gather.apply(rows[None], places.to(rows.device))
+        return _gather(rows[None], places.to(rows.device))
 
     def pad(self, rows: Tensor) -> Tensor:
         """`[rows, features]` to time-major `[steps, batch, features]`, longest first, zero past each length."""
@@ -116,13 +123,13 @@ class Packing:
             return rows.view(self.batch, self.steps, rows.shape[1]).transpose(
                 0, 1
             )  # [steps, batch, features]
-        return _Scatter.apply(rows, self._time_major.to(rows.device), (self.steps, self.batch))
+        return _scatter(rows, self._time_major.to(rows.device), (self.steps, self.batch))
 
     def take(self, padded: Tensor) -> Tensor:
         """Time-major `[steps, batch, features]`, longest first, to `[rows, features]`."""
         if not self.step_by_step:
             return padded.transpose(0, 1).reshape(self.rows, padded.shape[2])
-        return _Gather.apply(padded, self._time_major.to(padded.device))
+        return _gather(padded, self._time_major.to(padded.device))
 
     @cached_property
     def _time_major(self) -> Tensor:
@@ -151,11 +158,49 @@ class Packing:
         return (order[self.row_sequences] * time + self.row_steps).to(device)
 
 
+def as_lengths(lengths: Lengths) -> Tensor:
+    """Lengths as a tensor: a given one as it is, others in int64 on the CPU."""
+    if isinstance(lengths, Tensor):
+        return lengths
+    return torch.tensor(lengths, device=CPU, dtype=None if len(lengths) else torch.int64)
+
+
 def packing_of(sequence: PackedSequence) -> Packing:
     """The packing of torch's own packed sequence, whose rows are ours."""
     batch = int(sequence.batch_sizes[0])
     order = sequence.sorted_indices
-    return Packing(sequence.batch_sizes, torch.arange(batch) if order is None else order)
+    return Packing(sequence.batch_sizes, _count(batch) if order is None else order)
+
+
+def _whole(batch: int, steps: int) -> Packing:
+    return Packing(torch.full((steps,), batch, device=CPU), _count(batch), step_by_step=False)
+
+
+_kept_whole = lru_cache(maxsize=64)(
+    _whole
+)  # small batches spend a noticeable part of their time on making it
+
+
+def _count(end: int) -> Tensor:
+    return torch.arange(end, device=CPU)
+
+
+def _gather(padded: Tensor, places: Tensor) -> Tensor:
+    """Rows by their places in the flattened `padded`."""
+    if (
+        torch._C._are_functorch_transforms_active()
+    ):  # of torch.func, which has no use for gradients of our own
+        return padded.flatten(0, 1).index_select(0, places)
+    return _Gather.apply(padded, places)
+
+
+def _scatter(rows: Tensor, places: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Rows to their places in zeros."""
+    if torch._C._are_functorch_transforms_active():
+        return (
+            rows.new_zeros(shape[0] * shape[1], rows.shape[1]).index_copy(0, places, rows).unflatten(0, shape)
+        )
+    return _Scatter.apply(rows, places, shape)
 
 
 class _Gather(torch.autograd.Function):

@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from cells.cell import Cell, State
 from cells.engines import choose_engine
-from cells.packing import Packing, packing_of
+from cells.packing import Lengths, Packing, as_lengths, packing_of
 from cells.registry import make_cell
 
 
@@ -77,14 +77,17 @@ class Stack(nn.Module):
         return [list(cast("Iterable[Cell]", layer)) for layer in self.layers]
 
     def forward(
-        self, inputs: Tensor | PackedSequence, lengths: Tensor | None = None, state: list[State] | None = None
+        self,
+        inputs: Tensor | PackedSequence,
+        lengths: Lengths | None = None,
+        state: list[State] | None = None,
     ) -> tuple[Any, list[State]]:
         """Run all layers.
 
         Args:
             inputs: `[batch, time, input_size]`, what stands past a length being never read; or a
                 `PackedSequence`, which brings its own lengths.
-            lengths: `[batch]` int64 steps of each sequence, 0 to `time`; all of `time` if not given.
+            lengths: `[batch]` steps of each sequence, whole numbers from 0 to `time`; all of `time` if not given.
             state: where each cell starts, as returned by an earlier call: for every layer the forward and then
                 the backward cell's tensors `[batch, size]`. Zeros if not given.
 
@@ -96,6 +99,8 @@ class Stack(nn.Module):
         Raises:
             ValueError: shapes, lengths or states do not fit; the message says which.
         """
+        if torch.compiler.is_dynamo_compiling():
+            return _as_it_is(self, inputs, lengths, state)
         if isinstance(inputs, PackedSequence):
             if inputs.data.shape[1:] != (self.input_size,):
                 raise ValueError(
@@ -108,17 +113,20 @@ class Stack(nn.Module):
         rows, final = self._run(packing.pack(inputs), packing, state, True)
         return packing.unpack(rows, inputs.shape[1]), final
 
-    def outputs(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def outputs(self, inputs: Tensor, lengths: Lengths | None = None) -> Tensor:
         """The outputs of `forward` alone, which spares an engine the final states where they cost time."""
+        if torch.compiler.is_dynamo_compiling():
+            return _as_it_is(self, inputs, lengths)[0]
         packing = self._packing(inputs, lengths)
         return packing.unpack(self._run(packing.pack(inputs), packing, None, False)[0], inputs.shape[1])
 
-    def _packing(self, inputs: Tensor, lengths: Tensor | None) -> Packing:
+    def _packing(self, inputs: Tensor, lengths: Lengths | None) -> Packing:
         if inputs.dim() != 3 or inputs.shape[2] != self.input_size:
             raise ValueError(f"inputs must be [batch, time, {self.input_size}], not {list(inputs.shape)}")
         batch, time = inputs.shape[:2]
         if lengths is None:
             return Packing.whole(batch, time)
+        lengths = as_lengths(lengths)
         if lengths.shape != (batch,) or lengths.is_floating_point() or lengths.dtype == torch.bool:
             raise ValueError(
                 f"lengths must be {batch} whole numbers, not {lengths.dtype} {list(lengths.shape)}"
@@ -133,6 +141,8 @@ class Stack(nn.Module):
         self, rows: Tensor, packing: Packing, state: list[State] | None, want_state: bool
     ) -> tuple[Tensor, list[State]]:
         """All layers over packed rows `[rows, input_size]`."""
+        if not rows.is_floating_point():
+            raise ValueError(f"inputs must be floating-point numbers, not {rows.dtype}")
         layers = self.cells
         states = iter(self._initial([cell for cells in layers for cell in cells], rows, packing, state))
         final: list[State] = []
@@ -169,3 +179,9 @@ class Stack(nn.Module):
             return nn.functional.dropout(rows, self.drop_share, self.training)
         mask = nn.functional.dropout(rows.new_ones(packing.batch, rows.shape[1]), self.drop_share)
         return rows * mask[packing.row_sequences.to(rows.device)]
+
+
+@torch._disable_dynamo
+def _as_it_is(stack: Stack, *given: Any) -> tuple[Any, list[State]]:
+    """A stack amid what `torch.compile` compiles: its engines are compiled already."""
+    return stack(*given)

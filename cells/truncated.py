@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from cells.cell import State
+from cells.packing import Lengths, as_lengths
 from cells.stack import Stack
 
 
@@ -26,7 +26,7 @@ class Chunk(NamedTuple):
 def chunks(
     stack: Stack,
     inputs: Tensor,
-    lengths: Tensor | None = None,
+    lengths: Lengths | None = None,
     *,
     size: int,
     state: list[State] | None = None,
@@ -46,7 +46,7 @@ def chunks(
     Args:
         stack: of one direction.
         inputs: `[batch, time, input_size]`.
-        lengths: `[batch]` int64 steps of each sequence; all of `time` if not given.
+        lengths: `[batch]` steps of each sequence, whole numbers; all of `time` if not given.
         size: steps of a chunk; the last may have fewer.
         state: where to start: an earlier `Chunk.state`, to go on with longer sequences, or one to be learned,
             which gets the first chunk's gradient. Zeros if not given.
@@ -65,9 +65,8 @@ def chunks(
     if size < 1:
         raise ValueError(f"a chunk has at least 1 step, not {size}")
     longest = stack._packing(inputs, lengths).steps  # which checks inputs and lengths before anything runs
-    if lengths is None:
-        lengths = torch.full(inputs.shape[:1], longest)
-    return _run(stack, inputs[:, :longest], lengths, size, state)
+    steps = [longest] * inputs.shape[0] if lengths is None else lengths
+    return _run(stack, inputs[:, :longest], as_lengths(steps), size, state)
 
 
 def _run(

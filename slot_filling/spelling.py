@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from cells import Stack
+from cells.once import differentiable_once
 from slot_filling.vocabulary import PADDING
 from training.compiling import compiled_sums
 
@@ -91,7 +91,7 @@ class _StrongestAnswers(torch.autograd.Function):
         return answers
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once("filters over characters are differentiated once")
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         """Of the table and the bias."""
         table, bias = gradient.new_zeros(ctx.table), gradient.new_zeros(ctx.table[2])

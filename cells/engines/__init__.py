@@ -72,11 +72,11 @@ def _automatic(cell: Cell, inputs: Tensor) -> str:
 
 def _obstacle(name: str, cell: Cell, inputs: Tensor) -> str | None:
     """Why an engine cannot run a cell on these inputs; None if it can."""
-    if name == "native":
-        return native_obstacle(cell)
-    if name == "fast":
-        return fast.obstacle(cell, inputs)
-    return None
+    if name == "reference":
+        return None
+    if torch._C._are_functorch_transforms_active():
+        return "torch.func transforms it"
+    return native_obstacle(cell) if name == "native" else fast.obstacle(cell, inputs)
 
 
 @cache

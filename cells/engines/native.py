@@ -1,7 +1,7 @@
 """torch's own kernels, for the cells that torch has: oneDNN's on a CPU, cuDNN's on CUDA."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,7 @@ def torch_weights(cell: Cell) -> list[Tensor]:
     second = torch.zeros_like(cell.bias)
     if isinstance(cell, GRU):
         second = torch.cat([second[: 2 * cell.hidden_size], cell.recurrent_bias])
-    recurrent = cell.get_parameter("recurrent_weight")
+    recurrent = cast("Tensor", cell.recurrent_weight)
     projection = [cell.projection_weight] if isinstance(cell, ProjectedLSTM) else []
     return [cell.input_weight, recurrent, cell.bias, second, *projection]
 
@@ -53,7 +53,7 @@ def load_torch_weights(cell: Cell, weights: list[Tensor]) -> None:
     else:
         bias = bias + second
     cell.input_weight.data.copy_(weights[0])
-    cell.get_parameter("recurrent_weight").data.copy_(weights[1])
+    cast("Tensor", cell.recurrent_weight).data.copy_(weights[1])
     cell.bias.data.copy_(bias)
     if isinstance(cell, ProjectedLSTM):
         cell.projection_weight.data.copy_(weights[4])

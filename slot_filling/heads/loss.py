@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from cells.once import differentiable_once
 from slot_filling.heads.chain import Chain
 from slot_filling.heads.posterior import posterior_of
 from slot_filling.heads.viterbi import best_paths
@@ -46,7 +46,7 @@ class PathLoss(torch.autograd.Function):
         return losses.to(precision)
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once("a structured loss is differentiated once")
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Weighted counts, less those of the true path, each in the type of its scores."""
         chain: Chain = ctx.chain

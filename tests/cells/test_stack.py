@@ -305,6 +305,15 @@ def test_inputs_of_a_wrong_shape_are_named(shape: tuple[int, ...]) -> None:
         make("lstm")(torch.zeros(shape, dtype=torch.float64))
 
 
+def test_inputs_that_are_whole_numbers_are_named() -> None:
+    stack = Stack("lstm", INPUT, HIDDEN)
+    words = torch.zeros(2, 3, INPUT, dtype=torch.int64)
+    with pytest.raises(ValueError, match=r"floating-point numbers, not torch\.int64"):
+        stack(words)
+    with pytest.raises(ValueError, match=r"floating-point numbers, not torch\.int64"):
+        stack(pack_padded_sequence(words, torch.tensor([3, 2]), batch_first=True))
+
+
 def test_packed_inputs_of_a_wrong_width_are_named() -> None:
     with pytest.raises(ValueError, match="7"):
         make("lstm", engine="reference")(

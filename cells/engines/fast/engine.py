@@ -12,13 +12,14 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from cells.cell import Cell, State
 from cells.engines.fast.compiler import CompilerError
 from cells.engines.fast.kernel import Kernel
+from cells.engines.fast.products import ONCE
 from cells.engines.fast.symbols import CannotTrace
 from cells.engines.fast.trace import weights_of
+from cells.once import differentiable_once
 from cells.packing import Packing
 
 logger = logging.getLogger(__name__)
@@ -71,6 +72,8 @@ def obstacle(cell: Cell, inputs: Tensor) -> str | None:
         return f"it runs on a CPU, not on {inputs.device.type}"
     if inputs.dtype != torch.float32:
         return f"it computes in float32, not {str(inputs.dtype).removeprefix('torch.')}"
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():
+        return "torch records its steps to run them elsewhere"
     kernel = _kernel(cell, _settings(cell))
     return kernel if isinstance(kernel, str) else None
 
@@ -159,7 +162,7 @@ class _OverTime(torch.autograd.Function):
         return tuple(results)
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once(ONCE)
     def backward(ctx: Any, d_output: Tensor | None, *d_final: Tensor | None) -> tuple[Tensor | None, ...]:
         kernel, packing, threads, reverse = ctx.run
         saved = ctx.saved_tensors

@@ -7,11 +7,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from cells.engines.fast.compiler import load
 from cells.engines.fast.frame import head
+from cells.once import differentiable_once
+
+ONCE = "the fast engine differentiates once; set the stack's engine to 'reference'"
+"""Said where a gradient is to be differentiated in turn."""
 
 SMALL_MATRIX = 2**16
 """Weights up to which a matrix's gradient is made by our own product: it takes 0.5 to 1.0 of BLAS's time, else more."""
@@ -104,7 +107,7 @@ class _Product(torch.autograd.Function):
         return _by_blas(rows, weight, bias)
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once(ONCE)
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         rows, weight = ctx.saved_tensors
         _, wants_below, wants_matrix, wants_sums = ctx.needs_input_grad

@@ -1,6 +1,5 @@
 """A stack among torch's own tools: what they do to a module, or make of one, they do to a stack."""
 
-import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +14,10 @@ LENGTHS = torch.tensor([7, 4, 2])
 BATCH, TIME, INPUT, HIDDEN = 3, 7, 12, 16
 
 some_cells = pytest.mark.parametrize("cell", ["lstm", "gru_reset_before", "jordan", "clockwork"])
-pytestmark = needs_compiler  # all is about the fast engine's kernels, which torch does not know
+pytestmark = [
+    needs_compiler,  # all is about the fast engine's kernels, which torch does not know
+    pytest.mark.filterwarnings("ignore:.*jit.* is deprecated:DeprecationWarning"),
+]
 
 
 def draw_inputs() -> Tensor:
@@ -128,6 +130,7 @@ def test_a_compiled_model_trains(cell: str) -> None:
         assert torch.equal(compiled[name], gradient)
 
 
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")  # what is recorded is for one shape
 @some_cells
 @pytest.mark.parametrize("time", [7, 11])  # 7: the batch is known from elsewhere
 def test_a_model_can_be_exported_and_traced(cell: str, time: int) -> None:
@@ -135,11 +138,7 @@ def test_a_model_can_be_exported_and_traced(cell: str, time: int) -> None:
     example, inputs = torch.randn(2, BATCH, time, INPUT)
     model(torch.randn(BATCH, 7, INPUT))
     exported = torch.export.export(model, (example,), strict=False).module()
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # jit is deprecated, and what the shape decides is fixed in what it records
-        traced = torch.jit.trace(model, (example,))
+    traced = torch.jit.trace(model, (example,))
     expected = model(inputs)
     for made in (exported, traced):
         torch.testing.assert_close(made(inputs), expected)

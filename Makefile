@@ -8,6 +8,11 @@ FROM   ?=
 SET    ?=
 BIN     = $(VENV)/bin
 
+quoted      = '$(subst ','\'',$(1))'
+DATA_OPTION = $(if $(DATA),--data $(call quoted,$(DATA)))
+RUN_OPTIONS = $(if $(NAME),--name $(call quoted,$(NAME))) $(if $(FROM),--from $(call quoted,$(FROM)))
+SETTINGS    = $(foreach setting,$(SET),--set $(call quoted,$(setting)))
+
 .PHONY: help setup recipe-ctc recipe-slots recipe-slots-cells recipe-slots-heads recipe-slots-ablation recipe-understand recipe-memory test test-fast lint bench clean
 .DEFAULT_GOAL := help
 
@@ -30,33 +35,28 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 recipe-ctc: setup ## train and evaluate a recognizer (CORPUS=, DATA=, NAME=, FROM=, SET=)
 	@echo "== Training on $(CORPUS); killed, the same command goes on where it was"
-	@$(BIN)/sluice train recipes/ctc/$(CORPUS).yaml $(if $(DATA),--data $(DATA)) $(if $(NAME),--name $(NAME)) \
-		$(if $(FROM),--from $(FROM)) $(foreach setting,$(SET),--set $(setting))
+	@$(BIN)/sluice train recipes/ctc/$(CORPUS).yaml $(DATA_OPTION) $(RUN_OPTIONS) $(SETTINGS)
 
 recipe-slots: setup ## train and evaluate a slot tagger (CORPUS=, DATA=, NAME=, FROM=, SET=)
 	@echo "== Training a tagger on $(CORPUS); killed, the same command goes on where it was"
-	@$(BIN)/sluice train recipes/slots/$(CORPUS).yaml $(if $(DATA),--data $(DATA)) $(if $(NAME),--name $(NAME)) \
-		$(if $(FROM),--from $(FROM)) $(foreach setting,$(SET),--set $(setting))
+	@$(BIN)/sluice train recipes/slots/$(CORPUS).yaml $(DATA_OPTION) $(RUN_OPTIONS) $(SETTINGS)
 
 recipe-slots-cells: setup ## compare recurrent cells as slot taggers on ATIS (DATA=, SET=)
-	@$(BIN)/python recipes/slots/comparison/run.py cells $(if $(DATA),--data $(DATA)) \
-		$(foreach setting,$(SET),--set $(setting))
+	@$(BIN)/python recipes/slots/comparison/run.py cells $(DATA_OPTION) $(SETTINGS)
 
 recipe-slots-heads: setup ## compare the five heads on ATIS (DATA=, SET=)
-	@$(BIN)/python recipes/slots/comparison/run.py heads $(if $(DATA),--data $(DATA)) \
-		$(foreach setting,$(SET),--set $(setting))
+	@$(BIN)/python recipes/slots/comparison/run.py heads $(DATA_OPTION) $(SETTINGS)
 
 recipe-slots-ablation: setup ## what each setting of the ATIS recipe does (DATA=, SET=)
-	@$(BIN)/python recipes/slots/comparison/run.py ablation $(if $(DATA),--data $(DATA)) \
-		$(foreach setting,$(SET),--set $(setting))
+	@$(BIN)/python recipes/slots/comparison/run.py ablation $(DATA_OPTION) $(SETTINGS)
 
 recipe-understand: setup ## speech to slots: train both halves, join and measure them (SET=)
 	@echo "== Training a recognizer and a tagger of travel requests; runs that are there are taken"
-	@$(BIN)/python recipes/understand/run.py $(foreach setting,$(SET),--set '$(setting)')
+	@$(BIN)/python recipes/understand/run.py $(SETTINGS)
 
 recipe-memory: setup ## show how long each recurrent cell remembers, and why (SET=)
 	@echo "== Training small networks of every cell; what is finished is kept"
-	@$(BIN)/python recipes/memory/run.py $(foreach setting,$(SET),--set $(setting))
+	@$(BIN)/python recipes/memory/run.py $(SETTINGS)
 
 test: setup ## run all tests, then the slow ones that train
 	@echo "== Running the tests (real-corpus tests say so when they skip)"

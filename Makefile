@@ -72,6 +72,7 @@ RUN ?=
 RUN_BENCHES = transcribe word_times long_form decoding server
 
 bench: setup ## print the tables of benchmarks/ (AN4 where it is at hand; RUN= a recognizer for those that need one)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt pytorch-crf  # what the heads are held against
 	@for name in cells training heads $(if $(RUN),$(RUN_BENCHES)); do echo "== benchmarks/$$name.py"; \
 		case " $(RUN_BENCHES) " in *" $$name "*) run=$(RUN);; *) run=;; esac; \
 		$(BIN)/python benchmarks/$$name.py $$run || exit 1; done

@@ -1,10 +1,10 @@
 """How fast the CRF head is beside pytorch-crf's: `python benchmarks/heads.py [--quick] [--json]`.
 
-Needs `pip install pytorch-crf`, which nothing else here does. A loss is that with the gradients of emissions and of
-all parameters; decoding is the best path of each sentence. Both sides get the same batch of 32 sentences with up to
-50 words, and the same scores, and take turns in one process; a ratio is that of the medians, pytorch-crf's time in
-times of ours, with the least that is wanted beside it where something is. A ragged batch has lengths from 1 to 50;
-a padded one has 50 words everywhere. Figures count on an idle machine only.
+Needs `pip install pytorch-crf`, which nothing else here does and `make bench` does first. A loss is that with the
+gradients of emissions and of all parameters; decoding is the best path of each sentence. Both sides get the same
+batch of 32 sentences with up to 50 words, and the same scores, and take turns in one process; a ratio is that of the
+medians, pytorch-crf's time in times of ours, with the least that is wanted beside it where something is. A ragged
+batch has lengths from 1 to 50; a padded one has 50 words everywhere. Figures count on an idle machine only.
 """
 
 import sys

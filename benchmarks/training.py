@@ -1,7 +1,8 @@
 """How fast the AN4 model trains, and where the time goes: `python benchmarks/training.py`.
 
 First each stage is timed alone, one after another on the same batches; then the whole runs as in training, with
-data workers where training would have some. Random texts stand in for transcripts, which changes no speed.
+data workers where training would have some. Random texts stand in for transcripts, which changes no speed, and their
+words stand in the recordings as long as they are.
 """
 
 import sys
@@ -11,6 +12,7 @@ if not __package__:  # run as a file, whose own folder would hide the package `t
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +29,7 @@ from asr.config import RecognizerConfig
 from asr.examples import Batch, Examples, collate, read_row
 from asr.tokens import BLANK_SYMBOL, Tokens
 from asr.training import training_losses
+from asr.word_exchange import SpokenWord, save_words
 from benchmarks.common import recordings
 from training.batching import LengthBatches
 from training.clipping import clip_gradients
@@ -47,19 +50,34 @@ def rows_of_files(count: int = 160) -> tuple[list[dict[str, Any]], str]:
     for path in files:
         seconds = audio_info(path).duration_seconds
         text = "".join(generator.choice(list("abcdefgh "), max(1, int(6 * seconds))))
+        text = " ".join(text.split()) or "a"
         times = {"duration_seconds": seconds, "start_seconds": None, "end_seconds": None}
-        rows.append({"id": path.stem, "audio": str(path), "text": text, **times})
+        rows.append({"id": path.stem, "audio": str(path), "speaker": path.parent.name, "text": text, **times})
     return rows, what
+
+
+def spoken_words(row: dict[str, Any], sample_rate: int) -> list[SpokenWord]:
+    """The words of a text, as if each letter and each space took the same time."""
+    samples = row["duration_seconds"] * sample_rate / (len(row["text"]) + 1)
+    words, letters = [], 0
+    for word in row["text"].split():
+        words.append(SpokenWord(word, int(letters * samples), int((letters + len(word) + 1) * samples)))
+        letters += len(word) + 1
+    return words
 
 
 class Stages:
     """Runs and times the stages of a training step."""
 
-    def __init__(self, config: RecognizerConfig, rows: list[dict[str, Any]]) -> None:
+    def __init__(self, config: RecognizerConfig, rows: list[dict[str, Any]], folder: Path) -> None:
         self.config, self.rows = config, rows
+        words = folder / "words.json"  # as training keeps them
+        save_words(words, [spoken_words(row, config.features.sample_rate) for row in rows])
         self.tokens = Tokens([BLANK_SYMBOL, *sorted("abcdefgh ")])
         self.model = AcousticModel(config.model, config.features.mels, 28)
-        self.examples = Examples(Dataset.from_list(rows), config, self.tokens, self.model.steps, train=True)
+        self.examples = Examples(
+            Dataset.from_list(rows), config, self.tokens, self.model.steps, train=True, words=words
+        )
         self.optimizer = torch.optim.AdamW(self.model.parameters())
         self.batches = LengthBatches(
             [row["duration_seconds"] for row in rows],
@@ -112,10 +130,16 @@ class Stages:
 
 def main() -> None:
     """Print the tables."""
+    with tempfile.TemporaryDirectory(prefix="sluice-benchmark-") as folder:
+        run(Path(folder))
+
+
+def run(folder: Path) -> None:
+    """Measure and print, with a folder for what training keeps."""
     config = RecognizerConfig.read(RECIPE)
     rows, what = rows_of_files()
     audio_seconds = sum(row["duration_seconds"] for row in rows)
-    stages = Stages(config, rows)
+    stages = Stages(config, rows, folder)
     workers = config.training.worker_count
     loader = DataLoader(
         stages.examples,

@@ -176,9 +176,8 @@ def _whole(batch: int, steps: int) -> Packing:
     return Packing(torch.full((steps,), batch, device=CPU), _count(batch), step_by_step=False)
 
 
-_kept_whole = lru_cache(maxsize=64)(
-    _whole
-)  # small batches spend a noticeable part of their time on making it
+# Small batches spend a noticeable part of their time on making it.
+_kept_whole = lru_cache(maxsize=64)(_whole)
 
 
 def _count(end: int) -> Tensor:
@@ -187,9 +186,7 @@ def _count(end: int) -> Tensor:
 
 def _gather(padded: Tensor, places: Tensor) -> Tensor:
     """Rows by their places in the flattened `padded`."""
-    if (
-        torch._C._are_functorch_transforms_active()
-    ):  # of torch.func, which has no use for gradients of our own
+    if torch._C._are_functorch_transforms_active():  # torch.func makes its own gradients
         return padded.flatten(0, 1).index_select(0, places)
     return _Gather.apply(padded, places)
 
@@ -197,9 +194,8 @@ def _gather(padded: Tensor, places: Tensor) -> Tensor:
 def _scatter(rows: Tensor, places: Tensor, shape: tuple[int, int]) -> Tensor:
     """Rows to their places in zeros."""
     if torch._C._are_functorch_transforms_active():
-        return (
-            rows.new_zeros(shape[0] * shape[1], rows.shape[1]).index_copy(0, places, rows).unflatten(0, shape)
-        )
+        zeros = rows.new_zeros(shape[0] * shape[1], rows.shape[1])
+        return zeros.index_copy(0, places, rows).unflatten(0, shape)
     return _Scatter.apply(rows, places, shape)
 
 

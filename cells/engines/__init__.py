@@ -31,8 +31,9 @@ def choose_engine(name: str, cell: Cell, inputs: Tensor) -> Engine:
     """The engine to run a cell on these inputs.
 
     "auto" takes, on a CPU in float32, the fast engine if there is a compiler and it can read the cell's step;
-    else torch's own kernel if torch has the cell; else the reference. On CUDA and in other types the fast engine
-    is not there, and the same order holds for the rest. Each choice is logged once.
+    else torch's own kernel if torch has the cell; else the reference. On CUDA, in other types and where torch
+    records steps the fast engine is not there, and the same order holds for the rest; torch.func transforms the
+    reference alone. Each choice is logged once.
 
     Args:
         name: a name in `ENGINES`, or "auto".

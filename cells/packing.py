@@ -184,16 +184,21 @@ def _count(end: int) -> Tensor:
     return torch.arange(end, device=CPU)
 
 
+def is_transformed() -> bool:
+    """Whether torch.func transforms what runs: it makes gradients itself, and only of plain torch."""
+    return torch._C._are_functorch_transforms_active()
+
+
 def _gather(padded: Tensor, places: Tensor) -> Tensor:
     """Rows by their places in the flattened `padded`."""
-    if torch._C._are_functorch_transforms_active():  # torch.func makes its own gradients
+    if is_transformed():
         return padded.flatten(0, 1).index_select(0, places)
     return _Gather.apply(padded, places)
 
 
 def _scatter(rows: Tensor, places: Tensor, shape: tuple[int, int]) -> Tensor:
     """Rows to their places in zeros."""
-    if torch._C._are_functorch_transforms_active():
+    if is_transformed():
         zeros = rows.new_zeros(shape[0] * shape[1], rows.shape[1])
         return zeros.index_copy(0, places, rows).unflatten(0, shape)
     return _Scatter.apply(rows, places, shape)

@@ -1,6 +1,6 @@
 """Layers of recurrent cells over time, in one direction or both, exact with padding."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import torch
@@ -100,7 +100,7 @@ class Stack(nn.Module):
             ValueError: shapes, lengths or states do not fit; the message says which.
         """
         if torch.compiler.is_dynamo_compiling():
-            return _as_it_is(self, inputs, lengths, state)
+            return _as_it_is(self.forward, inputs, lengths, state)
         if isinstance(inputs, PackedSequence):
             if inputs.data.shape[1:] != (self.input_size,):
                 raise ValueError(
@@ -116,7 +116,7 @@ class Stack(nn.Module):
     def outputs(self, inputs: Tensor, lengths: Lengths | None = None) -> Tensor:
         """The outputs of `forward` alone, which spares an engine the final states where they cost time."""
         if torch.compiler.is_dynamo_compiling():
-            return _as_it_is(self, inputs, lengths)[0]
+            return _as_it_is(self.outputs, inputs, lengths)
         packing = self._packing(inputs, lengths)
         return packing.unpack(self._run(packing.pack(inputs), packing, None, False)[0], inputs.shape[1])
 
@@ -182,6 +182,6 @@ class Stack(nn.Module):
 
 
 @torch._disable_dynamo
-def _as_it_is(stack: Stack, *given: Any) -> tuple[Any, list[State]]:
-    """A stack amid what `torch.compile` compiles: its engines are compiled already."""
-    return stack(*given)
+def _as_it_is(run: Callable[..., Any], *given: Any) -> Any:
+    """Run a stack amid what `torch.compile` compiles: its engines are compiled already."""
+    return run(*given)

@@ -21,6 +21,7 @@ from sluice.commands import (
     understand,
 )
 from training.errors import UserError
+from training.letters import HALF_PAIR
 
 COMMANDS = {
     "train": train,
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"sluice: {error}", file=sys.stderr)
         return 1
     except UnicodeEncodeError as error:
-        if "surrogates" not in error.reason:  # as which Python holds a path's bytes that are not UTF-8
+        if not HALF_PAIR.match(error.object, error.start):
             raise
         print(
             f"sluice: {error.object}: the path is not UTF-8, and not all libraries open such", file=sys.stderr

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, TypeVar
 
 from training.errors import UserError
+from training.letters import HALF_PAIR
 from training.progress import track
 from training.sources import CorpusError
 
@@ -104,14 +105,10 @@ def source_key(kind: str, files: Iterable[Path], settings: Mapping[str, Any]) ->
     digest = hashlib.sha256(f"{LAYOUT} {kind}\n".encode())
     digest.update(json.dumps(dict(settings), sort_keys=True, default=str).encode())
     for file in files:
-        stat, path = file.stat(), file.resolve()
-        text = f"\n{path} {stat.st_size if file.is_file() else '-'} {stat.st_mtime_ns}"
-        try:
-            digest.update(text.encode())
-        except UnicodeEncodeError as error:
-            raise CorpusError(
-                f"{path}: the path is not UTF-8; rename the file, or the folder that is not"
-            ) from error
+        stat, path = file.stat(), str(file.resolve())
+        if HALF_PAIR.search(path):
+            raise CorpusError(f"{path}: the path is not UTF-8; rename the file, or the folder that is not")
+        digest.update(f"\n{path} {stat.st_size if file.is_file() else '-'} {stat.st_mtime_ns}".encode())
     return f"{kind}-{digest.hexdigest()[:16]}"
 
 

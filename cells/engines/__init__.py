@@ -11,7 +11,7 @@ from cells.cell import Cell, State
 from cells.engines import fast
 from cells.engines.native import native_obstacle, run_native
 from cells.engines.reference import run_reference
-from cells.packing import Packing
+from cells.packing import Packing, is_transformed
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def _obstacle(name: str, cell: Cell, inputs: Tensor) -> str | None:
     """Why an engine cannot run a cell on these inputs; None if it can."""
     if name == "reference":
         return None
-    if torch._C._are_functorch_transforms_active():
+    if is_transformed():
         return "torch.func transforms it"
     return native_obstacle(cell) if name == "native" else fast.obstacle(cell, inputs)
 

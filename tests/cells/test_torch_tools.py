@@ -128,6 +128,8 @@ def test_a_compiled_model_trains(cell: str) -> None:
     assert torch.equal(found, expected)
     for name, gradient in gradients(model).items():
         assert torch.equal(compiled[name], gradient)
+    alone = torch.compile(model.stack.outputs, backend="eager")(inputs, LENGTHS)
+    assert torch.equal(alone, model.stack.outputs(inputs, LENGTHS))
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")  # what is recorded is for one shape

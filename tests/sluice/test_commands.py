@@ -49,7 +49,7 @@ def test_names_that_are_not_utf8_are_printed_with_escapes(tmp_path: Path, capsys
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of files are Unicode there")
-@pytest.mark.parametrize("place", ["data", "runs", "cache"])
+@pytest.mark.parametrize("place", PLACES)
 def test_training_in_a_folder_whose_name_is_not_utf8_says_so(place: str, tmp_path: Path, capsys) -> None:
     places = {each: tmp_path / (os.fsdecode(b"caf\xe9") if each == place else each) for each in PLACES}
     write_corpus(tmp_path / "made", 12).parent.rename(places["data"])

@@ -10,7 +10,7 @@ __all__ = ["Transcriber", "Transcript"]
 
 
 def __getattr__(name: str) -> Any:
-    # Importing asr.audio alone must not cost the second that torch takes.
+    # Importing asr.audio.reading alone must not cost the second that torch takes.
     if name in __all__:
         from asr import transcriber
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from training.config import Settings, TrainingConfig
+from sluice_core.config import Settings, TrainingConfig
 
 CorpusKind = Literal["travel", "an4", "fsdd", "ljspeech", "librispeech", "manifest"]
 
@@ -87,19 +87,21 @@ class ModelConfig(Settings):
 
     subsampling: Literal[2, 4] = 4
     channels: int = Field(16, ge=1)
-    cell: str = Field("lstm", description="a name in cells.CELLS, such as peephole_lstm")
+    cell: str = Field("lstm", description="a name in sluice_cells.CELLS, such as peephole_lstm")
     layers: int = Field(2, ge=1)
     hidden_size: int = Field(192, ge=1, description="units of each direction")
     cell_options: dict[str, Any] = Field({}, description="of the cell, such as {periods: [1, 2, 4]}")
     engine: Literal["auto", "reference", "native", "fast"] = Field(
-        "auto", description="what runs the cells (cells.engines); auto takes the fastest that can"
+        "auto", description="what runs the cells (sluice_cells.engines); auto takes the fastest that can"
     )
     dropout: float = Field(0.1, ge=0, lt=1)
 
     @field_validator("cell")
     @classmethod
     def _be_known(cls, cell: str) -> str:
-        from cells.options import check_name  # brings torch, which reading a module of settings must not cost
+        from sluice_cells.options import (
+            check_name,  # brings torch, which reading a module of settings must not cost
+        )
 
         check_name(cell)
         return cell
@@ -108,7 +110,7 @@ class ModelConfig(Settings):
     @classmethod
     def _fit_the_cell(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         if {"cell", "hidden_size"} <= info.data.keys():  # else these are wrong themselves, and said to be
-            from cells.options import check_options
+            from sluice_cells.options import check_options
 
             check_options(info.data["cell"], info.data["hidden_size"], options)
         return options
@@ -122,7 +124,7 @@ class TokensConfig(Settings):
 
 
 class ConfidenceConfig(Settings):
-    """Weights of the logistic regression that `asr.confidence` fits; each is of a log-odds."""
+    """Weights of the logistic regression that `asr.alignment.confidence` fits; each is of a log-odds."""
 
     bias: float = 0.0
     lowest: float = Field(0.0, description="of the lowest posterior of the word's letters and spaces around")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from asr.transcript import Transcript, Word
-from training.errors import UserError
+from sluice_core.errors import UserError
 
 Format = Literal["text", "json", "srt", "vtt", "ctm"]
 

@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 from asr.config import TokensConfig
-from training.checkpoint import write_text
-from training.errors import UserError
+from sluice_core.errors import UserError
+from sluice_core.files import write_text
 
 BLANK_SYMBOL = "<blank>"
 

@@ -11,19 +11,20 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from asr.acoustic_model import AcousticModel
-from asr.audio import AudioError, audio_info, check_samples, read_audio, resample
-from asr.confidence import Agreement, word_confidences
+from asr.acoustic.features import Features
+from asr.acoustic.network import AcousticModel
+from asr.alignment.confidence import Agreement, word_confidences
+from asr.alignment.text import Alignment, align_text
+from asr.alignment.word_timestamps import Silences, spoken_words
+from asr.audio.reading import AudioError, audio_info, check_samples, read_audio, resample
 from asr.config import DecodingConfig, RecognizerConfig
 from asr.decoding.decoder import Decoder, make_decoder
 from asr.decoding.hypothesis import Hypothesis
-from asr.features import Features
 from asr.long_form import Cutting, transcribe_long
-from asr.text_alignment import Alignment, align_text
 from asr.tokens import Tokens
 from asr.transcript import Transcript
-from asr.word_times import Silences, spoken_words
-from training.checkpoint import (
+from sluice_core.devices import find_device
+from sluice_core.files import (
     CheckpointError,
     load_weights,
     save_weights,
@@ -31,7 +32,6 @@ from training.checkpoint import (
     write_bytes,
     write_text,
 )
-from training.machine import find_device
 
 Source = str | Path | np.ndarray | Tensor
 """A file, or samples: `[samples]` or `[samples, channels]` (as soundfile gives them), floats or integers."""

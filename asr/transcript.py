@@ -12,7 +12,7 @@ class Word:
     start: float
     """Seconds from the beginning of the audio."""
     end: float
-    """Seconds (`asr.word_times` says how both are found)."""
+    """Seconds (`asr.alignment.word_timestamps` says how both are found)."""
     confidence: float
     """0 to 1: the probability that the word is right, once the run is tuned; before, the geometric mean of the
     posteriors of its letters."""

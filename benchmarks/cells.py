@@ -34,11 +34,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from benchmarks.common import stolen_seconds
-from cells import Cell, Stack, make_cell
-from cells.engines import ENGINES, choose_engine, fast
-from cells.engines.fast.kernel import Kernel
-from training.machine import describe_machine, keep_memory
-from training.progress import track
+from sluice_cells import Cell, Stack, make_cell
+from sluice_cells.engines import ENGINES, choose_engine, fast
+from sluice_cells.engines.fast.kernel import Kernel
+from sluice_core.devices import describe_machine, keep_memory
+from sluice_core.progress import track
 
 Peer = type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]
 

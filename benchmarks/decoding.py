@@ -44,13 +44,13 @@ from asr import Transcriber
 from asr.config import DecodingConfig
 from asr.corpora import load_corpus
 from asr.decoding import BeamSearch, Decoder, GreedySearch, Lexicon
-from asr.edits import word_errors
-from asr.examples import read_row
-from asr.language_model import NGram, kneser_ney
+from asr.evaluation.error_rates import word_errors
 from asr.tokens import BLANK_SYMBOL, Tokens
-from domains.travel import generate
-from training.machine import describe_machine
-from training.progress import track
+from asr.training.dataset import read_row
+from sluice_core.devices import describe_machine
+from sluice_core.grammar.travel import generate
+from sluice_core.language_models.ngram import NGram, kneser_ney
+from sluice_core.progress import track
 
 OURS, CLOSED = "ours", "ours, lexicon"
 PEERS = ("flashlight-text", "pyctcdecode", "fast-ctc-decode")

@@ -27,9 +27,9 @@ from tabulate import tabulate
 from torch import Tensor
 
 from slot_filling.heads import make_head
-from training.errors import UserError
-from training.machine import describe_machine, keep_memory
-from training.progress import track
+from sluice_core.devices import describe_machine, keep_memory
+from sluice_core.errors import UserError
+from sluice_core.progress import track
 
 BATCH, TIME = 32, 50
 LIMITS = {"loss": 15.0, "decode": 10.0}

@@ -26,12 +26,12 @@ import soundfile
 from tabulate import tabulate
 
 from asr import Transcriber
-from asr.audio import read_audio, resample
+from asr.audio.reading import read_audio, resample
 from asr.corpora import load_corpus
-from asr.edits import word_errors
-from asr.examples import read_row
+from asr.evaluation.error_rates import word_errors
 from asr.long_form import transcribe_long
-from training.machine import describe_machine
+from asr.training.dataset import read_row
+from sluice_core.devices import describe_machine
 
 NOISE = 1e-3
 SHIFT_SECONDS = 0.04

@@ -28,10 +28,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from tabulate import tabulate
 
-from asr.audio import audio_info
+from asr.audio.reading import audio_info
 from benchmarks.common import recordings
 from benchmarks.transcribe import random_run
-from training.machine import describe_machine
+from sluice_core.devices import describe_machine
 
 BOUNDARY = "sluice-benchmark"
 TURNS = 6

@@ -17,12 +17,12 @@ import torch
 from tabulate import tabulate
 
 from benchmarks.common import REPEATS, median_seconds
-from domains.travel_text import written
 from slot_filling.config import TaggerConfig
 from slot_filling.corpora import load_corpus
 from slot_filling.tagger import Tagger
 from slot_filling.vocabulary import Vocabulary
-from training.machine import describe_machine
+from sluice_core.devices import describe_machine
+from sluice_core.grammar.travel_written import written
 
 RECIPE = "recipes/slots/travel.yaml"
 MANY = 2000

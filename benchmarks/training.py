@@ -23,17 +23,17 @@ from datasets import Dataset
 from tabulate import tabulate
 from torch.utils.data import DataLoader
 
-from asr.acoustic_model import AcousticModel
-from asr.audio import audio_info
+from asr.acoustic.network import AcousticModel
+from asr.audio.reading import audio_info
 from asr.config import RecognizerConfig
-from asr.examples import Batch, Examples, collate, read_row
 from asr.tokens import BLANK_SYMBOL, Tokens
-from asr.training import training_losses
-from asr.word_exchange import SpokenWord, save_words
+from asr.training.dataset import Batch, Examples, collate, read_row
+from asr.training.task import training_losses
+from asr.training.word_exchange import SpokenWord, save_words
 from benchmarks.common import recordings
-from training.batching import LengthBatches
-from training.clipping import clip_gradients
-from training.machine import describe_machine
+from sluice_core.devices import describe_machine
+from sluice_core.training.batching import LengthBatches
+from sluice_core.training.gradient_clipping import clip_gradients
 
 RECIPE = "recipes/ctc/an4.yaml"
 REPEATS = 3

@@ -17,11 +17,11 @@ import torch
 from tabulate import tabulate
 
 from asr import Transcriber
-from asr.audio import audio_info
+from asr.audio.reading import audio_info
 from asr.config import RecognizerConfig
 from asr.tokens import Tokens
 from benchmarks.common import REPEATS, median_seconds, recordings
-from training.machine import describe_machine
+from sluice_core.devices import describe_machine
 
 RECIPE = "recipes/ctc/an4.yaml"
 

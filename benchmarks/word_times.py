@@ -22,15 +22,15 @@ import numpy as np
 from tabulate import tabulate
 
 from asr import Transcriber
-from asr.augment import change_speed
+from asr.alignment.text import align_text
 from asr.corpora import load_corpus
 from asr.decoding import GreedySearch
-from asr.edits import align_texts
-from asr.examples import read_row
-from asr.text_alignment import align_text
+from asr.evaluation.error_rates import align_texts
+from asr.training.augmentation import change_speed
+from asr.training.dataset import read_row
 from asr.transcriber import Emission
 from asr.transcript import Word
-from training.progress import track
+from sluice_core.progress import track
 
 if TYPE_CHECKING:
     from datasets import Dataset

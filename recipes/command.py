@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from training.errors import UserError
-from training.report import Bar, Table
+from sluice_core.errors import UserError
+from sluice_core.reporting.page import Bar, Table
 
 
 def option_parser(description: str | None, quick_name: str) -> argparse.ArgumentParser:

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from pydantic import BaseModel
 
-from training.checkpoint import write_text
-from training.machine import set_threads
-from training.progress import track
+from sluice_core.devices import set_threads
+from sluice_core.files import write_text
+from sluice_core.progress import track
 
 Result = Any
 """Plain lists, dictionaries and figures, as JSON has them."""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from slot_filling.corpora.config import CorpusConfig
-from training.config import Settings, TrainingConfig
+from sluice_core.config import Settings, TrainingConfig
 
 HeadName = Literal["softmax", "crf", "perceptron", "max_margin", "softmax_margin"]
 
@@ -32,7 +32,7 @@ class EncoderConfig(Settings):
     character_widths: list[int] = Field([3], min_length=1, description="of the filters, in characters, odd")
     shape_size: int = Field(10, ge=0, description="of the vector for capitals and digits; 0 leaves it out")
     window: int = Field(1, ge=1, description="words that a cell sees at once, odd; 7 helps simple cells")
-    cell: str = Field("lstm", description="a name in cells.CELLS")
+    cell: str = Field("lstm", description="a name in sluice_cells.CELLS")
     engine: Literal["auto", "reference", "native", "fast"] = "auto"
     layers: int = Field(1, ge=1)
     hidden_size: int = Field(200, ge=1, description="units of each direction")
@@ -56,7 +56,9 @@ class EncoderConfig(Settings):
     @field_validator("cell")
     @classmethod
     def _be_known(cls, cell: str) -> str:
-        from cells.options import check_name  # brings torch, which reading a module of settings must not cost
+        from sluice_cells.options import (
+            check_name,  # brings torch, which reading a module of settings must not cost
+        )
 
         check_name(cell)
         return cell
@@ -65,7 +67,7 @@ class EncoderConfig(Settings):
     @classmethod
     def _fit_the_cell(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         if {"cell", "hidden_size"} <= info.data.keys():  # else these are wrong themselves, and said to be
-            from cells.options import check_options
+            from sluice_cells.options import check_options
 
             check_options(info.data["cell"], info.data["hidden_size"], options)
         return options

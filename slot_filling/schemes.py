@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slot_filling.sentences import Span
-from training.errors import UserError
+from sluice_core.errors import UserError
 
 SchemeName = Literal["IOB1", "IOB2", "BIOES"]
 Mask = NDArray[np.bool_]
@@ -79,7 +79,7 @@ def spans(tags: Sequence[str], scheme: str = "IOB2") -> list[Span]:
     """The spans that tags spell, in order.
 
     Raises:
-        SchemeError: the scheme does not allow the tags (`slot_filling.evaluation` reads such ones too).
+        SchemeError: the scheme does not allow the tags (`slot_filling.evaluation.metrics` reads such ones too).
     """
     problem = check(tags, scheme)
     if problem:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from training.errors import UserError
+from sluice_core.errors import UserError
 
 
 class SentenceError(UserError):

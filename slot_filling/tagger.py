@@ -11,19 +11,19 @@ import torch
 from torch import Tensor
 
 from slot_filling import schemes
-from slot_filling.calibration import Temperatures
 from slot_filling.config import TaggerConfig
-from slot_filling.examples import word_batch
 from slot_filling.heads import TaggedSpan
-from slot_filling.model import TaggerModel
+from slot_filling.network.model import TaggerModel
 from slot_filling.sentences import Span
+from slot_filling.slot_values import Kind, resolve
 from slot_filling.tagging import Slot, Tagging
-from slot_filling.tokenize import Token, tokenize
-from slot_filling.values import Kind, resolve
+from slot_filling.tokenizer import Token, tokenize
+from slot_filling.training.calibration import Temperatures
+from slot_filling.training.dataset import word_batch
 from slot_filling.vocabulary import Vocabulary
-from training.checkpoint import CheckpointError, load_weights, save_weights, write_text
-from training.errors import UserError
-from training.machine import find_device
+from sluice_core.devices import find_device
+from sluice_core.errors import UserError
+from sluice_core.files import CheckpointError, load_weights, save_weights, write_text
 
 Text = str | Sequence[str]
 """A sentence as it is written, or already divided into words."""
@@ -112,7 +112,7 @@ class Tagger:
         return tagger.to(device)
 
     def set_temperatures(self, temperatures: Temperatures) -> None:
-        """How far scores are to be trusted from now on (`slot_filling.calibration`)."""
+        """How far scores are to be trusted from now on (`slot_filling.training.calibration`)."""
         self.temperatures = temperatures
         self.model.head.temperature = temperatures.slots
 

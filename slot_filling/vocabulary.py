@@ -15,8 +15,8 @@ from slot_filling import schemes
 from slot_filling.schemes import SchemeName
 from slot_filling.sentences import Sentence, Span
 from slot_filling.word_shapes import DIGIT_CLASSES, digit_class, fold, shape
-from training.checkpoint import write_text
-from training.errors import UserError
+from sluice_core.errors import UserError
+from sluice_core.files import write_text
 
 Numbers = NDArray[np.int64]
 

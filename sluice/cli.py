@@ -20,8 +20,8 @@ from sluice.commands import (
     tune,
     understand,
 )
-from training.errors import UserError
-from training.letters import HALF_PAIR
+from sluice_core.errors import UserError
+from sluice_core.surrogates import HALF_PAIR
 
 COMMANDS = {
     "train": train,
@@ -36,7 +36,7 @@ COMMANDS = {
     "features": features,
     "manifest": manifest,
 }
-OUR_LOGGERS = ("sluice", "asr", "slot_filling", "training", "cells", "domains")
+OUR_LOGGERS = ("sluice", "asr", "slot_filling", "sluice_core", "sluice_cells")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

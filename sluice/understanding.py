@@ -10,16 +10,16 @@ from typing import Any
 from pydantic import Field
 
 from asr import Transcriber
-from asr.audio import AudioError
+from asr.audio.reading import AudioError
 from asr.transcriber import Source
 from asr.transcript import Transcript, Word
 from slot_filling import Tagger
 from slot_filling.tagging import Slot, Tagging
-from sluice.written_form import Piece, WrittenForm, write_down
-from training.checkpoint import CheckpointError, write_text
-from training.config import Settings
-from training.errors import UserError
-from training.kind import task_of
+from sluice.inverse_text_normalization import Piece, WrittenForm, write_down
+from sluice_core.config import Settings
+from sluice_core.errors import UserError
+from sluice_core.files import CheckpointError, write_text
+from sluice_core.kind import task_of
 
 SETTINGS_FILE = "understanding.yaml"
 TOGETHER = 32

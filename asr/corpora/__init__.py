@@ -40,7 +40,7 @@ def leave_out_long(dataset: "Dataset", max_seconds: float) -> "Dataset":
     """
     from pyarrow import compute
 
-    from asr.corpora.rows import CorpusError
+    from asr.corpora.utterances import CorpusError
 
     short = compute.less_equal(dataset.data.column("duration_seconds"), max_seconds).combine_chunks()
     left_out = len(short) - (short.true_count or 0)

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asr.config import CorpusConfig
-from asr.corpora.rows import (
+from asr.corpora.splits import divide
+from asr.corpora.utterances import (
     Case,
     CorpusError,
     Located,
@@ -25,8 +26,7 @@ from asr.corpora.rows import (
     normalize_text,
     source_key,
 )
-from asr.corpora.splits import divide
-from training.sources import corpus_folder, read_lines
+from sluice_core.corpus_files import corpus_folder, read_lines
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -8,9 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asr.config import CorpusConfig
-from asr.corpora.rows import Case, CorpusError, Located, build_dataset, measured, normalize_text, source_key
 from asr.corpora.splits import divide
-from training.sources import corpus_folder, read_lines
+from asr.corpora.utterances import (
+    Case,
+    CorpusError,
+    Located,
+    build_dataset,
+    measured,
+    normalize_text,
+    source_key,
+)
+from sluice_core.corpus_files import corpus_folder, read_lines
 
 if TYPE_CHECKING:
     from datasets import Dataset

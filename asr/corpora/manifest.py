@@ -24,7 +24,8 @@ from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any
 
 from asr.config import CorpusConfig
-from asr.corpora.rows import (
+from asr.corpora.splits import divide
+from asr.corpora.utterances import (
     Case,
     CorpusError,
     Located,
@@ -34,8 +35,7 @@ from asr.corpora.rows import (
     normalize_text,
     source_key,
 )
-from asr.corpora.splits import divide
-from training.sources import describe_folder, read_lines
+from sluice_core.corpus_files import describe_folder, read_lines
 
 if TYPE_CHECKING:
     from datasets import Dataset

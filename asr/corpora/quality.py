@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from asr.corpora.rows import Utterance, segment
+from asr.corpora.utterances import Utterance, segment
 
 LONGEST_READ_SECONDS = 600.0  # of longer recordings only this much is listened to: memory stays bounded
 SILENCE_DB = -60.0
@@ -72,7 +72,7 @@ def measure_utterance(where: str, row: Utterance) -> Measurement:
     Raises:
         UserError: the audio is missing, unreadable, too short, or shorter than the segment.
     """
-    from asr.audio import audio_info, read_audio
+    from asr.audio.reading import audio_info, read_audio
 
     info = audio_info(row["audio"])
     start, end = segment(row, info.duration_seconds)

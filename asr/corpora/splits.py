@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from asr.config import CorpusConfig
-from asr.corpora.rows import CorpusError, source_key, split_by_speaker, stored
+from asr.corpora.utterances import CorpusError, source_key, split_by_speaker, stored
 
 if TYPE_CHECKING:
     import pyarrow

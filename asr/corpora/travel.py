@@ -1,4 +1,4 @@
-"""The embedded corpus: travel requests of `domains.travel`, spoken by espeak-ng.
+"""The embedded corpus: travel requests of `sluice_core.grammar.travel`, spoken by espeak-ng.
 
     CACHE/travel-KEY/manifest.jsonl      the columns of every corpus, and `split`
     CACHE/travel-KEY/audio/train-0000.flac
@@ -29,13 +29,13 @@ from typing import TYPE_CHECKING, Any, get_args
 from uuid import uuid4
 
 from asr.config import CorpusConfig
-from asr.corpora.espeak import HEADROOM, synthesizer
-from asr.corpora.rows import Case, CorpusError, Utterance, build_dataset, normalize_text, source_key
-from asr.corpora.travel_cast import cast, utter
-from asr.corpora.travel_speak import SAMPLE_RATE, Task
-from domains.grammar import Part
-from domains.travel import generate
-from training.progress import track
+from asr.corpora.utterances import Case, CorpusError, Utterance, build_dataset, normalize_text, source_key
+from asr.synthesis.espeak import HEADROOM, synthesizer
+from asr.synthesis.speak import SAMPLE_RATE, Task
+from asr.synthesis.voices import cast, utter
+from sluice_core.grammar.grammar import Part
+from sluice_core.grammar.travel import generate
+from sluice_core.progress import track
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -227,7 +227,7 @@ def _run_speaker(
     """
     todo = folder / f"tasks-{number:03d}.json"
     todo.write_text(json.dumps([asdict(task) for task in tasks]), encoding="utf-8")
-    command = [sys.executable, "-P", "-m", "asr.corpora.travel_speak", str(todo), str(folder / "audio")]
+    command = [sys.executable, "-P", "-m", "asr.synthesis.speak", str(todo), str(folder / "audio")]
     # What this process can import, that one can.
     environment = {
         **os.environ,

@@ -18,9 +18,9 @@ from asr.decoding.lexicon import Lexicon
 from asr.tokens import Tokens
 
 if TYPE_CHECKING:
-    from asr.alignment import Path
+    from asr.decoding.forced_alignment import Path
     from asr.decoding.search import Workspace
-    from asr.language_model import NGram
+    from sluice_core.language_models.ngram import NGram
 
 Labelling = tuple[tuple[int, ...], float, float]
 """Tokens, acoustic score, language score."""
@@ -181,7 +181,7 @@ class BeamSearch:
 
 def _with_times(found: list[list[Labelling]], emissions: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
     """Labellings of each utterance with the steps of their tokens on the likeliest path."""
-    from asr.alignment import force_align_each
+    from asr.decoding.forced_alignment import force_align_each
 
     # Where nothing is possible at all, there is no path; and without tokens there is nothing to place.
     targets = [

@@ -43,7 +43,7 @@ def make_decoder(settings: DecodingConfig, tokens: Tokens, directory: Path = Pat
         return GreedySearch()
     from asr.decoding.beam import BeamSearch
     from asr.decoding.lexicon import Lexicon
-    from asr.language_model import NGram
+    from sluice_core.language_models.ngram import NGram
 
     language_model, lexicon = None, None
     if settings.language_model:

@@ -8,10 +8,10 @@ from asr.config import DecodingConfig
 from asr.decoding.alphabet import Alphabet, name_characters
 from asr.decoding.hot_words import Automaton, HotWords, HotWordsError, build_automaton
 from asr.decoding.lexicon import Lexicon, Trie, build_trie
-from training.errors import UserError
+from sluice_core.errors import UserError
 
 if TYPE_CHECKING:
-    from asr.language_model import NGram
+    from sluice_core.language_models.ngram import NGram
 
 UNKNOWN, START, END = 0, 1, 2
 """Words of every n-gram: `<unk>`, `<s>`, `</s>`."""

@@ -3,7 +3,7 @@
 import numpy as np
 from torch import Tensor
 
-from asr.ctc import BLANK
+from asr.acoustic.ctc import BLANK
 from asr.decoding.hypothesis import Hypothesis
 
 

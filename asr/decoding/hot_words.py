@@ -13,7 +13,7 @@ from unicodedata import normalize
 import numpy as np
 
 from asr.decoding.alphabet import SPACE, Alphabet, name_characters
-from training.errors import UserError
+from sluice_core.errors import UserError
 
 LARGEST_BOOST = 100.0
 

@@ -9,8 +9,8 @@ from unicodedata import normalize
 import numpy as np
 
 from asr.decoding.alphabet import Alphabet, name_characters
-from training.checkpoint import write_text
-from training.errors import UserError
+from sluice_core.errors import UserError
+from sluice_core.files import write_text
 
 COMMENTS = (";;;", "#")
 

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asr.ctc import BLANK
+from asr.acoustic.ctc import BLANK
 from asr.decoding.alphabet import SPACE
-from asr.decoding.language import (
+from asr.decoding.language_score import (
     OUTSIDE,
     advance,
     find_letter,
@@ -28,7 +28,7 @@ from asr.decoding.language import (
     new_cache,
     settle,
 )
-from training.compiling import compiled, compiled_part
+from sluice_core.jit import compiled, compiled_part
 
 NODE = np.dtype(
     [
@@ -46,7 +46,7 @@ NODE = np.dtype(
     ]
 )
 """A prefix; -1 stands for none. child: its youngest child; sibling: the next older one of its parent. slot: where in
-the beam it is. context, place, hot, ahead: its language state (asr/decoding/language.py). language: its language score
+the beam it is. context, place, hot, ahead: its language state (language_score.py). language: its language score
 so far. factor: what the last token changed its probability by, beside its posteriors; of all tokens together that is e
 to the language score and to what is lent (`lent_score`)."""
 
@@ -110,7 +110,7 @@ class Workspace(NamedTuple):
     after: np.ndarray
     """ENTRY: the beam of the next step."""
     cache: np.ndarray
-    """SCORE, see asr/decoding/language.py."""
+    """SCORE, see asr/decoding/language_score.py."""
     scratch: Scratch
 
 

@@ -4,8 +4,8 @@
 `transcribe` takes all of it from a file to a transcript. `learn` measures how training's recordings are cut.
 """
 
-from asr.long_form.learn import learn_cutting
+from asr.long_form.fit_segmentation import learn_cutting
+from asr.long_form.segmentation import Cutting
 from asr.long_form.transcribe import transcribe_long, transcribe_pieces
-from asr.long_form.windows import Cutting
 
 __all__ = ["Cutting", "learn_cutting", "transcribe_long", "transcribe_pieces"]

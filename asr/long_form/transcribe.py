@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from asr.audio import audio_blocks, audio_info
+from asr.acoustic.voice_activity import frame_samples, mark_speech, rechunk
+from asr.audio.reading import audio_blocks, audio_info
 from asr.decoding.decoder import Decoder
-from asr.long_form.pauses import frame_samples, mark_speech, rechunk
-from asr.long_form.seams import join_windows, word_gap
-from asr.long_form.windows import Cutter, Cutting, Window
+from asr.long_form.segmentation import Cutter, Cutting, Window
+from asr.long_form.stitching import join_windows, word_gap
 from asr.transcript import Transcript
-from training.progress import track
+from sluice_core.progress import track
 
 if TYPE_CHECKING:
     from asr.transcriber import Source, Transcriber
@@ -115,8 +115,8 @@ def _pieces(
     alternatives: int,
     cutting: Cutting,
 ) -> Iterator[Transcript]:
+    from asr.alignment.word_timestamps import Silences
     from asr.transcriber import Emission
-    from asr.word_times import Silences
 
     rate = recording.sample_rate
     step_samples = round(transcriber.seconds_per_step * rate)

@@ -1,6 +1,7 @@
 """A run's decoding, chosen on its dev split."""
 
-from asr.tuning.choice import (
+from asr.tuning.grid import Emissions, Trial, Tuning, tune
+from asr.tuning.tune import (
     Candidate,
     Choice,
     format_tuning,
@@ -9,7 +10,6 @@ from asr.tuning.choice import (
     save_tuning,
     tune_run,
 )
-from asr.tuning.trials import Emissions, Trial, Tuning, tune
 
 __all__ = [
     "Candidate",

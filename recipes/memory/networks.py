@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cells import Stack
-from cells.clockwork import Clockwork
+from sluice_cells import Stack
+from sluice_cells.clockwork import Clockwork
 
 
 class Network(nn.Module):

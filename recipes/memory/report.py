@@ -6,8 +6,20 @@ from collections.abc import Mapping, Sequence
 
 from recipes.experiments import Result
 from recipes.memory.settings import ClimbSettings, MemorySettings
-from training.plot import SERIES, Curve, line_chart
-from training.report import Bar, Block, Cell, Grid, Page, Paragraph, Part, Picture, Section, Table, percent
+from sluice_core.reporting.page import (
+    Bar,
+    Block,
+    Cell,
+    Grid,
+    Page,
+    Paragraph,
+    Part,
+    Picture,
+    Section,
+    Table,
+    percent,
+)
+from sluice_core.reporting.plots import SERIES, Curve, line_chart
 
 REACH_LIMITS = (1e-8, 1e4)
 """Shares of a gradient that are drawn."""

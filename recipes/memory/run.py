@@ -21,8 +21,8 @@ from recipes.experiments import Results, run_experiments
 from recipes.memory.experiments import experiments_of
 from recipes.memory.report import highlights, page, tables
 from recipes.memory.settings import MemorySettings
-from training.checkpoint import write_text
-from training.machine import describe_machine
+from sluice_core.devices import describe_machine
+from sluice_core.files import write_text
 
 QUICK = (
     "adding.lags=[3, 6]",

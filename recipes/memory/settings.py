@@ -5,9 +5,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from cells import CELLS
-from cells.options import check_name
-from training.config import Settings
+from sluice_cells import CELLS
+from sluice_cells.options import check_name
+from sluice_core.config import Settings
 
 
 def _known(cell: str) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from asr.edits import word_errors
-from domains.grammar import Sentence
+from asr.evaluation.error_rates import word_errors
+from sluice_core.grammar.grammar import Sentence
 
 Found = tuple[tuple[str, str], ...]
 """Slots: label and words of each."""

@@ -7,7 +7,7 @@ from asr.config import RecognizerConfig
 from recipes.understand.settings import ROOT, UnderstandSettings
 from slot_filling import Tagger
 from slot_filling.config import NoiseConfig, TaggerConfig
-from training.runs import METRICS_FILE
+from sluice_core.run_directory import METRICS_FILE
 
 CLEAN = "-clean"
 """What the run of the tagger without noise is called, after the name of the other."""
@@ -15,7 +15,7 @@ CLEAN = "-clean"
 
 def recognizer(settings: UnderstandSettings, runs: Path, cache: Path, quiet: bool) -> Transcriber:
     """The recognizer's run, trained if it is not, and tuned if it is not."""
-    from asr import experiment
+    from asr.training import experiment
 
     config = RecognizerConfig.read(ROOT / settings.recognizer, settings.recognizer_changes)
     run = runs / config.name
@@ -40,7 +40,7 @@ def _tune(transcriber: Transcriber, cache: Path, quiet: bool) -> None:
 
 def taggers(settings: UnderstandSettings, runs: Path, quiet: bool) -> dict[str, Tagger]:
     """The tagger with noise in training, and without, by what to call them."""
-    from slot_filling import experiment
+    from slot_filling.training import experiment
 
     config = TaggerConfig.read(ROOT / settings.tagger, settings.tagger_changes)
     clean = config.model_copy(update={"name": config.name + CLEAN, "noise": NoiseConfig()})

@@ -9,16 +9,16 @@ import numpy as np
 
 from asr import Transcriber
 from asr.corpora import load_corpus
-from asr.examples import read_row
+from asr.training.dataset import read_row
 from asr.transcript import Transcript
-from domains.grammar import Part
-from domains.travel import generate
 from recipes.understand.evaluation import Answer, Counts, count, is_right, truth, word_error_rate
 from recipes.understand.settings import UnderstandSettings
 from slot_filling import Tagger
 from slot_filling.tagging import Tagging
 from sluice.understanding import Understander, Understanding
-from training.progress import track
+from sluice_core.grammar.grammar import Part
+from sluice_core.grammar.travel import generate
+from sluice_core.progress import track
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """The page of what was understood: a table, the weight's choice, and the worst requests to be heard."""
 
-from asr.audio import to_flac
+from asr.audio.reading import to_flac
 from recipes.understand.evaluation import Counts
 from recipes.understand.measuring import Measured, Miss
 from recipes.understand.settings import UnderstandSettings
 from sluice.understanding import Understanding
-from training.plot import Curve, line_chart
-from training.report import Audio, Bar, Cell, Page, Paragraph, Part, Picture, Section, Table, Texts
+from sluice_core.reporting.page import Audio, Bar, Cell, Page, Paragraph, Part, Picture, Section, Table, Texts
+from sluice_core.reporting.plots import Curve, line_chart
 
 HEADER = ["what is tagged", "word errors", "slot F1", "slots right", "intents", "requests right"]
 

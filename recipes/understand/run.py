@@ -21,8 +21,8 @@ from recipes.understand.measuring import measure
 from recipes.understand.report import figures_table, page
 from recipes.understand.settings import UnderstandSettings
 from sluice.understanding import Understander
-from training.checkpoint import write_text
-from training.machine import describe_machine
+from sluice_core.devices import describe_machine
+from sluice_core.files import write_text
 
 QUICK = (
     "name=understand-quick",

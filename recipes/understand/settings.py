@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from training.config import Settings
+from sluice_core.config import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from slot_filling.corpora import conll, json_lines, seq_folder
 from slot_filling.corpora.config import CorpusConfig
-from slot_filling.corpora.hub import from_datasets
-from slot_filling.corpora.parts import divide, find, locate, repeated, warn_of_repeated
-from slot_filling.corpora.raw import RawSentence, settle
+from slot_filling.corpora.hugging_face import from_datasets
+from slot_filling.corpora.splits import divide, find, locate, repeated, warn_of_repeated
+from slot_filling.corpora.tag_conversion import RawSentence, settle
 from slot_filling.sentences import Sentence
 
 __all__ = ["CorpusConfig", "from_datasets", "load_corpus", "load_parts", "repeated"]

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from slot_filling.schemes import SchemeName
-from training.config import Settings
+from sluice_core.config import Settings
 
 CorpusKind = Literal["travel", "spoken_travel", "atis", "snips", "conll", "jsonl"]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from slot_filling.corpora.config import CorpusConfig
-from slot_filling.corpora.raw import RawSentence
-from training.sources import CorpusError, read_lines
+from slot_filling.corpora.tag_conversion import RawSentence
+from sluice_core.corpus_files import CorpusError, read_lines
 
 INTENT = re.compile(r"#\s*intent\s*[:=]\s*(\S.*?)\s*$", re.IGNORECASE)
 TAG = re.compile(r"O|[BIES]-\S.*")

@@ -4,7 +4,7 @@
     {"words": ["arrive", "Taipei"], "tags": ["O", "B-city"], "intent": "fly"}
 
 `start` and `end` count characters of the text; `intent` is optional, and so is a slot's `text`, which
-must then be what stands there. Texts are separated into words by `slot_filling.tokenize`; a slot that
+must then be what stands there. Texts are separated into words by `slot_filling.tokenizer`; a slot that
 begins or ends inside a word is widened to whole words, and the log says how many were.
 """
 
@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from slot_filling.corpora.config import CorpusConfig
-from slot_filling.corpora.raw import RawSentence
+from slot_filling.corpora.tag_conversion import RawSentence
 from slot_filling.schemes import SchemeError, convert, tags_of
 from slot_filling.sentences import Span
-from slot_filling.tokenize import tokenize
-from training.letters import HALF_PAIR
-from training.sources import CorpusError, read_lines
+from slot_filling.tokenizer import tokenize
+from sluice_core.corpus_files import CorpusError, read_lines
+from sluice_core.surrogates import HALF_PAIR
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 from slot_filling.corpora.config import CorpusConfig
-from slot_filling.corpora.raw import RawSentence
-from training.sources import CorpusError, corpus_folder, read_lines
+from slot_filling.corpora.tag_conversion import RawSentence
+from sluice_core.corpus_files import CorpusError, corpus_folder, read_lines
 
 
 def read(folder: Path, config: CorpusConfig) -> list[RawSentence]:

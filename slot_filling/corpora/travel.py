@@ -1,20 +1,20 @@
 """The embedded corpora: travel requests. Nothing is downloaded.
 
-"travel" has those of `domains.travel_text`, in spoken and in written form; half of the names and of the templates in
-dev and in test are not in training. "spoken_travel" has those of `domains.travel`, which are also what the recognizer's
-embedded corpus says; dev and test are as a recognizer writes them.
+"travel" has those of `sluice_core.grammar.travel_written`, in spoken and in written form; half of the names and of
+the templates in dev and in test are not in training. "spoken_travel" has those of `sluice_core.grammar.travel`, which
+are also what the recognizer's embedded corpus says; dev and test are as a recognizer writes them.
 """
 
 from typing import get_args
 
-from domains.grammar import Part
-from domains.travel_text import as_spoken, written
-from domains.written import Passage
 from slot_filling.corpora.config import CorpusConfig
 from slot_filling.schemes import tags_of
 from slot_filling.sentences import Sentence, Span
-from slot_filling.tokenize import tokenize
-from training.sources import CorpusError
+from slot_filling.tokenizer import tokenize
+from sluice_core.corpus_files import CorpusError
+from sluice_core.grammar.grammar import Part
+from sluice_core.grammar.travel_written import as_spoken, written
+from sluice_core.grammar.writing_styles import Passage
 
 DEV_AND_TEST_SHARE = 0.1  # each
 

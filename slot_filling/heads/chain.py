@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from training.lengths import within
+from sluice_core.masks import within
 
 
 class Counts(NamedTuple):

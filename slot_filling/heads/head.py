@@ -13,7 +13,7 @@ from slot_filling.heads.chain import Chain
 from slot_filling.heads.loss import PathLoss, make_chain
 from slot_filling.heads.posterior import Posterior, posterior_of
 from slot_filling.heads.viterbi import best_paths, k_best_paths
-from training.lengths import within
+from sluice_core.masks import within
 
 
 class TaggedSpan(NamedTuple):

@@ -10,7 +10,7 @@ import heapq
 
 import numpy as np
 
-from training.compiling import compiled_sums
+from sluice_core.jit import compiled_sums
 
 LEAST = {np.dtype(np.float32): 1e-30, np.dtype(np.float64): 1e-290}
 """The least scaled forward value that counts as kept: what underflows beside it is lost in its rounding anyway."""

@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cells.once import differentiable_once
 from slot_filling.heads.chain import Chain
 from slot_filling.heads.posterior import posterior_of
 from slot_filling.heads.viterbi import best_paths
+from sluice_cells.double_backward import differentiable_once
 
 
 class PathLoss(torch.autograd.Function):

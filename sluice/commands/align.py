@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from sluice.commands.options import add_json, add_model, add_quiet
-from training.errors import UserError
+from sluice_core.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     from tabulate import tabulate
 
     from asr.transcriber import Transcriber
-    from training.machine import set_threads
+    from sluice_core.devices import set_threads
 
     if options.text is None and sys.stdin.isatty():
         raise UserError("give the text that is said, in quotes, or on standard input")

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.errors import UserError
+from sluice_core.errors import UserError
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -7,7 +7,7 @@ from typing import Any
 
 from sluice.commands.data import add_data, rows_of
 from sluice.commands.options import add_cache, add_json, add_model, add_quiet
-from training.errors import UserError
+from sluice_core.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the table, or JSON."""
-    from training.kind import task_of
-    from training.machine import set_threads
+    from sluice_core.devices import set_threads
+    from sluice_core.kind import task_of
 
     set_threads(options.threads)
     metrics, table = (_tagger if task_of(options.model) == "slots" else _recognizer)(options)
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _recognizer(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from asr.evaluation import evaluate, format_metrics
+    from asr.evaluation.evaluation import evaluate, format_metrics
     from asr.transcriber import Transcriber
 
     transcriber = Transcriber.load(options.model, options.device)
@@ -47,7 +47,7 @@ def _recognizer(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 def _tagger(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from slot_filling.corpora import load_corpus, load_parts
-    from slot_filling.measuring import format_metrics, measure
+    from slot_filling.evaluation.evaluation import format_metrics, measure
     from slot_filling.tagger import Tagger
 
     tagger = Tagger.load(options.model, options.device)

@@ -27,10 +27,10 @@ def run(options: argparse.Namespace) -> int:
     """Print shape and range; draw if asked."""
     import torch
 
-    from asr.audio import check_samples, read_audio
+    from asr.acoustic.features import Features
+    from asr.audio.reading import check_samples, read_audio
     from asr.config import FeatureConfig, RecognizerConfig
-    from asr.features import Features
-    from training.config import apply_override
+    from sluice_core.config import apply_override
 
     base = RecognizerConfig.read(options.model / "config.yaml").features if options.model else FeatureConfig()
     tree = base.model_dump()
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         "maximum": round(float(features.max()), 3),
     }
     if options.plot:
-        from asr.plots import plot_features
+        from asr.evaluation.plots import plot_features
 
         plot_features(options.audio, config, options.plot)
         facts["plot"] = str(options.plot)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.commands.data import training_transcripts
 from sluice.commands.options import add_cache, add_json, add_quiet
-from training.errors import UserError
+from sluice_core.errors import UserError
 
 if TYPE_CHECKING:
-    from asr.language_model import NGram
+    from sluice_core.language_models.ngram import NGram
 
 FILE_HELP = "ARPA if it ends in .arpa or .arpa.gz, else our binary, which opens at once"
 
@@ -73,8 +73,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from asr.language_model.arpa import write_arpa_to
-    from asr.language_model.kneser_ney import train
+    from sluice_core.language_models.ngram.arpa import write_arpa_to
+    from sluice_core.language_models.ngram.kneser_ney import train
 
     model = train(
         _sentences(options), options.order, unit=options.unit, prune=options.prune, quiet=options.quiet
@@ -90,7 +90,7 @@ def _train(options: argparse.Namespace) -> int:
 def _sentences(options: argparse.Namespace) -> Iterator[list[str]]:
     """The text to train on: files, a run's training transcripts, or both."""
     from asr.config import RecognizerConfig
-    from asr.language_model.text import divide, read_sentences
+    from sluice_core.language_models.text import divide, read_sentences
 
     if not options.text and not options.model:
         raise UserError("give text files to train on, - for standard input, or --run RUN for its transcripts")
@@ -102,7 +102,7 @@ def _sentences(options: argparse.Namespace) -> Iterator[list[str]]:
 
 
 def _convert(options: argparse.Namespace) -> int:
-    from asr.language_model import NGram
+    from sluice_core.language_models.ngram import NGram
 
     model = NGram.load(options.source)
     model.save(options.output)
@@ -111,9 +111,9 @@ def _convert(options: argparse.Namespace) -> int:
 
 
 def _score(options: argparse.Namespace) -> int:
-    from asr.language_model import NGram
-    from asr.language_model.text import read_sentences
-    from training.progress import track
+    from sluice_core.language_models.ngram import NGram
+    from sluice_core.language_models.text import read_sentences
+    from sluice_core.progress import track
 
     model = NGram.load(options.model)
     sentences = read_sentences(options.text, model.unit, options.case)

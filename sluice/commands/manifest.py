@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
 
     from asr.config import CorpusConfig
     from asr.corpora import load_corpus
-    from asr.corpora.check import check_manifest, check_rows
+    from asr.corpora.validation import check_manifest, check_rows
 
     if options.corpus:
         corpus = CorpusConfig.check({"kind": options.corpus, "data": options.data}, "manifest check")

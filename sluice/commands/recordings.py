@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from training.errors import UserError
+from sluice_core.errors import UserError
 
 HOT_WORD_BOOST = 3.0
 
@@ -15,7 +15,7 @@ class Recordings:
 
     def __init__(self, names: list[str]) -> None:
         """Find them: files, directories, patterns."""
-        from asr.audio import AudioError, find_audio
+        from asr.audio.reading import AudioError, find_audio
 
         self.failures: list[object] = []
         """What could not be found or read, so far."""
@@ -33,7 +33,7 @@ class Recordings:
 
     def shown(self, what: str, *, quiet: bool) -> Iterator[Path]:
         """The files, showing how far it is if there are several."""
-        from training.progress import track
+        from sluice_core.progress import track
 
         return track(self.paths, what, quiet=quiet or len(self.paths) < 2)
 

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from sluice.commands.options import add_model, add_quiet
-from training.errors import UserError
+from sluice_core.errors import UserError
 
 KEY = "SLUICE_API_KEY"
 MOST_WORKERS = 4
@@ -50,8 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Listen until SIGTERM or Ctrl-C; what was accepted by then is answered, and the exit code is 0."""
     _check_installed()
-    from sluice.server.parts import load_parts
-    from sluice.server.run import serve
+    from sluice.server.lifecycle import serve
+    from sluice.server.models import load_parts
     from sluice.server.settings import ServerSettings
 
     workers = options.workers if options.workers is not None else _workers(options.device)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from sluice.commands.options import add_alternatives, add_json, add_model, add_quiet
-from training.errors import UserError
-from training.letters import HALF_PAIR
+from sluice_core.errors import UserError
+from sluice_core.surrogates import HALF_PAIR
 
 if TYPE_CHECKING:
     from slot_filling.tagging import Tagging
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print each sentence's slots as they are found; an empty line is a sentence without words, and has none."""
     from slot_filling.tagger import Tagger
-    from training.machine import set_threads
+    from sluice_core.devices import set_threads
 
     if options.text and options.file:
         raise UserError("give sentences or --file, not both")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sluice.commands.options import add_cache, add_quiet
 
 if TYPE_CHECKING:
-    from training.config import Override
+    from sluice_core.config import Override
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, evaluate, report; prints the figures and where everything is."""
-    from training.kind import task_of
+    from sluice_core.kind import task_of
 
     overrides: list[Override] = list(options.set)
     overrides += [("corpus.data", options.data)] if options.data else []
@@ -39,8 +39,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _train_recognizer(options: argparse.Namespace, overrides: "list[Override]") -> int:
     from asr.config import RecognizerConfig
-    from asr.evaluation import format_metrics
-    from asr.experiment import train
+    from asr.evaluation.evaluation import format_metrics
+    from asr.training.experiment import train
 
     config = RecognizerConfig.read(options.recipe, overrides)
     metrics = train(config, options.runs, options.cache, start=options.start, quiet=options.quiet)
@@ -51,8 +51,8 @@ def _train_recognizer(options: argparse.Namespace, overrides: "list[Override]") 
 
 def _train_tagger(options: argparse.Namespace, overrides: "list[Override]") -> int:
     from slot_filling.config import TaggerConfig
-    from slot_filling.experiment import train
-    from slot_filling.measuring import format_metrics
+    from slot_filling.evaluation.evaluation import format_metrics
+    from slot_filling.training.experiment import train
 
     config = TaggerConfig.read(options.recipe, overrides)
     metrics = train(config, options.runs, start=options.start, quiet=options.quiet)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from sluice.commands.options import add_alternatives, add_json, add_model, add_quiet
 from sluice.commands.recordings import Recordings, add_recordings, hot_words
-from training.errors import UserError
-from training.letters import spelled_out
+from sluice_core.errors import UserError
+from sluice_core.surrogates import spelled_out
 
 if TYPE_CHECKING:
     from asr.formats import Format
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     """Print each transcript as it is ready; a bad file is named on stderr, and the exit code is then 1."""
     from asr.config import DecodingConfig
     from asr.transcriber import Transcriber
-    from training.machine import set_threads
+    from sluice_core.devices import set_threads
 
     set_threads(options.threads)
     decoding = DecodingConfig() if options.greedy else None
@@ -87,7 +87,7 @@ def _print(transcripts: "Iterable[Transcript]", options: argparse.Namespace, *, 
 def _write(transcripts: "Iterable[Transcript]", options: argparse.Namespace, paths: list[Path]) -> None:
     """A file for each recording, named as it is."""
     from asr.formats import FORMATS, format_transcript
-    from training.checkpoint import write_text
+    from sluice_core.files import write_text
 
     kind = _format(options)
     names = [path.stem for path in paths]

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     """Print what each model gives on dev, and write the best into the run directory."""
     from asr.transcriber import Transcriber
     from asr.tuning import Candidate, format_tuning, of_transcripts, read_candidate, save_tuning, tune_run
-    from training.machine import set_threads
+    from sluice_core.devices import set_threads
 
     set_threads(options.threads)
     transcriber = Transcriber.load(options.model, options.device)

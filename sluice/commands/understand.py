@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what each recording says as it is ready; a bad file is named on stderr, and the exit code is then 1."""
     from sluice.understanding import Understander
-    from training.machine import set_threads
+    from sluice_core.devices import set_threads
 
     set_threads(options.threads)
     understander = Understander.load(options.model, options.device, tagger=options.tagger)

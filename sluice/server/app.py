@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sluice.server.batching import Answer
 from sluice.server.errors import ApiError
-from sluice.server.gate import Gate
-from sluice.server.parts import Parts
+from sluice.server.middleware import Gate
+from sluice.server.models import Parts
 from sluice.server.routes import add_routes
 from sluice.server.service import Gone, Service
 from sluice.server.settings import ServerSettings
-from sluice.server.worker import Answer
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from training.errors import UserError
-from training.letters import spelled_out
+from sluice_core.errors import UserError
+from sluice_core.surrogates import spelled_out
 
 KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 

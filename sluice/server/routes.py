@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from sluice.server.errors import ApiError
+from sluice.server.openai_transcriptions import FIELDS, MEDIA_TYPES, read_wanted, write_transcript
 from sluice.server.service import Service
-from sluice.server.tagging import TagRequest, check_alternatives
-from sluice.server.transcriptions import FIELDS, MEDIA_TYPES, read_wanted, write_transcript
+from sluice.server.tag_requests import TagRequest, check_alternatives
 from sluice.server.uploads import Upload, receive_json, receive_upload
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sluice.server.answers import Answers
+from sluice.server.audio_upload import decode
+from sluice.server.batching import Answer, Job, Workers
 from sluice.server.errors import too_busy
+from sluice.server.inference import Answers
 from sluice.server.metrics import Metrics
-from sluice.server.parts import Parts
+from sluice.server.models import Parts
 from sluice.server.settings import ServerSettings
-from sluice.server.sound import decode
 from sluice.server.uploads import Upload
-from sluice.server.worker import Answer, Job, Workers
 
 if TYPE_CHECKING:
     from fastapi import Request

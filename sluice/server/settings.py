@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from training.errors import UserError
+from sluice_core.errors import UserError
 
 MEGABYTE = 1 << 20
 

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from sluice.server.audio_upload import shown_name
 from sluice.server.errors import ApiError
 from sluice.server.settings import MEGABYTE
-from sluice.server.sound import shown_name
 
 if TYPE_CHECKING:
     from fastapi import Request

@@ -19,7 +19,7 @@ from asr.formats import (
     format_transcript,
 )
 from asr.transcript import Transcript, Word
-from training.errors import UserError
+from sluice_core.errors import UserError
 
 SRT_TIME = re.compile(r"(\d\d):([0-5]\d):([0-5]\d),(\d{3}) --> (\d\d):([0-5]\d):([0-5]\d),(\d{3})")
 VTT_TIME = re.compile(r"(\d\d):([0-5]\d):([0-5]\d)\.(\d{3}) --> (\d\d):([0-5]\d):([0-5]\d)\.(\d{3})")

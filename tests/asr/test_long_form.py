@@ -15,17 +15,17 @@ import soundfile
 import torch
 from torch import Tensor
 
-from asr.audio import AudioError, resample
+from asr.acoustic.ctc import BLANK
+from asr.acoustic.voice_activity import CHUNK_SECONDS, frame_samples, mark_speech
+from asr.audio.reading import AudioError, resample
 from asr.config import RecognizerConfig
-from asr.ctc import BLANK
 from asr.decoding import Hypothesis, greedy_decode
 from asr.long_form import Cutting, learn_cutting, transcribe_long, transcribe_pieces
-from asr.long_form.pauses import CHUNK_SECONDS, frame_samples, mark_speech
-from asr.long_form.seams import EDGE_SHARE, join_windows, seam, word_gap
-from asr.long_form.windows import Cutter, Window
+from asr.long_form.segmentation import Cutter, Window
+from asr.long_form.stitching import EDGE_SHARE, join_windows, seam, word_gap
 from asr.tokens import Tokens
 from asr.transcriber import Transcriber
-from training.config import ConfigError
+from sluice_core.config import ConfigError
 
 RATE = 4000
 PERIOD = 20  # samples of the code's tone, 200 Hz
@@ -246,7 +246,7 @@ def test_short_recordings_work_too() -> None:
 def test_progress_is_in_seconds_of_the_recording(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("training.progress.LINE_SECONDS", 0.0)
+    monkeypatch.setattr("sluice_core.progress.LINE_SECONDS", 0.0)
     transcribe_long(CodeReader(), np.zeros(20 * RATE), quiet=False)
     assert "transcribing (seconds): 19 of 20" in capsys.readouterr().err
     transcribe_long(CodeReader(), np.zeros(20 * RATE))

@@ -5,10 +5,10 @@ import torch
 
 from asr.config import DecodingConfig
 from asr.decoding import BeamSearch
-from asr.edits import word_errors
-from asr.language_model import NGram
+from asr.evaluation.error_rates import word_errors
 from asr.tokens import Tokens
 from asr.tuning import Emissions, tune
+from sluice_core.language_models.ngram import NGram
 
 TOKENS = Tokens(["<blank>", " ", "a", "b"])
 

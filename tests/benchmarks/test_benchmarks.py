@@ -9,7 +9,7 @@ import torch
 
 from asr.config import RecognizerConfig
 from benchmarks import cells, training
-from tests.cells.variants import needs_compiler
+from tests.sluice_cells.variants import needs_compiler
 
 
 def test_the_training_benchmark_does_all_that_its_recipe_asks_for(tmp_path: Path) -> None:

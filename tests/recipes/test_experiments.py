@@ -7,7 +7,7 @@ import pytest
 
 from recipes import experiments
 from recipes.experiments import Experiment, Results, run_experiments
-from training.config import Settings
+from sluice_core.config import Settings
 
 
 class Steps(Settings):

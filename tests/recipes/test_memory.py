@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Generator
 
-from cells import CELLS
 from recipes.memory.climbing import climb, falling
 from recipes.memory.experiments import experiments_of
 from recipes.memory.generation import generate, sum_of_sines
@@ -25,6 +24,7 @@ from recipes.memory.settings import (
     MemorySettings,
     ReachSettings,
 )
+from sluice_cells import CELLS
 from tests.pages import check_self_contained
 
 SOME = ["elman", "jordan", "lstm", "gru", "clockwork", "scrn", "projected_lstm", "layer_norm_lstm"]

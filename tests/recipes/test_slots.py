@@ -12,9 +12,9 @@ from recipes.slots.comparison.run import HERE, main
 from recipes.slots.comparison.settings import ComparisonSettings
 from recipes.slots.comparison.training import by_cell, experiments_of
 from slot_filling.config import TaggerConfig
+from sluice_core.config import ConfigError
 from tests.pages import check_self_contained
 from tests.slot_filling.requests import SENTENCES, batch, settings, vocabulary
-from training.config import ConfigError
 
 SLOTS = HERE.parent
 

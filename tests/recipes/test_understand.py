@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asr.corpora.espeak import EspeakError, synthesizer
+from asr.synthesis.espeak import EspeakError, synthesizer
 from asr.transcript import Transcript, Word
-from domains.travel import generate
 from recipes.understand.evaluation import Answer, Counts, count, is_right, truth, word_error_rate
 from recipes.understand.measuring import Request, choose_weight, misses, understand
 from recipes.understand.run import HERE, main
 from recipes.understand.settings import ROOT, UnderstandSettings
 from slot_filling.config import TaggerConfig
 from sluice.understanding import HeardSlot, Understanding
+from sluice_core.grammar.travel import generate
 from tests.pages import check_self_contained
 
 GOLD = Answer("fly to oslo on may first", (("destination", "oslo"), ("date", "may first")), "fly")

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 
 from slot_filling.config import TaggerConfig
-from slot_filling.examples import Batch, Example, collate
-from slot_filling.model import TaggerModel
+from slot_filling.network.model import TaggerModel
 from slot_filling.sentences import Sentence
+from slot_filling.training.dataset import Batch, Example, collate
 from slot_filling.vocabulary import Vocabulary
 
 REQUESTS = [

@@ -9,10 +9,10 @@ import pytest
 from slot_filling.corpora import CorpusConfig, from_datasets, load_corpus, load_parts, repeated
 from slot_filling.schemes import spans
 from slot_filling.sentences import Span
-from slot_filling.tokenize import words
+from slot_filling.tokenizer import words
+from sluice_core.config import ConfigError
+from sluice_core.corpus_files import CorpusError
 from tests.conftest import shared_corpus
-from training.config import ConfigError
-from training.sources import CorpusError
 
 CITY = ("O", "O", "B-city", "I-city")
 ROWS = "fly O\nto O\nNew B-city\nYork I-city\n\nhello O\n"

@@ -13,16 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from domains.travel_text import written
 from slot_filling.config import TaggerConfig
 from slot_filling.corpora.travel import to_sentence
-from slot_filling.examples import Examples, collate
 from slot_filling.schemes import SchemeName
 from slot_filling.sentences import Sentence
 from slot_filling.tagger import Tagger
 from slot_filling.tagging import Tagging
+from slot_filling.training.dataset import Examples, collate
 from slot_filling.vocabulary import Vocabulary
-from training.errors import UserError
+from sluice_core.errors import UserError
+from sluice_core.grammar.travel_written import written
 
 SETTINGS: dict[str, Any] = {
     "name": "tiny",

@@ -7,11 +7,11 @@ import pickle
 import numpy as np
 import pytest
 
+from slot_filling.network.word_vectors import read_vectors
 from slot_filling.sentences import Sentence, Span
 from slot_filling.vocabulary import LONGEST_WORD, Vocabulary, VocabularyError
 from slot_filling.word_shapes import DIGIT_CLASSES, digit_class, fold, shape
-from slot_filling.word_vectors import read_vectors
-from training.sources import CorpusError
+from sluice_core.corpus_files import CorpusError
 
 SENTENCES = [
     Sentence(("Fly", "to", "New", "York"), ("O", "O", "B-city", "I-city"), "fly"),

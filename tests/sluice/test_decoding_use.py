@@ -10,11 +10,11 @@ import soundfile
 import yaml
 
 from asr import Transcriber
-from asr.edits import word_errors
+from asr.evaluation.error_rates import word_errors
 from sluice.cli import main
+from sluice_core.errors import UserError
 from tests.conftest import ToneRun
 from tests.tones import RATE, say
-from training.errors import UserError
 
 pytestmark = pytest.mark.slow
 

@@ -14,9 +14,9 @@ from slot_filling.tagger import Tagger
 from slot_filling.tagging import Slot, Tagging
 from sluice.cli import main
 from sluice.understanding import Understander
+from sluice_core.files import CheckpointError
 from tests.conftest import ToneRun
 from tests.tones import RATE, say
-from training.checkpoint import CheckpointError
 
 
 def transcript(text: str, score: float, *others: Transcript) -> Transcript:

@@ -11,12 +11,12 @@ import soundfile
 import torch
 
 from asr import Transcriber
-from asr.audio import AudioError
+from asr.audio.reading import AudioError
 from sluice.cli import main
+from sluice_core.devices import DeviceError
+from sluice_core.files import CheckpointError
 from tests.conftest import ToneRun
 from tests.tones import RATE, say
-from training.checkpoint import CheckpointError
-from training.machine import DeviceError
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from recipes.slots.comparison.settings import ComparisonSettings
-from training.plot import SERIES, Curve, draw_svg, line_chart
-from training.report import Cell, Grid, Page, Paragraph, Picture, Section, Table
+from sluice_core.reporting.page import Cell, Grid, Page, Paragraph, Picture, Section, Table
+from sluice_core.reporting.plots import SERIES, Curve, draw_svg, line_chart
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -21,8 +21,8 @@ from recipes.experiments import Results, run_experiments
 from recipes.slots.comparison.report import page, table
 from recipes.slots.comparison.settings import ComparisonSettings
 from recipes.slots.comparison.training import by_cell, experiments_of
-from training.checkpoint import write_text
-from training.machine import describe_machine
+from sluice_core.devices import describe_machine
+from sluice_core.files import write_text
 
 QUICK = (
     "name=slots-quick",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from slot_filling.config import TaggerConfig
-from training.config import Settings, apply_override
+from sluice_core.config import Settings, apply_override
 
 Changes = list[str]
 """Of a tagger's settings, written as for `--set`."""

@@ -13,14 +13,14 @@ from typing import Any
 from recipes.experiments import Experiment
 from recipes.slots.comparison.jordan import JordanTagger
 from recipes.slots.comparison.settings import ComparisonSettings
-from slot_filling import experiment as tagging
-from slot_filling.calibration import fit_temperatures
 from slot_filling.config import TaggerConfig
-from slot_filling.measuring import measure
-from slot_filling.noise import Noise, damaged
+from slot_filling.evaluation.evaluation import measure
 from slot_filling.sentences import Sentence
 from slot_filling.tagger import Tagger
-from training.learning_curves import read_history
+from slot_filling.training import experiment as tagging
+from slot_filling.training.calibration import fit_temperatures
+from slot_filling.training.noise import Noise, damaged
+from sluice_core.reporting.learning_curves import read_history
 
 
 def train_once(config: TaggerConfig) -> dict[str, Any]:
@@ -31,10 +31,10 @@ def train_once(config: TaggerConfig) -> dict[str, Any]:
 
     Returns:
         `parameters`; `seconds` of training; `curve`, dev F1 after each epoch; and the figures of
-        `slot_filling.measuring` over dev.
+        `slot_filling.evaluation.evaluation` over dev.
     """
-    from slot_filling.training import TaggingTask
-    from training.fit import fit
+    from slot_filling.training.task import TaggingTask
+    from sluice_core.training.fit import fit
 
     with TemporaryDirectory() as folder, _without_warnings():
         experiment = tagging.prepare(config, Path(folder) / "run")

@@ -12,7 +12,7 @@ from asr.config import RecognizerConfig
 from asr.tokens import Tokens
 from sluice.commands.serve import NEEDED
 from sluice.server.app import create_app
-from sluice.server.parts import Parts, load_parts
+from sluice.server.models import Parts, load_parts
 from sluice.server.settings import ServerSettings
 from tests.conftest import RECIPES
 from tests.tones import SETTINGS

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from sluice.server.app import create_app
-from sluice.server.parts import Parts
-from sluice.server.run import listen
+from sluice.server.lifecycle import listen
+from sluice.server.models import Parts
 from sluice.server.settings import ServerSettings
 
 

@@ -11,11 +11,11 @@ import pytest
 from slot_filling import Tagger
 from slot_filling.tagging import Tagging
 from sluice.server.errors import ApiError
-from sluice.server.parts import Parts, load_parts
-from sluice.server.tagging import CHARACTERS, MOST_ALTERNATIVES, TagRequest
+from sluice.server.models import Parts, load_parts
+from sluice.server.tag_requests import CHARACTERS, MOST_ALTERNATIVES, TagRequest
+from sluice_core.errors import UserError
 from tests.sluice.server.conftest import Client
 from tests.sluice.server.sounds import form, wav
-from training.errors import UserError
 
 SPEECH = "/v1/audio/transcriptions"
 

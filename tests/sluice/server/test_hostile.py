@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from asr import sound_files
-from asr.audio import read_audio
-from asr.sound_files import AudioError, AudioTooLong
-from sluice.server import gate, uploads
+from asr.audio import containers
+from asr.audio.containers import AudioError, AudioTooLong
+from asr.audio.reading import read_audio
+from sluice.server import middleware, uploads
 from sluice.server.errors import ApiError
-from sluice.server.parts import Parts
+from sluice.server.models import Parts
 from tests.sluice.server.conftest import Client
 from tests.sluice.server.live import dial, message, serving
 from tests.sluice.server.sounds import claiming, form, silence, sound, wav, wav_header
@@ -179,7 +179,7 @@ def test_an_error_that_quotes_half_a_pair_can_be_sent() -> None:
 
 def test_a_body_that_does_not_arrive_is_given_up(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "BODY_SECONDS", 0.1)
-    monkeypatch.setattr(gate, "LEFT_SECONDS", 0.1)
+    monkeypatch.setattr(middleware, "LEFT_SECONDS", 0.1)
     with serving(parts) as address, dial(address) as line:
         line.sendall(message(address + UNDERSTAND, **form(wav()))[:400])
         assert line.recv(1000).startswith(b"HTTP/1.1 408 ")
@@ -201,14 +201,14 @@ def test_of_a_bomb_no_more_is_decoded_than_allowed(tmp_path: Path, monkeypatch: 
     pytest.importorskip("av", reason="the extra 'formats' is not installed")
     (tmp_path / "bomb.flac").write_bytes(claiming(silence(3600), 0))
     decoded = []
-    blocks = sound_files.ContainerSound.blocks
+    blocks = containers.ContainerSound.blocks
 
-    def counted(self: sound_files.ContainerSound, first: int, last: int) -> Iterator[np.ndarray]:
+    def counted(self: containers.ContainerSound, first: int, last: int) -> Iterator[np.ndarray]:
         for block in blocks(self, first, last):
             decoded.append(len(block))
             yield block
 
-    monkeypatch.setattr(sound_files.ContainerSound, "blocks", counted)
+    monkeypatch.setattr(containers.ContainerSound, "blocks", counted)
     with pytest.raises(AudioTooLong, match="longer than the 10 s"):
         read_audio(tmp_path / "bomb.flac", longest_seconds=10)
     assert sum(decoded) <= 10_001

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sluice.server.parts import load_parts
+from sluice.server.models import load_parts
 from tests.conftest import ToneRun
 from tests.sluice.server.live import serving
 from tests.sluice.server.sounds import wav

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sluice.server.app import FILES, PAGE
-from sluice.server.parts import load_parts
+from sluice.server.models import load_parts
 from tests.conftest import ToneRun
 from tests.pages import Reader
 from tests.sluice.server.conftest import Client

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from sluice.server import answers
-from sluice.server.answers import answer_all
-from sluice.server.parts import Parts, load_parts
-from sluice.server.process import ModelProcess
-from sluice.server.worker import Job, Workers
+from sluice.server import inference
+from sluice.server.batching import Job, Workers
+from sluice.server.inference import answer_all
+from sluice.server.model_process import ModelProcess
+from sluice.server.models import Parts, load_parts
+from sluice_core.errors import UserError
 from tests.tones import say
-from training.errors import UserError
 
 pytestmark = pytest.mark.slow
 
 
 def load_fragile(run: Path, tagger: Path) -> Parts:
     """Models that cannot bear one sentence, and die of another; in the process that calls this."""
-    tag = answers.ANSWERS["tag"]
+    tag = inference.ANSWERS["tag"]
 
     def fragile(parts: Parts, jobs: Sequence[Job]) -> Iterator[object]:
         for job in jobs:
@@ -30,7 +30,7 @@ def load_fragile(run: Path, tagger: Path) -> Parts:
                 os._exit(3)
             yield from tag(parts, [job])
 
-    answers.ANSWERS["tag"] = fragile
+    inference.ANSWERS["tag"] = fragile
     return load_parts(run, tagger)
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from sluice.server import answers, worker
-from sluice.server.answers import answer_all
+from sluice.server import batching, inference
+from sluice.server.batching import Job, Workers
 from sluice.server.errors import ApiError
-from sluice.server.parts import Parts
-from sluice.server.worker import Job, Workers
+from sluice.server.inference import answer_all
+from sluice.server.models import Parts
 from tests.sluice.server.live import dial, message, serving
 from tests.sluice.server.sounds import form, wav
 
@@ -75,7 +75,7 @@ def test_whoever_hangs_up_is_left_out_and_closing_answers_the_rest() -> None:
 
 
 def test_only_so_much_audio_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "WAITING_SECONDS", 10.0)
+    monkeypatch.setattr(batching, "WAITING_SECONDS", 10.0)
     held = Held()
     thread = Workers([held], batch=1)
     thread.submit(Job("tag", 0, seconds=100))  # alone, anything is taken
@@ -95,7 +95,7 @@ def test_one_that_breaks_the_models_breaks_no_other(parts: Parts, monkeypatch: p
                 raise RuntimeError("broken")
             yield job.content
 
-    monkeypatch.setitem(answers.ANSWERS, "tag", fragile)
+    monkeypatch.setitem(inference.ANSWERS, "tag", fragile)
     jobs = [Job("tag", content) for content in ("a", "bad", "b", "c")]
     answer_all(parts, jobs)
     assert [job.answer.result() for job in jobs if job.content != "bad"] == ["a", "b", "c"]

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from sluice.cli import main
-from sluice.server import run
-from sluice.server.parts import Parts
+from sluice.server import lifecycle
+from sluice.server.models import Parts
 from sluice.server.settings import ServerSettings
+from sluice_core.errors import UserError
 from tests.sluice.server.live import dial, message
 from tests.sluice.server.sounds import form, wav
-from training.errors import UserError
 
 SPEECH = "/v1/audio/transcriptions"
 
@@ -56,24 +56,24 @@ def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(UserError, match=f"port {port}.*choose another"):
-            run.listen(ServerSettings(port=port))
+            lifecycle.listen(ServerSettings(port=port))
 
 
 @pytest.mark.parametrize(
     ("host", "key", "warns"), [("0.0.0.0", None, True), ("0.0.0.0", "key", False), ("127.0.0.1", None, False)]
 )
 def test_an_open_door_is_warned_of(host: str, key: str | None, warns: bool) -> None:
-    assert run.is_open(ServerSettings(host=host, api_key=key)) is warns
+    assert lifecycle.is_open(ServerSettings(host=host, api_key=key)) is warns
 
 
 def test_answers_do_not_wait_for_acknowledgements() -> None:
-    with run.listen(ServerSettings(port=0)) as listening:
+    with lifecycle.listen(ServerSettings(port=0)) as listening:
         assert listening.proto == socket.IPPROTO_TCP  # for which asyncio sets TCP_NODELAY, and for no other
 
 
 def test_addresses_are_written_as_browsers_take_them() -> None:
-    with run.listen(ServerSettings(port=0)) as listening:
-        assert run.address(listening) == f"http://127.0.0.1:{listening.getsockname()[1]}"
+    with lifecycle.listen(ServerSettings(port=0)) as listening:
+        assert lifecycle.address(listening) == f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 def start(run: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
@@ -152,7 +152,7 @@ def _accepts(address: str) -> bool:
 
 
 def test_the_parts_are_warmed_before_anybody_waits(parts: Parts) -> None:
-    from sluice.server.answers import warm_up
+    from sluice.server.inference import warm_up
 
     warm_up(parts)
     assert parts.transcriber is not None and "decoder" in vars(parts.transcriber)

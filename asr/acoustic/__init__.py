@@ -1,0 +1,1 @@
+"""From samples to the probabilities of tokens: features, network, CTC, voice activity."""

@@ -1,0 +1,240 @@
+"""Spectral features as one module: log-mel or MFCC, deltas, normalization, all within lengths."""
+
+import logging
+import math
+from collections.abc import Callable
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from asr.config import FeatureConfig
+from sluice_core.errors import UserError
+from sluice_core.masks import within
+
+log = logging.getLogger(__name__)
+
+_CONSTANTS = ("window", "filters", "transform")
+
+
+class FeatureError(UserError):
+    """Feature settings that contradict each other, or samples that features cannot be computed of."""
+
+
+class Features(nn.Module):
+    """Samples to features, batched, on any device; padding never changes a result.
+
+    Each utterance is taken to lie in endless silence: frame *t* is centred on sample `t * hop`, and
+    what lies before the first or past the last sample is zero. Frames are windowed (periodic Hann),
+    padded to the next power of two, and squared in the frequency domain; triangular filters on
+    Slaney's mel scale with unit area give mel energies, which are not allowed below `config.floor`
+    before the natural logarithm. `kind: mfcc` takes the first coefficients of their orthonormal DCT-II
+    (Davis and Mermelstein 1980). Then come deltas (`deltas`), then `normalize`, over valid frames only.
+
+    Everything is computed in float32 whatever the type of the input or of autocast; the constants are
+    no part of the weights.
+
+    Attributes:
+        size: features of one frame.
+    """
+
+    window: Tensor
+    filters: Tensor
+    transform: Tensor
+
+    def __init__(self, config: FeatureConfig):
+        super().__init__()
+        self.config = config
+        self.hop_samples = round(config.sample_rate * config.hop_ms / 1000)
+        self.window_samples = round(config.sample_rate * config.window_ms / 1000)
+        _check(config, self.hop_samples, self.window_samples)
+        self.fft_samples = 1 << (self.window_samples - 1).bit_length()
+        filters = mel_filters(
+            config.sample_rate, self.fft_samples, config.mels, config.low_hz, config.high_hz
+        )
+        if empty := int((filters.amax(dim=0) == 0).sum()):
+            log.warning(
+                "%d of %d mel filters are narrower than the spectrum's bins (%.0f Hz) and stay empty; "
+                "fewer mels or a longer window would fill them",
+                *(empty, config.mels, config.sample_rate / self.fft_samples),
+            )
+        statics = config.mels if config.kind == "log_mel" else config.coefficients
+        self.size = statics * (1 + config.deltas)
+        window = torch.hann_window(self.window_samples, periodic=True)
+        self.register_buffer("window", window, persistent=False)
+        self.register_buffer("filters", filters, persistent=False)
+        self.register_buffer("transform", dct(config.mels, statics), persistent=False)
+
+    @property
+    def seconds_per_frame(self) -> float:
+        """Time from one frame's centre to the next one's."""
+        return self.hop_samples / self.config.sample_rate
+
+    def frames(self, lengths: Any) -> Any:
+        """Frames of utterances of so many samples (an int, or a tensor of ints): `1 + lengths // hop`."""
+        return 1 + lengths // self.hop_samples
+
+    def forward(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the features of a batch.
+
+        Args:
+            samples: `[batch, samples]`, of any float type; what lies past a length is not looked at.
+            lengths: `[batch]` integers, valid samples of each row, at least 1.
+
+        Returns:
+            features `[batch, time, size]` float32, zero past each length, and their lengths `[batch]`.
+
+        Raises:
+            FeatureError: wrong shapes, or a length outside 1 to the number of samples.
+        """
+        _check_batch(samples, lengths)
+        lengths = lengths.to(samples.device)
+        with torch.autocast(samples.device.type, enabled=False):
+            samples = samples.float().masked_fill(~within(lengths, samples.shape[1]), 0.0)
+            statics = self._log_mel(samples)
+            frames = self.frames(lengths)
+            valid = within(frames, statics.shape[1]).unsqueeze(-1)  # [batch, time, 1]
+            if self.config.kind == "mfcc":
+                statics = statics @ self.transform
+            streams = [statics]
+            for _ in range(self.config.deltas):
+                streams.append(deltas(streams[-1], frames))
+            features = torch.cat(streams, dim=-1) if len(streams) > 1 else statics
+            if self.config.normalize == "utterance":
+                features = normalize(features, valid)
+            return features.masked_fill(~valid, 0.0), frames
+
+    def _log_mel(self, samples: Tensor) -> Tensor:
+        """`[batch, samples]` to `[batch, time, mels]`."""
+        spectrum = torch.stft(
+            samples,
+            n_fft=self.fft_samples,
+            hop_length=self.hop_samples,
+            win_length=self.window_samples,
+            window=self.window,
+            center=True,
+            pad_mode="constant",
+            return_complex=True,
+        )
+        power = spectrum.real.square() + spectrum.imag.square()  # [batch, bins, time]
+        energies = power.transpose(1, 2) @ self.filters  # [batch, time, mels]
+        return energies.clamp_(min=self.config.floor).log_()
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Constants follow the model to its device but stay float32 when it is turned to half precision."""
+        kept = {name: getattr(self, name) for name in _CONSTANTS}
+        super()._apply(fn, recurse)
+        for name, constant in kept.items():
+            setattr(self, name, constant.to(getattr(self, name).device))
+        return self
+
+
+def normalize(features: Tensor, valid: Tensor, epsilon: float = 1e-5) -> Tensor:
+    """Give each feature of each utterance mean 0 and variance 1 over its valid frames.
+
+    Two passes over values taken relative to the first frame, so that a large constant offset costs no
+    precision and a feature that never changes comes out as exactly zero.
+
+    Args:
+        features: `[batch, time, size]`.
+        valid: `[batch, time, 1]`, true within the lengths.
+        epsilon: added to the variance.
+    """
+    count = valid.sum(dim=1, keepdim=True)
+    shifted = (features - features[:, :1]).masked_fill(~valid, 0.0)
+    centred = (shifted - shifted.sum(dim=1, keepdim=True) / count).masked_fill(~valid, 0.0)
+    variance = centred.square().sum(dim=1, keepdim=True) / count
+    return centred * torch.rsqrt(variance + epsilon)
+
+
+def deltas(features: Tensor, lengths: Tensor, window: int = 2) -> Tensor:
+    """Slopes over time by regression (Young et al., The HTK Book, section 5.9).
+
+    `d[t] = sum(k * (c[t + k] - c[t - k])) / (2 * sum(k ** 2))` over k = 1 … `window`; before the first
+    frame stands the first, past the last valid one the last.
+
+    Args:
+        features: `[batch, time, size]`.
+        lengths: `[batch]` valid frames.
+        window: frames looked at on each side.
+    """
+    time, size = features.shape[1:]
+    steps = torch.arange(-window, time + window, device=features.device).clamp(min=0)
+    index = torch.minimum(steps, (lengths - 1).unsqueeze(1))  # [batch, time + 2 * window]
+    padded = features.gather(1, index.unsqueeze(-1).expand(-1, -1, size))
+    slopes = torch.zeros_like(features)
+    for k in range(1, window + 1):
+        later, earlier = padded[:, window + k :][:, :time], padded[:, window - k :][:, :time]
+        slopes += k * (later - earlier)
+    return slopes / (2 * sum(k * k for k in range(1, window + 1)))
+
+
+def dct(inputs: int, outputs: int) -> Tensor:
+    """Orthonormal DCT-II as a matrix `[inputs, outputs]`: multiply from the right."""
+    n = torch.arange(inputs, dtype=torch.float64).unsqueeze(1)
+    k = torch.arange(outputs, dtype=torch.float64)
+    matrix = torch.cos(math.pi / inputs * (n + 0.5) * k) * math.sqrt(2 / inputs)
+    matrix[:, 0] /= math.sqrt(2)
+    return matrix.float()
+
+
+def mel_filters(
+    sample_rate: int, fft_samples: int, mels: int, low_hz: float = 0.0, high_hz: float | None = None
+) -> Tensor:
+    """Triangles of unit area, evenly spaced on Slaney's mel scale: `[bins, mels]`, float32.
+
+    The scale (Slaney, Auditory Toolbox, 1998; librosa's default) is linear up to 1 kHz, 200/3 Hz to the
+    mel, and logarithmic above, 27 mels to a factor of 6.4.
+    """
+    edges_mel = torch.linspace(
+        hz_to_mel(low_hz), hz_to_mel(high_hz or sample_rate / 2), mels + 2, dtype=torch.float64
+    )
+    linear_hz = edges_mel * (200 / 3)
+    edges = torch.where(edges_mel < 15, linear_hz, 1000 * torch.exp((edges_mel - 15) * math.log(6.4) / 27))
+    bins = torch.linspace(0, sample_rate / 2, fft_samples // 2 + 1, dtype=torch.float64).unsqueeze(1)
+    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
+    rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)
+    return (torch.minimum(rising, falling).clamp(min=0) * 2 / (high - low)).float()
+
+
+def hz_to_mel(hz: float) -> float:
+    """Slaney's mel scale."""
+    return hz * 3 / 200 if hz < 1000 else 15 + math.log(hz / 1000) * 27 / math.log(6.4)
+
+
+def _check(config: FeatureConfig, hop_samples: int, window_samples: int) -> None:
+    nyquist = config.sample_rate / 2
+    high_hz = config.high_hz or nyquist
+    if not config.low_hz < high_hz <= nyquist:
+        raise FeatureError(
+            f"features: low_hz {config.low_hz:g} must be below high_hz {high_hz:g}, and that at most half of "
+            f"sample_rate, {nyquist:g}"
+        )
+    if not 1 <= hop_samples <= window_samples:
+        raise FeatureError(
+            f"features: hop_ms {config.hop_ms:g} must be at least one sample and at most window_ms "
+            f"{config.window_ms:g}, or samples would be skipped"
+        )
+    if config.kind == "mfcc" and config.coefficients > config.mels:
+        raise FeatureError(
+            f"features: {config.coefficients} coefficients cannot come of {config.mels} mels; "
+            "lower coefficients or raise mels"
+        )
+
+
+def _check_batch(samples: Tensor, lengths: Tensor) -> None:
+    if samples.dim() != 2 or not samples.is_floating_point():
+        raise FeatureError(
+            f"features: expected float samples [batch, samples], found {samples.dtype} {list(samples.shape)}"
+        )
+    if lengths.shape != samples.shape[:1] or lengths.is_floating_point():
+        raise FeatureError(
+            f"features: expected integer lengths [{len(samples)}], one for each row of samples, "
+            f"found {lengths.dtype} {list(lengths.shape)}"
+        )
+    wrong = ((lengths < 1) | (lengths > samples.shape[1])).nonzero().flatten().tolist()
+    if wrong:
+        raise FeatureError(
+            f"features: row {wrong[0]} has length {int(lengths[wrong[0]])}; lengths must lie between 1 and "
+            f"the {samples.shape[1]} samples of the batch"
+        )

@@ -1,0 +1,86 @@
+"""Features to token posteriors: convolutional subsampling, recurrent layers, softmax."""
+
+import torch
+from torch import Tensor, nn
+
+from asr.config import ModelConfig
+from sluice_cells import Stack
+from sluice_core.masks import within
+
+
+class Subsampling(nn.Module):
+    """Two 3x3 convolutions that shorten time 2x or 4x and frequency 4x (as in Deep Speech 2, 2015)."""
+
+    def __init__(self, feature_size: int, channels: int, factor: int) -> None:
+        super().__init__()
+        self.time_strides = (2, 2) if factor == 4 else (2, 1)
+        first, second = self.time_strides
+        self.convolutions = nn.ModuleList(
+            [
+                nn.Conv2d(1, channels, 3, stride=(first, 2), padding=1),
+                nn.Conv2d(channels, channels, 3, stride=(second, 2), padding=1),
+            ]
+        )
+        self.output_size = channels * -(-feature_size // 4)
+
+    def steps(self, frames: Tensor) -> Tensor:
+        """Steps that remain of `frames` (any shape, int64)."""
+        for stride in self.time_strides:
+            frames = -(-frames // stride)
+        return frames
+
+    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """`[batch, time, size]` to `[batch, steps, output_size]`; both zero past their lengths."""
+        planes = features[:, None]  # [batch, 1, time, size]
+        for convolution, stride in zip(self.convolutions, self.time_strides, strict=True):
+            planes = torch.relu(convolution(planes))
+            lengths = -(-lengths // stride)
+            # A convolution makes something of the zeros past a length; the next one must not read it.
+            inside = within(lengths, planes.shape[2])
+            planes = planes * inside[:, None, :, None].to(planes.dtype)
+        return planes.transpose(1, 2).flatten(2), lengths  # [batch, steps, channels * size / 4]
+
+
+class AcousticModel(nn.Module):
+    """Log-mel features to log-posteriors over tokens, at a half or a quarter of the frame rate.
+
+    No layer looks at another utterance of the batch (layer, not batch, normalization), and none reads past
+    a length: a padded batch gives each utterance what it has alone.
+    """
+
+    def __init__(self, config: ModelConfig, feature_size: int, token_count: int) -> None:
+        super().__init__()
+        self.subsampling = Subsampling(feature_size, config.channels, config.subsampling)
+        self.norm = nn.LayerNorm(self.subsampling.output_size)
+        self.stack = Stack(
+            config.cell,
+            self.subsampling.output_size,
+            config.hidden_size,
+            layers=config.layers,
+            bidirectional=True,
+            dropout=config.dropout,
+            layer_norm=True,
+            engine=config.engine,
+            **config.cell_options,
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.output = nn.Linear(self.stack.output_size, token_count)
+
+    def steps(self, frames: Tensor) -> Tensor:
+        """Steps of the posteriors for `frames` of features (int64, any shape)."""
+        return self.subsampling.steps(frames)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute log-posteriors.
+
+        Args:
+            features: `[batch, time, size]`, zero past each length.
+            lengths: `[batch]` int64 frames.
+
+        Returns:
+            Natural log-probabilities `[batch, steps, tokens]` float32, and steps `[batch]` int64.
+        """
+        hidden, lengths = self.subsampling(features, lengths)
+        hidden = self.stack.outputs(self.norm(hidden), lengths)
+        logits = self.output(self.dropout(hidden))
+        return logits.float().log_softmax(dim=2), lengths

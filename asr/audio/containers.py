@@ -1,0 +1,316 @@
+"""Sound files opened and decoded block by block: libsndfile for what it knows, FFmpeg for the rest."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import chain, groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from sluice_core.errors import UserError
+
+if TYPE_CHECKING:
+    import av
+
+CONTAINER_SUFFIXES = frozenset(
+    [".m4a", ".mp4", ".aac", ".webm", ".mka", ".mkv", ".wma", ".amr", ".3gp", ".mov"]
+)
+"""What libsndfile does not read; the extra `sluice[formats]` does."""
+
+BLOCK_FRAMES = 1 << 16
+"""Frames decoded at a time: long files with many channels are never whole in memory."""
+
+_LOST_SECONDS = 0.02  # a file may end this much before its header says
+_STREAMED_BYTES = 0x7FFF0000  # programs that write WAV to a pipe promise this much or more: length unknown
+_ONLY_FILES = {
+    # FFmpeg also reads playlists and manifests, and would open the files and addresses that they name.
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aac,asf,amr,amrnb,amrwb,flac,ogg,mp3,wav,w64,aiff,au,"
+    "caf,avi,mpegts,mpeg,flv,ac3,eac3,dts,dtshd,ape,wv,tta,mpc,mpc8,tak,shn,oma,voc,ircam,sox,rm,dsf,loas,gsm,mxf,nut",
+    "protocol_whitelist": "file",
+}
+_UNKNOWN_FRAMES = 1 << 62  # what libsndfile says of FLAC written to a pipe is larger
+
+
+class AudioError(UserError):
+    """Audio that is missing, unreadable, damaged, too short or not made of finite numbers."""
+
+
+class AudioTooLong(AudioError):
+    """Audio that goes on for longer than was allowed."""
+
+
+class SoundFile(Protocol):
+    """An open file; `frames` counts samples of one channel."""
+
+    path: Path
+    sample_rate: int
+    channels: int
+    frames: int
+
+    def blocks(self, first: int, last: int) -> Iterator[np.ndarray]:
+        """Frames `first` to `last` in float32 blocks `[frames, channels]`.
+
+        Raises:
+            AudioError: the file ends, or cannot be decoded, before `last`.
+        """
+
+    def close(self) -> None:
+        """Give the file back."""
+
+
+def open_sound(path: Path, longest_seconds: float | None = None) -> SoundFile:
+    """Open a file that has at least one frame.
+
+    Args:
+        path: the file.
+        longest_seconds: longer ones are refused, before they are decoded where the header says it, and otherwise
+            as soon as so much is decoded.
+
+    Raises:
+        AudioError: missing, empty, not audio, a header alone, or visibly truncated; AudioTooLong.
+    """
+    import soundfile
+
+    _check_exists(path)
+    try:
+        sound: SoundFile = LibsndfileSound(path)
+    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: .raw, a format without a header
+        sound = _open_container(path, str(error), longest_seconds)
+    if sound.frames > _UNKNOWN_FRAMES:
+        sound.close()
+        sound = _open_container(path, "its header does not say how long it is", longest_seconds)
+    if longest_seconds is not None and sound.frames > longest_seconds * sound.sample_rate:
+        sound.close()
+        raise _too_long(path, longest_seconds)
+    if sound.frames == 0:
+        sound.close()
+        raise AudioError(
+            f"{path}: its header counts no samples, in a file of {path.stat().st_size} bytes; "
+            "the recording was probably interrupted"
+        )
+    return sound
+
+
+class LibsndfileSound:
+    """WAV, FLAC, OGG, Opus, MP3, AIFF, AU, SPHERE and more by libsndfile, inside soundfile's wheel."""
+
+    def __init__(self, path: Path):
+        import soundfile
+
+        self.path = path
+        # soundfile encodes names strictly, so those that are not UTF-8 have to come as bytes; Windows has none.
+        self.file = soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path)
+        self.sample_rate: int = self.file.samplerate
+        self.channels: int = self.file.channels
+        self.frames: int = self.file.frames
+        try:
+            self._check_promise()
+        except AudioError:
+            self.close()
+            raise
+
+    def _check_promise(self) -> None:
+        """Compare the length in the header with what the file holds, where the format tells both."""
+        promised = self.frames
+        if self.file.format == "NIST":  # libsndfile goes by the size of the file
+            promised = _sphere_frames(self.path) or promised
+            self.frames = min(self.frames, promised)
+        elif sizes := re.search(
+            r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", self.file.extra_info, re.MULTILINE
+        ):  # WAV, AIFF and AU: libsndfile brings back a length that the file does not hold, and logs it
+            size, actual = int(sizes[1]), int(sizes[2])
+            if size < _STREAMED_BYTES and actual > 0:
+                promised = round(self.frames * size / actual)
+        if self.frames:
+            self._check_held(promised, self.frames)
+
+    def _check_held(self, promised: int, held: int) -> None:
+        lost_seconds = (promised - held) / self.sample_rate
+        # A VBR MP3's header may count a few codec frames too many.
+        allowed = _LOST_SECONDS if self.file.format != "MPEG" else 0.1 + 0.01 * promised / self.sample_rate
+        if lost_seconds > allowed:
+            raise _truncated(self.path, promised / self.sample_rate, held / self.sample_rate)
+
+    def blocks(self, first: int, last: int) -> Iterator[np.ndarray]:
+        """See `SoundFile`."""
+        import soundfile
+
+        position = first
+        try:
+            if first:
+                self.file.seek(first)
+            while position < last:
+                block = self.file.read(min(BLOCK_FRAMES, last - position), dtype="float32", always_2d=True)
+                if len(block) == 0:
+                    break
+                yield block
+                position += len(block)
+        except soundfile.LibsndfileError as error:  # FLAC cut in the middle
+            held = max(position, self.file.tell())
+            raise _truncated(self.path, self.frames / self.sample_rate, held / self.sample_rate) from error
+        if position < last:
+            self._check_held(self.frames, position)
+
+    def close(self) -> None:
+        """See `SoundFile`."""
+        self.file.close()
+
+
+class ContainerSound:
+    """M4A, WebM and other containers by FFmpeg, inside PyAV's wheel.
+
+    Lengths in such files are missing (browsers' WebM) or estimates, so opening decodes the file once to
+    count; and every read decodes from the beginning, since seeking is not exact.
+    """
+
+    def __init__(self, path: Path, longest_seconds: float | None = None):
+        import av
+
+        self.path = path
+        try:
+            with _container(path) as container:
+                self.sample_rate, self.channels = _rate_and_channels(container, path)
+                promised_seconds = (container.duration or 0) / av.time_base
+                estimated = container.format.name == "aac"  # FFmpeg guesses from the first bit rates
+        except av.FFmpegError as error:
+            raise AudioError(f"{path}: is not an audio file that can be read ({error})") from error
+        self.frames = 0
+        most = _UNKNOWN_FRAMES if longest_seconds is None else int(longest_seconds * self.sample_rate) + 1
+        self.frames = sum(len(block) for block in self.blocks(0, most))
+        if self.frames == most and longest_seconds is not None:
+            raise _too_long(path, longest_seconds)
+        held_seconds = self.frames / self.sample_rate
+        if not estimated and held_seconds < promised_seconds - 0.2 - 0.01 * promised_seconds:
+            raise _truncated(path, promised_seconds, held_seconds)
+
+    def blocks(self, first: int, last: int) -> Iterator[np.ndarray]:
+        """See `SoundFile`."""
+        import av
+
+        position = 0
+        try:
+            with _container(self.path) as container:
+                decoded = container.decode(container.streams.audio[0])
+                for block in _float_blocks(decoded, self.sample_rate, self.channels):
+                    wanted = block[max(first - position, 0) : max(last - position, 0)]
+                    position += len(block)
+                    if len(wanted):
+                        yield wanted
+                    if position >= last:
+                        return
+        except av.FFmpegError as error:
+            raise AudioError(
+                f"{self.path}: damaged: decoding stops after {position / self.sample_rate:.2f} s ({error})"
+            ) from error
+
+    def close(self) -> None:
+        """See `SoundFile`."""
+
+
+def _container(path: Path) -> "av.container.InputContainer":
+    """Open a container; what its tags say, in whatever encoding, does not matter."""
+    import av
+
+    return av.open(str(path.absolute()), options=_ONLY_FILES, metadata_errors="ignore")
+
+
+def _rate_and_channels(container: "av.container.InputContainer", path: Path) -> tuple[int, int]:
+    """Rate in Hz and channels of the audio in a container, as its header has them.
+
+    Raises:
+        AudioError: there is no audio, no decoder for it, or no telling its rate.
+    """
+    if not container.streams.audio:
+        raise AudioError(f"{path}: holds no audio")
+    stream = container.streams.audio[0]
+    if stream.codec_context is None:
+        raise AudioError(f"{path}: there is no decoder for its audio; convert it to WAV or FLAC")
+    if min(stream.rate, stream.channels) < 1:
+        raise AudioError(f"{path}: damaged: its header tells no sample rate, or no channels")
+    return stream.rate, stream.channels
+
+
+def _float_blocks(decoded: Iterable["av.AudioFrame"], rate: int, channels: int) -> Iterator[np.ndarray]:
+    """Decoded frames as float32 `[frames, channels]` at `rate` Hz, also where the recording changes its form.
+
+    A part with another number of channels (AAC that goes from mono to stereo) has their mean in each.
+    """
+    import av
+
+    for _, alike in groupby(decoded, key=lambda frame: (frame.format.name, frame.layout.name, frame.rate)):
+        resampler = av.AudioResampler(format="flt", rate=rate)
+        for frame in chain.from_iterable(map(resampler.resample, alike)):
+            block = frame.to_ndarray().reshape(frame.samples, -1)
+            if block.shape[1] != channels:
+                block = block.mean(axis=1, keepdims=True).repeat(channels, axis=1)
+            yield block
+
+
+def _check_exists(path: Path) -> None:
+    if "\0" in str(path):
+        raise AudioError(f"{str(path)!r}: no file's name holds a NUL character")
+    try:
+        if path.is_dir():
+            raise AudioError(f"{path}: is a directory, not an audio file")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise AudioError(f"{path}: the file is empty (0 bytes)")
+    except OSError as error:
+        raise AudioError(f"{path}: cannot read the file: {error.strerror}") from error
+
+
+def _truncated(path: Path, promised_seconds: float, held_seconds: float) -> AudioError:
+    return AudioError(
+        f"{path}: truncated or damaged: its header promises {promised_seconds:.2f} s of audio, "
+        f"{held_seconds:.2f} s can be read; copy or record it again"
+    )
+
+
+def _sphere_frames(path: Path) -> int | None:
+    """`sample_count` of a NIST SPHERE header."""
+    with path.open("rb") as file:
+        count = re.search(rb"^sample_count -i (\d+)", file.read(1024), re.MULTILINE)
+    return int(count[1]) if count else None
+
+
+def _too_long(path: Path, longest_seconds: float) -> AudioTooLong:
+    return AudioTooLong(f"{path}: is longer than the {longest_seconds:g} s of audio that are allowed")
+
+
+def _open_container(path: Path, reason: str, longest_seconds: float | None = None) -> ContainerSound:
+    """Open with FFmpeg what libsndfile refused for `reason`; or say what the file is instead."""
+    with path.open("rb") as file:
+        head = file.read(1024)
+    if head.startswith(b"NIST_1A") and b"shorten" in head:
+        raise AudioError(f"{path}: is SPHERE compressed with shorten; unpack it with sph2pipe first")
+    if _is_text(head):  # checked first: FFmpeg takes playlists, and would fetch what they name
+        start = head[:40].decode("utf-8", errors="ignore")
+        raise AudioError(f"{path}: is a text file, not audio; it begins {start!r}")
+    if not _have_av():
+        raise AudioError(
+            f"{path}: this file cannot be read without the extra 'formats' (pip install 'sluice[formats]'); "
+            f"or convert it to WAV or FLAC ({reason})"
+        )
+    return ContainerSound(path, longest_seconds)
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 3:  # not merely a character that the end of `head` cuts
+            return False
+        text = head[: error.start].decode("utf-8")
+    return all(character.isprintable() or character in "\r\n\t\f\ufeff" for character in text)
+
+
+@cache
+def _have_av() -> bool:
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Error rates of a recognizer, what went wrong, and the report of a run."""

@@ -1,0 +1,141 @@
+"""What a recognizer gets wrong: alignments of references with hypotheses, and counts over them."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from asr.evaluation.error_rates import Edit, EditKind, ErrorCount, Unit, align_texts
+from asr.evaluation.evaluation import Evaluation
+
+_UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
+"""Scripts that put no space between words, as their characters' Unicode names begin."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One utterance, its hypothesis aligned with its reference by the fewest edits."""
+
+    item: int
+    """Its number in the split."""
+    id: str
+    speaker: str
+    seconds: float
+    edits: tuple[Edit, ...]
+    readable: bool
+
+    @property
+    def count(self) -> ErrorCount:
+        """Its errors."""
+        size = Counter[str]()
+        for edit in self.edits:
+            size[edit.kind] += max(len(edit.reference), len(edit.hypothesis))
+        total = size["equal"] + size["substitute"] + size["delete"]
+        return ErrorCount(size["substitute"], size["delete"], size["insert"], total)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Utterances that have something in common."""
+
+    name: str
+    utterances: int
+    seconds: float
+    count: ErrorCount
+
+
+def unit_of(texts: Iterable[str]) -> Unit:
+    """Characters for texts that are mostly written without spaces between words; words for others."""
+    characters = Counter(character for text in texts for character in text if character.isalpha())
+    unspaced = sum(
+        count
+        for character, count in characters.items()
+        if unicodedata.name(character, "").startswith(_UNSPACED)
+    )
+    return "characters" if 2 * unspaced > characters.total() else "words"
+
+
+def align(evaluation: Evaluation, unit: Unit) -> list[Utterance]:
+    """Align every utterance of a split."""
+    edits = align_texts(evaluation.references, evaluation.hypotheses, unit)
+    return [
+        Utterance(item, name, speaker, seconds, edits[item], name not in evaluation.unreadable)
+        for item, (name, speaker, seconds) in enumerate(
+            zip(evaluation.ids, evaluation.speakers, evaluation.durations, strict=True)
+        )
+    ]
+
+
+def confusions(utterances: Iterable[Utterance]) -> dict[EditKind, Counter[tuple[str, str]]]:
+    """How often each pair of reference and hypothesis was substituted, deleted or inserted ("" is nothing)."""
+    counts: dict[EditKind, Counter[tuple[str, str]]] = {
+        "substitute": Counter(),
+        "delete": Counter(),
+        "insert": Counter(),
+    }
+    for utterance in utterances:
+        for edit in utterance.edits:
+            if edit.kind == "substitute":
+                counts[edit.kind].update(zip(edit.reference, edit.hypothesis, strict=True))
+            elif edit.kind == "delete":
+                counts[edit.kind].update((unit, "") for unit in edit.reference)
+            elif edit.kind == "insert":
+                counts[edit.kind].update(("", unit) for unit in edit.hypothesis)
+    return counts
+
+
+def by_speaker(utterances: Sequence[Utterance]) -> list[Group]:
+    """Errors of each speaker, the highest rate first."""
+    speakers: dict[str, list[Utterance]] = {}
+    for utterance in utterances:
+        speakers.setdefault(utterance.speaker, []).append(utterance)
+    groups = [_group(name or "not given", members) for name, members in speakers.items()]
+    return sorted(groups, key=lambda group: (-group.count.rate, group.name))
+
+
+def by_length(utterances: Sequence[Utterance], most: int = 6, fewest: int = 5) -> list[Group]:
+    """Errors by duration, shortest first.
+
+    Args:
+        utterances: at least one.
+        most: number of groups, of about as many utterances each.
+        fewest: utterances that a group should have.
+    """
+    seconds = np.array([utterance.seconds for utterance in utterances])
+    parts = int(np.clip(len(utterances) // fewest, 1, most))
+    edges = np.unique(np.round(np.quantile(seconds, np.linspace(0, 1, parts + 1)[1:-1]), 1)).tolist()
+    place = np.searchsorted(edges, seconds, side="right")
+    groups = []
+    for number in np.unique(place).tolist():
+        low, high = ([None, *edges][number], [*edges, None][number])
+        members = [utterances[item] for item in np.flatnonzero(place == number).tolist()]
+        groups.append(_group(_range(low, high), members))
+    return groups
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is None:
+        name = "any length" if high is None else f"under {high:.1f} s"
+    else:
+        name = f"{low:.1f} s and more" if high is None else f"{low:.1f} to {high:.1f} s"
+    return name.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _group(name: str, utterances: Sequence[Utterance]) -> Group:
+    counts = [utterance.count for utterance in utterances]
+    total = ErrorCount(
+        sum(count.substitutions for count in counts),
+        sum(count.deletions for count in counts),
+        sum(count.insertions for count in counts),
+        sum(count.total for count in counts),
+    )
+    return Group(name, len(utterances), sum(utterance.seconds for utterance in utterances), total)
+
+
+def worst_first(utterances: Iterable[Utterance]) -> list[Utterance]:
+    """By error rate; of equal rates the one with more errors first, and of faultless ones the shorter."""
+    counted = [(utterance, utterance.count) for utterance in utterances]
+    counted.sort(key=lambda pair: (-pair[1].rate, -pair[1].errors, pair[1].total, pair[0].item))
+    return [utterance for utterance, _ in counted]

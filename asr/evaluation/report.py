@@ -1,0 +1,371 @@
+"""The report of a recognizer's run: how it learned, what it gets wrong, and a few utterances seen from inside."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asr.audio.reading import AudioError, to_flac
+from asr.evaluation.diagnostics import Monitor
+from asr.evaluation.error_analysis import (
+    Group,
+    Utterance,
+    align,
+    by_length,
+    by_speaker,
+    confusions,
+    unit_of,
+    worst_first,
+)
+from asr.evaluation.error_rates import Edit, ErrorCount, Unit
+from asr.evaluation.evaluation import Evaluation
+from asr.evaluation.pictures import DRAWN_SECONDS, picture
+from asr.training.dataset import read_row
+from asr.transcriber import Transcriber
+from sluice_cells import CELLS
+from sluice_core.files import write_text
+from sluice_core.reporting.learning_curves import learning_curves, read_history
+from sluice_core.reporting.page import (
+    Audio,
+    Bar,
+    Block,
+    Cell,
+    Details,
+    Grid,
+    Notice,
+    Page,
+    Paragraph,
+    Part,
+    Picture,
+    Section,
+    Span,
+    Table,
+    Texts,
+    percent,
+)
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+MOST_CONFUSIONS = 20
+MOST_SPEAKERS = 40
+MOST_UTTERANCES = 25
+MOST_UNREADABLE = 50
+MOST_CHARACTERS = 600
+"""Of longer texts the beginning is shown."""
+
+
+def write_report(
+    run: Path,
+    rows: "dict[str, Dataset]",
+    evaluations: dict[str, Evaluation],
+    transcriber: Transcriber,
+    metrics: dict[str, Any],
+) -> Path:
+    """Write `report.html` of a run: one file that needs no other and no network.
+
+    Args:
+        run: the run directory; its `history.json` is read if it is there.
+        rows: the corpus by split, as training and evaluation used it.
+        evaluations: of "dev", and of "test" if there is one. What is told of single utterances, speakers and
+            words is of test if it is there, else of dev.
+        transcriber: the recognizer that was evaluated.
+        metrics: what `metrics.json` gets.
+
+    Returns:
+        The file.
+
+    Raises:
+        CheckpointError: it cannot be written.
+    """
+    history = read_history(run)
+    sections = [_error_rates(evaluations), *_advice(history, metrics)]
+    errors = {"dev_wer": "words", "dev_cer": "characters"}
+    sections.append(learning_curves(history, errors, transcriber.config.training))
+    if evaluations:
+        split = (
+            "test" if "test" in evaluations else "dev" if "dev" in evaluations else next(iter(evaluations))
+        )
+        sections += _sections_of(split, evaluations[split], rows.get(split), transcriber)
+    config, model = transcriber.config, transcriber.config.model
+    page = Page(
+        title=config.name,
+        subtitle=f"A speech recognizer trained on {config.corpus.kind}: "
+        f"{model.layers} bidirectional {CELLS[model.cell].__name__} layers of {model.hidden_size}, "
+        "CTC, decoded greedily",
+        highlights=_highlights(evaluations),
+        facts=_facts(rows, transcriber, metrics),
+        sections=sections,
+    )
+    path = run / "report.html"
+    write_text(path, page.render())
+    return path
+
+
+def _highlights(evaluations: dict[str, Evaluation]) -> list[tuple[str, str]]:
+    return [
+        (f"{split} {unit} error rate", percent(count.rate))
+        for split, evaluation in evaluations.items()
+        for unit, count in (("word", evaluation.words), ("character", evaluation.characters))
+    ]
+
+
+def _facts(
+    rows: "dict[str, Dataset]", transcriber: Transcriber, metrics: dict[str, Any]
+) -> list[tuple[str, str]]:
+    config = transcriber.config
+    facts: list[tuple[str, str]] = [("corpus", config.corpus.kind)]
+    for split, dataset in rows.items():
+        minutes = sum(dataset["duration_seconds"]) / 60
+        length = f"{minutes:.1f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
+        speakers = _plural(len(set(dataset["speaker"])), "speaker")
+        facts.append((split, f"{_plural(len(dataset), 'utterance')}, {length}, {speakers}"))
+    features = config.features
+    facts += [
+        ("features", f"{features.kind.replace('_', ' ')}, {features.mels} mels, {features.sample_rate} Hz"),
+        ("alphabet", f"{_plural(len(transcriber.tokens), 'token')}, the blank included"),
+    ]
+    if "parameters" in metrics:
+        facts.append(("parameters", f"{metrics['parameters']:,}"))
+    facts.append(("seed", str(metrics.get("seed", config.training.seed))))
+    if "minutes" in metrics:
+        facts.append(("training time", f"{metrics['minutes']:.1f} minutes"))
+    facts += [(name, str(metrics[name])) for name in ("machine", "torch") if name in metrics]
+    return facts
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _error_rates(evaluations: dict[str, Evaluation]) -> Section:
+    lines: list[list[Cell]] = []
+    for split, evaluation in evaluations.items():
+        for unit, count in (("words", evaluation.words), ("characters", evaluation.characters)):
+            lines.append([split, unit, *_count_cells(count)])
+    header = ["split", "over", *_COUNT_HEADER]
+    blocks: list[Block] = [Table("Errors of the alignment with the fewest edits", header, lines, right=[3])]
+    for split, evaluation in evaluations.items():
+        blocks += _unreadable(split, evaluation)
+        if evaluation.ids and not any(text.strip() for text in evaluation.hypotheses):
+            blocks.append(
+                Notice(f"Nothing was recognized in any utterance of {split}: every output is blank.")
+            )
+    return Section("Error rates", blocks)
+
+
+_COUNT_HEADER = ["error rate", "errors / total", "substituted", "deleted", "inserted"]
+
+
+def _count_cells(count: ErrorCount) -> list[Cell]:
+    return [
+        Bar(count.rate, percent(count.rate, 2)),
+        f"{count.errors:,} / {count.total:,}",
+        count.substitutions,
+        count.deletions,
+        count.insertions,
+    ]
+
+
+def _unreadable(split: str, evaluation: Evaluation) -> list[Block]:
+    broken = list(evaluation.unreadable.items())
+    if not broken:
+        return []
+    shown = f", the first {MOST_UNREADABLE}" if len(broken) > MOST_UNREADABLE else ""
+    table = Table(f"Unreadable utterances of {split}{shown}", ["utterance", "why"], broken[:MOST_UNREADABLE])
+    count = _plural(len(broken), "utterance")
+    text = f"The audio of {count} of {split} could not be read; all that was said there counts as deleted."
+    return [Notice(text), Details("Which, and why", [table])]
+
+
+def _advice(history: list[dict[str, float]], metrics: dict[str, Any]) -> list[Section]:
+    """What the monitor says of the run: as training noted it, or from its history."""
+    said = list(metrics.get("advice", []))
+    if not said:
+        monitor = Monitor(said.append)
+        for position, figures in enumerate(history):
+            monitor.epoch(int(figures.get("epoch", position)), figures)
+    return [Section("Advice", [Notice(_sentence(text)) for text in said])] if said else []
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _sections_of(
+    split: str, evaluation: Evaluation, rows: "Dataset | None", transcriber: Transcriber
+) -> list[Section]:
+    """What is told of one split's utterances."""
+    if not evaluation.ids:
+        return []
+    select_by_characters = transcriber.config.select_by == "cer"
+    unit: Unit = "characters" if select_by_characters else unit_of(evaluation.references)
+    utterances = align(evaluation, unit)
+    ordered = worst_first(utterance for utterance in utterances if utterance.readable)
+    sections = [
+        Section(f"Errors of {split} by length and speaker", _group_tables(utterances, unit)),
+        Section(f"Most frequent errors of {split}", _confusion_tables(utterances, unit)),
+        Section(f"Worst utterances of {split}", _worst_list(ordered, unit)),
+    ]
+    if rows is not None and ordered:
+        sections.append(_from_inside(split, ordered, rows, transcriber, unit))
+    return sections
+
+
+def _group_tables(utterances: Sequence[Utterance], unit: Unit) -> list[Block]:
+    lengths, speakers = by_length(utterances), by_speaker(utterances)
+    shown = f", the {MOST_SPEAKERS} worst of {len(speakers)}" if len(speakers) > MOST_SPEAKERS else ""
+    return [
+        Part(
+            "By length", [_group_table(f"Errors over {unit} by length of the utterance", "length", lengths)]
+        ),
+        Part(
+            "By speaker",
+            [_group_table(f"Errors over {unit} by speaker{shown}", "speaker", speakers[:MOST_SPEAKERS])],
+        ),
+    ]
+
+
+def _group_table(caption: str, name: str, groups: Sequence[Group]) -> Table:
+    header = [name, "utterances", "seconds", *_COUNT_HEADER]
+    lines: list[list[Cell]] = [
+        [group.name, group.utterances, f"{group.seconds:,.1f}", *_count_cells(group.count)]
+        for group in groups
+    ]
+    return Table(caption, header, lines, right=[2, 4])
+
+
+def _confusion_tables(utterances: Sequence[Utterance], unit: Unit) -> list[Block]:
+    counts = confusions(utterances)
+    if not any(counts.values()):
+        return [Paragraph("There are no errors.")]
+    one = unit.removesuffix("s")
+    return [
+        Grid(
+            [
+                _confusion_table("Substitutions", ["said", "recognized"], counts["substitute"], (0, 1)),
+                _confusion_table("Deletions", [f"{one} not recognized"], counts["delete"], (0,)),
+                _confusion_table("Insertions", [f"{one} not said"], counts["insert"], (1,)),
+            ]
+        )
+    ]
+
+
+def _confusion_table(
+    caption: str, header: list[str], counts: Counter[tuple[str, str]], sides: tuple[int, ...]
+) -> Block:
+    if not counts:
+        return Paragraph(f"{caption}: none.")
+    most = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_CONFUSIONS]
+    lines: list[list[Cell]] = [
+        [*(_visible_text(pair[side]) for side in sides), count] for pair, count in most
+    ]
+    kinds = f"{len(counts):,} different" + (
+        f", the {MOST_CONFUSIONS} most frequent" if len(counts) > len(most) else ""
+    )
+    return Table(f"{caption}: {counts.total():,}, {kinds}", [*header, "times"], lines)
+
+
+def _visible_text(text: str) -> str:
+    return "␣" if text == " " else _shorten(text)
+
+
+def _worst_list(ordered: Sequence[Utterance], unit: Unit) -> list[Block]:
+    wrong = [utterance for utterance in ordered if utterance.count.errors]
+    right = len(ordered) - len(wrong)
+    blocks: list[Block] = [
+        Paragraph(
+            f"{right:,} of {_plural(len(ordered), 'utterance')} ({right / max(1, len(ordered)):.0%}) "
+            f"{'has' if right == 1 else 'have'} no error."
+        )
+    ]
+    if wrong:
+        shown = min(len(wrong), MOST_UTTERANCES)
+        lines: list[list[Cell]] = [
+            [u.id, f"{u.count.errors} / {u.count.total}", _said(u.edits, unit), _recognized(u.edits, unit)]
+            for u in wrong[:shown]
+        ]
+        which = f"The {shown} with the highest" if shown < len(wrong) else "By"
+        caption = f"{which} error rate over {unit}"
+        blocks.append(Table(caption, ["utterance", "errors", "said", "recognized"], lines, right=[1]))
+    return blocks
+
+
+def _said(edits: Sequence[Edit], unit: Unit) -> list[Span]:
+    """The reference, with what was not recognized marked."""
+    joint = " " if unit == "words" else ""
+    return _spans(
+        [Span(joint.join(e.reference), "same" if e.kind == "equal" else "left out") for e in edits], joint
+    )
+
+
+def _recognized(edits: Sequence[Edit], unit: Unit) -> list[Span]:
+    """The hypothesis, with what was not said marked."""
+    joint = " " if unit == "words" else ""
+    return _spans(
+        [Span(joint.join(e.hypothesis), "same" if e.kind == "equal" else "put in") for e in edits], joint
+    )
+
+
+def _spans(spans: Sequence[Span], joint: str) -> list[Span]:
+    """Stretches of text joined; all of it cut where it grows too long for a page."""
+    joined: list[Span] = []
+    room = MOST_CHARACTERS
+    for span in spans:
+        if not span.text:
+            continue
+        if room <= 0:
+            return [*joined, Span(" …")]
+        if joined and joint:
+            joined.append(Span(joint))
+        text = span.text if span.kind == "same" else span.text.replace(" ", "␣") if not joint else span.text
+        joined.append(Span(_shorten(text, room), span.kind))
+        room -= len(span.text)
+    return joined or [Span("(nothing)")]
+
+
+def _shorten(text: str, most: int = MOST_CHARACTERS) -> str:
+    return text if len(text) <= most else text[:most] + "…"
+
+
+def _from_inside(
+    split: str, ordered: Sequence[Utterance], rows: "Dataset", transcriber: Transcriber, unit: Unit
+) -> Section:
+    """The best, a median and the worst utterance, each once."""
+    chosen = {"Best": ordered[-1], "Median": ordered[len(ordered) // 2], "Worst": ordered[0]}
+    shown: set[int] = set()
+    parts: list[Block] = [
+        Paragraph(
+            "What the model is given and what it answers. Grey is the posterior of the blank, coloured lines are those "
+            "of tokens; each token that is emitted stands above its highest step."
+        )
+    ]
+    for name, utterance in chosen.items():
+        if utterance.item not in shown:
+            parts.append(_utterance_part(name, utterance, rows[utterance.item], transcriber, unit))
+        shown.add(utterance.item)
+    return Section(f"Utterances of {split} from inside", parts)
+
+
+def _utterance_part(
+    name: str, utterance: Utterance, row: dict[str, Any], transcriber: Transcriber, unit: Unit
+) -> Part:
+    title = f"{name}: {utterance.id}"
+    count, speaker = utterance.count, f"speaker {utterance.speaker}, " if utterance.speaker else ""
+    texts = Texts(
+        [("said", _said(utterance.edits, unit)), ("recognized", _recognized(utterance.edits, unit))]
+    )
+    errors = f"{_plural(count.errors, 'error')} in {_plural(count.total, unit.removesuffix('s'))}"
+    facts = Paragraph(_sentence(f"{speaker}{utterance.seconds:.1f} s, {errors}"))
+    rate = transcriber.config.features.sample_rate
+    try:
+        samples = read_row(row, rate)
+    except AudioError as error:
+        return Part(title, [facts, texts, Notice(str(error))])
+    samples = samples[: math.ceil(DRAWN_SECONDS * rate)]
+    svg, alt = picture(transcriber, samples, list(row.get("words") or []))
+    whole = utterance.seconds <= DRAWN_SECONDS + 0.1
+    caption = "" if whole else f"The first {DRAWN_SECONDS:.0f} seconds, to be seen and heard."
+    sound = Audio(to_flac(samples, rate), f"Utterance {utterance.id}")
+    return Part(title, [facts, texts, sound, Picture(svg, alt, caption, wide=True)])

@@ -1,0 +1,1 @@
+"""Speak sentences with synthesizers, to train recognizers without recordings."""

@@ -1,0 +1,1 @@
+"""Train a recognizer: batches, augmentation, the CTC task, and the whole experiment."""

@@ -1,0 +1,200 @@
+"""Rows of a corpus made into batches of features and targets, in the data workers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from asr.acoustic.ctc import required_steps
+from asr.acoustic.features import Features
+from asr.audio.reading import AudioError, check_samples, read_audio
+from asr.config import RecognizerConfig
+from asr.tokens import Tokens
+from asr.training.augmentation import SpecAugment, WaveAugmenter
+from asr.training.word_exchange import WordExchange, load_words
+from sluice_core.training.batching import EpochItem
+
+if TYPE_CHECKING:
+    from datasets import Dataset as Rows
+
+
+KEPT_BYTES = 1 << 29
+"""A corpus whose samples take less memory is read from disk once, not every epoch (in each worker)."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One utterance, ready for the acoustic model; `error` says why there is none."""
+
+    item: int
+    features: Tensor
+    """`[time, size]` float32."""
+    tokens: list[int]
+    error: str | None = None
+    other: Tensor | None = None
+    """The same features with other masks, where training asks for two views (`augment.consistency`)."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Utterances side by side, zero past their lengths; all of them once more where there are two views."""
+
+    items: list[int]
+    """The numbers of the rows, each once."""
+    features: Tensor
+    """`[batch, time, size]` float32, `batch` being `views` times the number of items."""
+    lengths: Tensor
+    """`[batch]` int64 frames."""
+    targets: Tensor
+    """`[batch, longest]` int64 tokens."""
+    target_lengths: Tensor
+    """`[batch]` int64."""
+    errors: list[str]
+    """Why utterances that belong here are missing."""
+
+    @property
+    def views(self) -> int:
+        """How often each utterance is there."""
+        return len(self.lengths) // len(self.items) if self.items else 1
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        moved: dict[str, Any] = {name: tensor.to(device) for name, tensor in tensors.items()}
+        return replace(self, **moved)
+
+
+class Examples(Dataset[Example]):
+    """Rows read, augmented (in training) and turned into features.
+
+    An item is asked for with its epoch: the two and the seed decide the augmentation, whichever worker does it.
+    """
+
+    def __init__(
+        self,
+        rows: "Rows",
+        config: RecognizerConfig,
+        tokens: Tokens,
+        steps: Callable[[Tensor], Tensor],
+        train: bool,
+        words: Path | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            rows: of a corpus (see `asr.corpora`).
+            config: of the whole experiment.
+            tokens: the alphabet; in training every text must be within it.
+            steps: frames of features to steps of posteriors (`AcousticModel.steps`).
+            train: augment, and be strict about the alphabet.
+            words: the file that will say where the words of the rows are, once they can be exchanged.
+        """
+        self.rows, self.config, self.tokens, self.steps, self.train = rows, config, tokens, steps, train
+        self.words = words
+        self.features = Features(config.features)
+        seconds = sum(rows["duration_seconds"])
+        self._keep = seconds * config.features.sample_rate * np.float32().nbytes < KEPT_BYTES
+        self._kept: dict[int, np.ndarray] = {}
+        self.wave_augmenter = WaveAugmenter(config.augment, config.features.sample_rate)
+        self.spec_augment = SpecAugment(config.augment, streams=1 + config.features.deltas)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, epoch_item: EpochItem) -> Example:
+        epoch, item = epoch_item
+        row = self.rows[item]
+        tokens = (
+            self.tokens.encode(row["text"], row["id"])
+            if self.train
+            else self.tokens.encode_known(row["text"])
+        )
+        try:
+            samples = self._read(item, row)
+        except AudioError as error:
+            return Example(item, torch.zeros(0, self.features.size), tokens, f"{row['id']}: {error}")
+        if not self.train or epoch < self.config.augment.start_epoch:
+            return Example(item, self._features(samples), tokens)
+        generator = np.random.default_rng([self.config.training.seed, epoch, item])
+        samples, tokens = self._exchanged(epoch, item, samples, tokens, generator)
+        features = self._features(self.wave_augmenter(samples, generator))
+        if not self._fits(len(features), tokens):
+            features = self._features(samples)  # sped up, the text would no longer fit
+        masked = self.spec_augment(features, generator)
+        other = self.spec_augment(features, generator) if self.config.augment.consistency else None
+        return Example(item, masked, tokens, other=other)
+
+    def _exchanged(
+        self, epoch: int, item: int, samples: np.ndarray, tokens: list[int], generator: np.random.Generator
+    ) -> tuple[np.ndarray, list[int]]:
+        """The utterance with words of others in it, where the settings say so, they can be read, and all fits."""
+        augment = self.config.augment
+        if not augment.exchanges(epoch) or generator.random() >= augment.exchange_probability:
+            return samples, tokens
+        try:
+            exchanged = self._exchange(item, samples, generator)
+        except AudioError:  # another utterance's, which is named when its own turn comes
+            exchanged = None
+        if exchanged is None:
+            return samples, tokens
+        others, text = exchanged
+        other_tokens = self.tokens.encode(text, self.rows[item]["id"])
+        fits = self._fits(self.features.frames(len(others)), other_tokens)
+        return (others, other_tokens) if fits else (samples, tokens)
+
+    @cached_property
+    def _exchange(self) -> WordExchange:
+        """Made when it is first needed: the words are found by the model under training."""
+        assert self.words is not None
+        found, rate = load_words(self.words), self.config.features.sample_rate
+        share = self.config.augment.exchange_share
+        return WordExchange(found, self.rows["speaker"], share, self._read_part, rate)
+
+    def _fits(self, frames: int, tokens: list[int]) -> bool:
+        return int(self.steps(torch.tensor(frames))) >= required_steps(tokens)
+
+    def _read_part(self, item: int, start: int, end: int) -> np.ndarray:
+        return self._read(item, self.rows[item])[start:end]
+
+    def _read(self, item: int, row: dict[str, Any]) -> np.ndarray:
+        if item in self._kept:
+            return self._kept[item]
+        samples = read_row(row, self.config.features.sample_rate)
+        if self._keep:
+            self._kept[item] = samples
+        return samples
+
+    def _features(self, samples: np.ndarray) -> Tensor:
+        batch = torch.from_numpy(samples)[None]
+        return self.features(batch, torch.tensor([batch.shape[1]]))[0][0]
+
+
+def read_row(row: dict[str, Any], sample_rate: int) -> np.ndarray:
+    """The samples `[samples]` of a corpus row, float32 at `sample_rate` Hz, checked."""
+    samples, rate = read_audio(
+        row["audio"], sample_rate, start_seconds=row["start_seconds"], end_seconds=row["end_seconds"]
+    )
+    return check_samples(samples, rate, row["id"])
+
+
+def collate(examples: Sequence[Example]) -> Batch:
+    """Join examples into a batch; those with an error only leave their message."""
+    good = [example for example in examples if example.error is None]
+    others = [example.other for example in good if example.other is not None]  # of all, or of none
+    pad = torch.nn.utils.rnn.pad_sequence
+    features = [example.features for example in good] + others
+    targets = [torch.tensor(example.tokens, dtype=torch.int64) for example in good] * (2 if others else 1)
+    return Batch(
+        items=[example.item for example in good],
+        features=pad(features, batch_first=True) if good else torch.zeros(0, 0, 0),
+        lengths=torch.tensor([len(one) for one in features], dtype=torch.int64),
+        targets=pad(targets, batch_first=True) if good else torch.zeros(0, 0, dtype=torch.int64),
+        target_lengths=torch.tensor([len(target) for target in targets], dtype=torch.int64),
+        errors=[example.error for example in examples if example.error is not None],
+    )

@@ -1,0 +1,302 @@
+"""A whole experiment: corpus, alphabet, training, evaluation and report, in one run directory."""
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from asr.acoustic.ctc import required_steps
+from asr.audio.reading import AudioError
+from asr.config import RecognizerConfig
+from asr.corpora import load_corpus
+from asr.decoding.forced_alignment import AlignmentError
+from asr.evaluation.evaluation import Evaluation, evaluate
+from asr.long_form import Cutting, learn_cutting
+from asr.tokens import Tokens
+from asr.training.dataset import Example, Examples, collate, read_row
+from asr.training.word_exchange import cut_words, save_words
+from asr.transcriber import CUTTING_FILE, Transcriber
+from sluice_cells import make_cell
+from sluice_cells.engines import choose_engine
+from sluice_core.config import ConfigError
+from sluice_core.errors import UserError
+from sluice_core.files import save_weights, write_text
+from sluice_core.progress import track
+from sluice_core.run_directory import METRICS_FILE, carry_out, check_same, facts_of
+from sluice_core.training.batching import LengthBatches
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from asr.acoustic.network import AcousticModel
+    from asr.training.task import CTCTask
+
+log = logging.getLogger("sluice")
+
+WORDS_FILE = "words.json"
+"""Where the words of the training utterances are, for `augment.exchange_probability`."""
+
+CUT_LIKE = 200
+"""Training utterances that show how long recordings are to be cut."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What an experiment is made of once its corpus is read."""
+
+    config: RecognizerConfig
+    run: Path
+    rows: "dict[str, Dataset]"
+    transcriber: Transcriber
+    """The recognizer to be trained, freshly initialized or from another run."""
+
+    def loader(self, split: str, *, train: bool) -> "DataLoader[Example]":
+        """Batches of a split, read and augmented by worker processes."""
+        training, rows = self.config.training, self.rows[split]
+        examples = Examples(
+            rows,
+            self.config,
+            self.transcriber.tokens,
+            self.transcriber.model.steps,
+            train=train,
+            words=self.run / WORDS_FILE,
+        )
+        rank, ranks = _rank(training.devices)
+        batches = LengthBatches(
+            rows["duration_seconds"],
+            batch_size=training.batch_size if train else 2 * training.batch_size,
+            batch_length=training.batch_seconds,
+            seed=training.seed,
+            shuffle=train,
+            rank=rank,
+            ranks=ranks,
+        )
+        return DataLoader(
+            examples,
+            batch_sampler=batches,
+            collate_fn=collate,
+            num_workers=training.worker_count,
+            persistent_workers=training.worker_count > 0,
+            prefetch_factor=4 if training.worker_count else None,
+            generator=torch.Generator().manual_seed(training.seed),
+        )
+
+
+def train(
+    config: RecognizerConfig, runs: Path, cache: Path, *, start: Path | None = None, quiet: bool = False
+) -> dict[str, Any]:
+    """Run an experiment, or go on with it where it was.
+
+    Args:
+        config: what to do.
+        runs: the folder of run directories; this one is `runs/NAME`.
+        cache: where corpora keep what they prepared.
+        start: a finished run to start from (fine-tuning): its weights, alphabet and model settings.
+        quiet: show no progress.
+
+    Returns:
+        The metrics that `metrics.json` holds.
+
+    Raises:
+        UserError: settings, corpus or folders are not as they must be; says what to do.
+    """
+    run = runs / config.name
+    return carry_out(
+        run,
+        lambda: prepare(config, run, cache, start),
+        lambda experiment: fit_experiment(experiment, quiet=quiet),
+        lambda experiment, minutes: finish(experiment, minutes, quiet=quiet),
+    )
+
+
+def prepare(config: RecognizerConfig, run: Path, cache: Path, start: Path | None = None) -> Experiment:
+    """Read the corpus, learn or take over the alphabet, initialize the model, and open the run directory."""
+    base = Transcriber.load(start) if start else None
+    if base:
+        model = base.config.model.model_copy(update={"engine": config.model.engine})
+        config = config.model_copy(update={"model": model, "features": base.config.features})
+        base.model.stack.engine = config.model.engine
+    check_same(run, config)
+    check_engine(config)
+    torch.manual_seed(config.training.seed)
+    rows = load_corpus(config.corpus, cache)
+    for split, dataset in rows.items():
+        hours = sum(dataset["duration_seconds"]) / 3600
+        speakers = len(set(dataset["speaker"]))
+        log.info(f"{split}: {len(dataset)} utterances, {hours:.2f} hours, {speakers} speakers")
+    alphabet = run / "tokens.json"
+    if base:
+        tokens = base.tokens
+    elif alphabet.exists():
+        tokens = Tokens.load(alphabet)
+    else:
+        tokens = Tokens.learn(rows["train"]["text"], config.tokens)
+    transcriber = Transcriber(config, tokens, base.model if base else None)
+    rows["train"] = leave_out_unfit(rows["train"], transcriber)
+    for split in rows.keys() - {"train"}:
+        _warn_unknown(split, rows[split], tokens)
+    write_text(run / "config.yaml", config.to_yaml())  # only now: a corpus that is not there claims no name
+    tokens.save(alphabet)
+    return Experiment(config, run, rows, transcriber)
+
+
+def fit_experiment(experiment: Experiment, *, quiet: bool = False) -> None:
+    """Train the experiment's recognizer; the best so far is always in the run directory."""
+    from asr.training.task import CTCTask
+    from sluice_core.training.fit import fit
+
+    config, transcriber = experiment.config, experiment.transcriber
+    loader = experiment.loader("train", train=True)
+    task = CTCTask(
+        config,
+        transcriber.model,
+        transcriber.tokens,
+        list(experiment.rows["dev"]["text"]),
+        steps=len(loader) * config.training.max_epochs,
+        find_words=lambda model: find_words(experiment, model, quiet=quiet),
+    )
+    parameters = sum(p.numel() for p in transcriber.model.parameters())
+    log.info(f"{parameters / 1e6:.2f} million parameters, {len(transcriber.tokens)} tokens")
+    fit(
+        task,
+        loader,
+        experiment.loader("dev", train=False),
+        experiment.run,
+        config.training,
+        lambda: _save_best(experiment.run, task),
+        task.monitor.gradient_not_finite,
+        quiet=quiet,
+    )
+
+
+def find_words(experiment: Experiment, model: "AcousticModel", *, quiet: bool = False) -> None:
+    """Note where the words of the training utterances are, by a model that is half trained, if it is not noted yet."""
+    file = experiment.run / WORDS_FILE
+    if file.exists():
+        return
+    config = experiment.config
+    aligner = Transcriber(config, experiment.transcriber.tokens, deepcopy(model).cpu().eval())
+    rate, found = config.features.sample_rate, []
+    for row in track(experiment.rows["train"], "finding words to exchange", quiet=quiet):
+        words = []
+        with suppress(AudioError, AlignmentError):  # training names the one; the other keeps its words
+            samples = read_row(row, rate)
+            words = cut_words(aligner.align(samples, row["text"]).words, samples, rate)
+        found.append(words)
+    save_words(file, found)
+
+
+def _save_best(run: Path, task: "CTCTask") -> None:
+    """Write the weights alone: settings and alphabet are in the run directory since it was opened."""
+    save_weights(run / "model.safetensors", task.best_weights, {"epoch": str(task.current_epoch)})
+
+
+def finish(experiment: Experiment, minutes: float, *, quiet: bool = False) -> dict[str, Any]:
+    """Evaluate the best model on dev and, once, on test; write transcripts, metrics and the report.
+
+    Of a training's processes the first does it; the others answer nothing.
+    """
+    from asr.evaluation.report import write_report
+
+    if _rank(experiment.config.training.devices)[0]:
+        return {}
+    write_text(experiment.run / CUTTING_FILE, _cutting(experiment).to_yaml())
+    best = Transcriber.load(experiment.run)
+    evaluations: dict[str, Evaluation] = {}
+    for split in ("dev", "test"):
+        if split in experiment.rows:
+            evaluations[split] = evaluate(best, experiment.rows[split], quiet=quiet)
+            evaluations[split].write_transcripts(experiment.run / f"transcripts-{split}.tsv")
+    metrics = {
+        **{split: evaluation.to_dict() for split, evaluation in evaluations.items()},
+        **facts_of(best.model, experiment.config.training.seed, minutes),
+    }
+    write_report(experiment.run, experiment.rows, evaluations, best, metrics)
+    write_text(experiment.run / METRICS_FILE, json.dumps(metrics, indent=1) + "\n")
+    return metrics
+
+
+def _cutting(experiment: Experiment) -> Cutting:
+    """How to cut long recordings into pieces like some of the training utterances."""
+    rate, rows = experiment.config.features.sample_rate, experiment.rows["train"]
+    some = range(0, len(rows), -(-len(rows) // CUT_LIKE))
+
+    def samples() -> Iterator[np.ndarray]:
+        for item in some:
+            with suppress(AudioError):  # training has named it
+                yield read_row(rows[item], rate)
+
+    return learn_cutting(samples(), rate)
+
+
+def check_engine(config: RecognizerConfig) -> None:
+    """Refuse settings that ask for an engine that cannot run the cell here, before anything long begins.
+
+    Raises:
+        ConfigError: the message says why it cannot.
+    """
+    model, accelerator = config.model, config.training.accelerator
+    if model.engine == "auto":
+        return
+    device = "cuda" if accelerator not in ("cpu", "mps") and torch.cuda.is_available() else "cpu"
+    cell = make_cell(model.cell, 1, model.hidden_size, **model.cell_options)
+    try:
+        choose_engine(model.engine, cell, torch.empty(1, 1, device=device))
+    except ValueError as error:
+        raise ConfigError(f"model.engine: {error}; model.engine=auto takes one that can") from error
+
+
+def leave_out_unfit(rows: "Dataset", transcriber: Transcriber) -> "Dataset":
+    """Leave out training utterances with more text than CTC can emit in their frames, naming each.
+
+    Raises:
+        TokensError: a text has characters outside the alphabet.
+        UserError: nothing is left.
+    """
+    unfit: list[int] = []
+    rate = transcriber.config.features.sample_rate
+    for item, (name, text, seconds) in enumerate(
+        zip(rows["id"], rows["text"], rows["duration_seconds"], strict=True)
+    ):
+        tokens = transcriber.tokens.encode(text, name)
+        frames = transcriber.features.frames(torch.tensor(round(seconds * rate)))
+        steps, needed = int(transcriber.model.steps(frames)), required_steps(tokens)
+        if steps < needed:
+            unfit.append(item)
+            log.warning(
+                f"left out of training: {name}: its text needs {needed} steps ({len(tokens)} tokens and the blanks "
+                f"between equal ones), but its {int(frames)} frames give {steps}: {text!r}"
+            )
+    if len(unfit) == len(rows):
+        raise UserError(
+            "no training utterance has frames enough for its text: use model.subsampling=2, a shorter "
+            "features.hop_ms, or subwords (tokens.kind=subwords); and check that texts belong to their audio"
+        )
+    if not unfit:
+        return rows
+    log.warning(f"{len(unfit)} of {len(rows)} training utterances left out; model.subsampling=2 fits more")
+    return rows.select(sorted(set(range(len(rows))) - set(unfit)))
+
+
+def _warn_unknown(split: str, rows: "Dataset", tokens: Tokens) -> None:
+    unknown = sorted({c for text in rows["text"] for c in tokens.unknown(text)})
+    if unknown:
+        log.warning(
+            f"{split} has characters that training has not, so they cannot be recognized: "
+            + " ".join(repr(character) for character in unknown)
+        )
+
+
+def _rank(devices: int) -> tuple[int, int]:
+    """Which process of a distributed run it is, and how many there are: by torchrun's word, or Lightning's."""
+    rank = os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))
+    return int(rank), int(os.environ.get("WORLD_SIZE", devices))

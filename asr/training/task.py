@@ -1,0 +1,126 @@
+"""The CTC task: loss and dev error, for Lightning to run."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from asr.acoustic.ctc import consistency_loss, ctc_loss
+from asr.acoustic.network import AcousticModel
+from asr.config import RecognizerConfig
+from asr.decoding import greedy_decode
+from asr.evaluation.diagnostics import Monitor
+from asr.evaluation.error_rates import character_errors, word_errors
+from asr.tokens import Tokens
+from asr.training.dataset import Batch
+from sluice_core.training.task import Task
+
+
+def training_losses(log_probs: Tensor, lengths: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """For each token of the targets, CTC's loss, and how far two views differ (0 where there is one), in nats."""
+    losses = ctc_loss(log_probs, lengths, batch.targets, batch.target_lengths)
+    tokens = batch.target_lengths.sum().clamp(min=1)
+    if batch.views == 1:
+        return losses.sum() / tokens, losses.new_zeros(())
+    first, second = log_probs.chunk(2)
+    divergences = consistency_loss(first, second, lengths[: len(first)])
+    return losses.sum() / tokens, 2 * divergences.sum() / tokens  # the tokens are there twice
+
+
+class CTCTask(Task[AcousticModel]):
+    """Fits an acoustic model with CTC; the dev error is that of the averaged weights, decoded greedily."""
+
+    def __init__(
+        self,
+        config: RecognizerConfig,
+        model: AcousticModel,
+        tokens: Tokens,
+        dev_texts: list[str],
+        steps: int,
+        find_words: Callable[[AcousticModel], None] | None = None,
+    ) -> None:
+        """Set up.
+
+        Args:
+            config: of the whole experiment.
+            model: what is trained.
+            tokens: its alphabet.
+            dev_texts: references of the dev rows, in their order.
+            steps: optimizer steps of the whole training, for the learning rate's decay.
+            find_words: called before the epochs that exchange words, with the model that dev is measured with.
+        """
+        super().__init__(model, config.training, steps)
+        self.find_words = find_words
+        self.config, self.tokens, self.dev_texts = config, tokens, dev_texts
+        self.monitor = Monitor()
+        self._heard: dict[int, str] = {}
+        self._trained = 0
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        return batch.to(device)
+
+    def on_train_epoch_start(self) -> None:
+        if not self.find_words or not self.config.augment.exchanges(self.current_epoch):
+            return
+        if self.trainer.is_global_zero:
+            self.find_words(self.evaluated)
+        self.trainer.strategy.barrier()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        self.monitor.unreadable(batch.errors)
+        self._trained += len(batch.items)
+        if not batch.items:  # every file of the batch was unreadable; distributed ranks still need a loss
+            return sum((p.sum() * 0 for p in self.model.parameters()), torch.zeros((), device=self.device))
+        log_probs, lengths = self.model(batch.features, batch.lengths)
+        loss, divergence = training_losses(log_probs, lengths, batch)
+        figures = {"train_loss": loss}
+        if batch.views == 2:
+            figures["train_divergence"] = divergence
+        self.log_dict(figures, on_step=False, on_epoch=True, batch_size=len(batch.items), sync_dist=True)
+        return loss + self.config.augment.consistency * divergence
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self.monitor.unreadable(batch.errors)
+        if not batch.items:
+            return
+        log_probs, lengths = self.evaluated(batch.features, batch.lengths)
+        losses = ctc_loss(log_probs, lengths, batch.targets, batch.target_lengths)
+        finite = losses[torch.isfinite(losses)]  # a dev text may not fit; it then counts as errors alone
+        tokens = batch.target_lengths[torch.isfinite(losses)].sum().clamp(min=1)
+        self.log("dev_loss", finite.sum() / tokens, on_epoch=True, batch_size=int(tokens), sync_dist=True)
+        for item, hypothesis in zip(batch.items, greedy_decode(log_probs, lengths), strict=True):
+            self._heard[item] = " ".join(self.tokens.decode(hypothesis.tokens).split())
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the errors of dev.
+
+        Raises:
+            TrainingError: no audio of dev, or of training, could be read.
+        """
+        items = sorted(self._heard)
+        references, hypotheses = [self.dev_texts[i] for i in items], [self._heard[i] for i in items]
+        words, characters = word_errors(references, hypotheses), character_errors(references, hypotheses)
+        counts = torch.tensor(
+            [
+                words.errors,
+                words.total,
+                characters.errors,
+                characters.total,
+                sum(map(bool, hypotheses)),
+                len(items),
+                self._trained,
+            ],
+            dtype=torch.float32,
+            device=self.device,
+        )
+        counts = self.trainer.strategy.reduce(counts, reduce_op="sum")
+        self._heard.clear()
+        self._trained = 0
+        self.monitor.audio_read(train=int(counts[6]), dev=int(counts[5]))
+        rates = {"dev_wer": counts[0] / counts[1].clamp(min=1), "dev_cer": counts[2] / counts[3].clamp(min=1)}
+        self.log_dict({**rates, "dev_error": rates[f"dev_{self.config.select_by}"]})
+        self.log("dev_answered", counts[4] / counts[5].clamp(min=1))
+
+    def on_train_epoch_end(self) -> None:
+        figures = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        self.monitor.epoch(self.current_epoch, figures)

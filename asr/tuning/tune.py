@@ -1,0 +1,208 @@
+"""Which language model a run decodes with: each candidate is tuned on dev, and the best is kept with the run."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from asr.alignment.confidence import Calibration, calibrate
+from asr.config import DecodingConfig
+from asr.decoding import GreedySearch
+from asr.decoding.beam import BeamSearch
+from asr.decoding.lexicon import Lexicon
+from asr.evaluation.error_rates import ErrorCount, character_errors, word_errors
+from asr.evaluation.evaluation import emit_rows
+from asr.transcriber import COMPARED, DECODED_TOGETHER, DECODING_FILE, Transcriber
+from asr.tuning.grid import Emissions, Tuning, tune
+from sluice_core.errors import UserError
+from sluice_core.files import write_text
+from sluice_core.language_models.ngram import NGram
+from sluice_core.language_models.ngram.kneser_ney import train
+from sluice_core.language_models.text import divide
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+MODEL_FILE, LEXICON_FILE, TUNING_FILE = "language_model.safetensors", "lexicon.txt", "tuning.json"
+WORD_ORDER, CHARACTER_ORDER = 4, 6
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A language model to try, and the lexicon that goes with it."""
+
+    name: str
+    model: NGram | None
+    lexicon: Lexicon | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What tuning found."""
+
+    greedy: tuple[ErrorCount, ErrorCount]
+    """Errors over words and over characters of greedy decoding."""
+    tunings: list[tuple[Candidate, Tuning]]
+    """Each candidate's trials; the first candidate has no language model."""
+    calibration: Calibration | None
+    """Of the best one's confidences; None where the split has too few words."""
+
+    @property
+    def best(self) -> tuple[Candidate, Tuning]:
+        """The candidate with the fewest errors."""
+        return _best(self.tunings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain values."""
+        words, characters = self.greedy
+        return {
+            "greedy": {"words": words.to_dict(), "characters": characters.to_dict()},
+            "chosen": self.best[0].name,
+            "confidence": self.calibration.to_dict() if self.calibration else None,
+            "candidates": {
+                candidate.name: {
+                    **tuning.best.to_dict(),
+                    "crossed": tuning.crossed.to_dict(),
+                    "trials": [trial.to_dict() for trial in tuning.trials],
+                }
+                for candidate, tuning in self.tunings
+            },
+        }
+
+
+def read_candidate(path: Path, lexicon: Path | None = None) -> Candidate:
+    """A language model from a file.
+
+    Raises:
+        UserError: model or lexicon cannot be read; says where and why.
+    """
+    return Candidate(path.name, NGram.load(path), Lexicon.read(lexicon) if lexicon else None)
+
+
+def of_transcripts(
+    texts: Sequence[str], lexicon: Path | None = None, hot_words: Iterable[str] = ()
+) -> list[Candidate]:
+    """What can be had from the training transcripts alone: n-grams of words and of characters.
+
+    The n-gram of words is tried with an open vocabulary, and with one closed to the words of training and of the
+    phrases `hot_words` (or those of `lexicon`).
+    """
+    words = train((divide(text, "word") for text in texts), WORD_ORDER, quiet=True)
+    characters = train(
+        (divide(text, "character") for text in texts), CHARACTER_ORDER, unit="character", quiet=True
+    )
+    spoken = {word for text in (*texts, *hot_words) for word in text.split()}
+    known = Lexicon.read(lexicon) if lexicon else Lexicon(sorted(spoken))
+    return [
+        Candidate(f"{WORD_ORDER}-gram of words", words),
+        Candidate(f"{WORD_ORDER}-gram of words, lexicon", words, known),
+        Candidate(f"{CHARACTER_ORDER}-gram of characters", characters),
+    ]
+
+
+def tune_run(
+    transcriber: Transcriber,
+    rows: "Dataset",
+    candidates: Sequence[Candidate],
+    *,
+    beam: int = 64,
+    quiet: bool = False,
+) -> Choice:
+    """Try every candidate on a split; posteriors are computed once.
+
+    Hot words, thresholds and the score of unknown words stay as the run has them.
+
+    Raises:
+        UserError: no audio of the split can be read, or a model does not fit the alphabet.
+    """
+    emissions = _emissions(transcriber, rows, quiet=quiet)
+    greedy = emissions.decode(GreedySearch(), transcriber.tokens)
+    references = emissions.references
+    anew = {"method": "beam", "beam": beam, "language_model": None, "lexicon": None, "confidence": None}
+    settings = transcriber.decoding.model_copy(update=anew)
+    tunings = []
+    for candidate in [Candidate("no language model", None), *candidates]:
+        search = BeamSearch(transcriber.tokens, settings, candidate.model, candidate.lexicon)
+        pairs = {} if candidate.model else {"weights": (0.0,), "bonuses": (0.0,)}
+        tunings.append((candidate, tune(emissions, search, **pairs, quiet=quiet)))
+    errors = word_errors(references, greedy), character_errors(references, greedy)
+    return Choice(errors, tunings, _calibrate(transcriber, emissions, *_best(tunings)))
+
+
+def _best(tunings: Sequence[tuple[Candidate, Tuning]]) -> tuple[Candidate, Tuning]:
+    return min(tunings, key=lambda each: each[1].best.rank)
+
+
+def _calibrate(
+    transcriber: Transcriber, emissions: Emissions, candidate: Candidate, tuning: Tuning
+) -> Calibration | None:
+    tokens, settings = transcriber.tokens, tuning.best.settings
+    search = BeamSearch(tokens, settings, candidate.model, candidate.lexicon)
+    pairs = zip(emissions.log_probs, emissions.lengths, strict=True)
+    decoded = [each for batch in pairs for each in search.decode(*batch, n_best=1 + COMPARED)]
+    return calibrate(decoded, emissions.references, emissions.speakers, tokens)
+
+
+def _emissions(transcriber: Transcriber, rows: "Dataset", *, quiet: bool) -> Emissions:
+    unreadable: dict[int, str] = {}
+    emitted = emit_rows(transcriber, rows, unreadable, quiet=quiet)
+    log_probs, lengths = [], []
+    while group := list(islice(emitted, DECODED_TOGETHER)):
+        log_probs.append(pad_sequence([each.log_probs for each in group], batch_first=True))
+        lengths.append(torch.tensor([len(each.log_probs) for each in group]))
+    read = [item for item in range(len(rows)) if item not in unreadable]
+    if not read:
+        raise UserError(
+            "none of the split's audio can be read: " + next(iter(unreadable.values()), "it is empty")
+        )
+    texts, speakers = rows["text"], rows["speaker"]
+    return Emissions(log_probs, lengths, [texts[item] for item in read], [speakers[item] for item in read])
+
+
+def save_tuning(transcriber: Transcriber, choice: Choice) -> None:
+    """Keep the best candidate with the run: model, lexicon, settings, and the figures of all that was tried."""
+    candidate, tuning = choice.best
+    changes: dict[str, Any] = {}
+    if candidate.model:
+        candidate.model.save(transcriber.directory / MODEL_FILE)
+        changes["language_model"] = MODEL_FILE
+    if candidate.lexicon:
+        candidate.lexicon.save(transcriber.directory / LEXICON_FILE)
+        changes["lexicon"] = LEXICON_FILE
+    if choice.calibration:
+        changes["confidence"] = choice.calibration.settings.model_dump()
+    tree = {**tuning.best.settings.model_dump(), **changes}
+    settings = DecodingConfig.check(tree, "the settings found")
+    write_text(transcriber.directory / TUNING_FILE, json.dumps(choice.to_dict(), indent=1) + "\n")
+    write_text(transcriber.directory / DECODING_FILE, settings.to_yaml())  # last: what it names is there
+
+
+def format_tuning(split: str, choice: Choice, run: Path) -> str:
+    """A table for a person."""
+    from tabulate import tabulate
+
+    words, characters = choice.greedy
+    lines = [("greedy", "", "", _text(words), "", _text(characters))]
+    for candidate, tuning in choice.tunings:
+        best = tuning.best
+        pair = (f"{best.settings.weight:g}", f"{best.settings.word_bonus:g}") if candidate.model else ("", "")
+        crossed = _text(tuning.crossed) if candidate.model else ""
+        lines.append((candidate.name, *pair, _text(best.words), crossed, _text(best.characters)))
+    header = ("decoding", "weight", "bonus", f"WER on {split}", "cross-validated", "CER")
+    table = tabulate(lines, header, disable_numparse=True)
+    lines_after = [f"{run} now decodes with: {choice.best[0].name} ({run / DECODING_FILE})"]
+    if choice.calibration:
+        lines_after.append(
+            f"confidence of words: expected calibration error {choice.calibration.error:.3f} by weights of other "
+            f"speakers, {choice.calibration.error_before:.3f} before"
+        )
+    return "\n\n".join([table, "\n".join(lines_after)])
+
+
+def _text(count: ErrorCount) -> str:
+    return f"{count.rate:.2%} ({count.errors} / {count.total})"

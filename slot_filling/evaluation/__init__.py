@@ -1,0 +1,1 @@
+"""Metrics of a tagger on labelled sentences, and the report of a run."""

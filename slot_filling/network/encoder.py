@@ -1,0 +1,142 @@
+"""Words to vectors in their context: embeddings, characters, shapes, and recurrent layers over the sentence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from slot_filling.config import EncoderConfig
+from slot_filling.network.character_encoder import CharacterCNN, CharacterLSTM
+from slot_filling.vocabulary import PADDING, UNKNOWN, Vocabulary
+from sluice_cells import Stack
+from sluice_core.masks import within
+
+
+@dataclass(frozen=True)
+class WordBatch:
+    """Sentences side by side, as numbers; zero past their lengths."""
+
+    words: Tensor
+    """`[batch, time]` int64."""
+    shapes: Tensor
+    """`[batch, time]` int64: how capitals, digits and signs are mixed."""
+    digits: Tensor
+    """`[batch, time]` int64: what kind of number a word may be."""
+    forms: Tensor
+    """`[batch, time]` int64: the row of `characters` that spells each word."""
+    characters: Tensor
+    """`[forms, longest]` int64: every different word of the batch once; row 0 spells nothing."""
+    lengths: Tensor
+    """`[batch]` int64 words."""
+
+    def to(self, device: torch.device) -> "WordBatch":
+        """The same batch on a device."""
+        return replace(self, **{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+
+class Encoder(nn.Module):
+    """Each word's vector in its sentence, `[batch, time, size]`."""
+
+    hidden_share: Tensor
+
+    def __init__(self, config: EncoderConfig, vocabulary: Vocabulary) -> None:
+        """Make an encoder of a vocabulary's words."""
+        super().__init__()
+        sizes = vocabulary.sizes
+        self.config = config
+        self.words = nn.Embedding(sizes["words"], config.word_size, padding_idx=PADDING)
+        nn.init.normal_(self.words.weight, std=0.1)
+        nn.init.zeros_(self.words.weight.data[PADDING])
+        self.register_buffer("hidden_share", _hidden_share(config, vocabulary.counts), persistent=False)
+        size = config.word_size
+        self.characters: CharacterCNN | CharacterLSTM | None = None
+        if config.characters == "cnn":
+            self.characters = CharacterCNN(
+                sizes["characters"],
+                config.character_size,
+                config.character_filters,
+                tuple(config.character_widths),
+            )
+        elif config.characters == "lstm":
+            self.characters = CharacterLSTM(
+                sizes["characters"], config.character_size, config.character_filters
+            )
+        size += self.characters.size if self.characters else 0
+        self.shapes = self.digits = None
+        if config.shape_size:
+            self.shapes = nn.Embedding(sizes["shapes"], config.shape_size, padding_idx=PADDING)
+            self.digits = nn.Embedding(sizes["digits"], config.shape_size, padding_idx=PADDING)
+        size += 2 * config.shape_size
+        self.stack = Stack(
+            config.cell,
+            size * config.window,
+            config.hidden_size,
+            layers=config.layers,
+            bidirectional=config.bidirectional,
+            dropout=config.dropout,
+            variational=True,
+            engine=config.engine,
+            **config.cell_options,
+        )
+        self.size = self.stack.output_size
+
+    def forward(self, batch: WordBatch) -> Tensor:
+        """Vectors `[batch, time, size]`, zero past each length."""
+        return self._drop(self.stack.outputs(self.embed(batch), batch.lengths))
+
+    def embed(self, batch: WordBatch) -> Tensor:
+        """What the recurrent layers are given of each word, `[batch, time, features]`."""
+        parts = [self.words(self._hide_words(batch.words))]
+        if self.characters is not None:
+            parts.append(self.characters(batch.characters)[batch.forms])
+        if self.shapes is not None and self.digits is not None:
+            parts += [self.shapes(batch.shapes), self.digits(batch.digits)]
+        inside = within(batch.lengths, batch.words.shape[1])
+        vectors = self._drop(torch.cat(parts, 2)) * inside[:, :, None]
+        return context_windows(vectors, self.config.window) if self.config.window > 1 else vectors
+
+    def _hide_words(self, words: Tensor) -> Tensor:
+        """In training some words are unknown, so that their spelling and their context have to serve."""
+        if not self.training or not (self.config.word_dropout or self.config.rare_word_dropout):
+            return words
+        share = self.hidden_share[words] if len(self.hidden_share) else self.config.word_dropout
+        hidden = torch.rand(words.shape, device=words.device) < share
+        return torch.where(hidden & (words != PADDING), UNKNOWN, words)
+
+    def _drop(self, vectors: Tensor) -> Tensor:
+        """Variational dropout: one mask a sentence for all its words (Gal and Ghahramani 2016)."""
+        mask = nn.functional.dropout(
+            vectors.new_ones(vectors.shape[0], 1, vectors.shape[2]), self.config.dropout, self.training
+        )
+        return vectors * mask
+
+
+def _hidden_share(config: EncoderConfig, counts: Sequence[int]) -> Tensor:
+    """How often each word is unknown in training, `[words]`; empty where all are alike.
+
+    A word that was seen *c* times is hidden in a / (a + c) of the cases (Kiperwasser and Goldberg 2016): the rarer it
+    is, the more of its kind are never seen, and the more its spelling and its context must be able to say.
+    """
+    if not config.rare_word_dropout:
+        return torch.zeros(0)
+    seen = torch.tensor(counts, dtype=torch.float32)
+    share = (config.rare_word_dropout / (config.rare_word_dropout + seen)).clamp(min=config.word_dropout)
+    return torch.cat([torch.zeros(2), share])  # padding and what is unknown anyway
+
+
+def context_windows(vectors: Tensor, window: int) -> Tensor:
+    """Each word's vector with those of its neighbours, zeros beyond the sentence (Mesnil et al. 2013).
+
+    Args:
+        vectors: `[batch, time, size]`, zero past each length.
+        window: words in all, odd.
+
+    Returns:
+        `[batch, time, window * size]`, the leftmost neighbour first. Past a length there are neighbours too;
+        nobody reads them.
+    """
+    side = window // 2
+    padded = nn.functional.pad(vectors, (0, 0, side, side))
+    time = vectors.shape[1]
+    return torch.cat([padded[:, shift : shift + time] for shift in range(window)], 2)

@@ -1,0 +1,1 @@
+"""Train a tagger: batches, noise, the task, calibration, and the whole experiment."""

@@ -1,0 +1,91 @@
+"""The tagging task: loss and dev error, for Lightning to run."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from slot_filling.config import TaggerConfig
+from slot_filling.evaluation.metrics import score_spans
+from slot_filling.heads.head import Head
+from slot_filling.network.model import TaggerModel
+from slot_filling.sentences import Sentence
+from slot_filling.training.dataset import Batch
+from slot_filling.vocabulary import Vocabulary
+from sluice_core.training.task import Task
+
+
+class TaggingTask(Task[TaggerModel]):
+    """Fits a tagger; the dev error is 1 - F1 over the spans that the averaged weights find."""
+
+    def __init__(
+        self,
+        config: TaggerConfig,
+        model: TaggerModel,
+        vocabulary: Vocabulary,
+        dev: list[Sentence],
+        steps: int,
+    ) -> None:
+        """Set up.
+
+        Args:
+            config: of the whole experiment.
+            model: what is trained.
+            vocabulary: its words and labels.
+            dev: the sentences of the dev split, in their order.
+            steps: optimizer steps of the whole training, for the learning rate's decay.
+        """
+        super().__init__(model, config.training, steps)
+        self.config, self.vocabulary, self.dev = config, vocabulary, dev
+        self._found: dict[int, tuple[str, ...]] = {}
+        self._intents: dict[int, bool] = {}
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        return batch.to(device)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        loss = self._loss(self.model, batch)
+        self.log(
+            "train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.items), sync_dist=True
+        )
+        return loss
+
+    def _loss(self, model: TaggerModel, batch: Batch) -> Tensor:
+        """The mean of the voices' losses."""
+        return torch.stack(
+            [self._cost(model.head, *said, batch) for said in model.voices(batch.words)]
+        ).mean()
+
+    def _cost(self, head: Head, emissions: Tensor, intents: Tensor | None, batch: Batch) -> Tensor:
+        """Mean over sentences: of the labels, and of the intents where there are any."""
+        loss = head.loss(emissions, batch.tags, batch.words.lengths).mean()
+        if intents is None:
+            return loss
+        known = functional.cross_entropy(intents, batch.intents, ignore_index=-1, reduction="sum")
+        return loss + self.config.head.intent_weight * known / len(batch.items)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        model = self.evaluated
+        emissions, intents = model(batch.words)
+        loss = self._cost(model.head, emissions, intents, batch)
+        self.log("dev_loss", loss, on_epoch=True, batch_size=len(batch.items), sync_dist=True)
+        found = model.read(emissions, intents, batch.words.lengths)
+        for item, path in zip(batch.items, found.paths, strict=True):
+            self._found[item] = self.vocabulary.decode_tags(path)
+        if found.intents is not None:
+            right = (found.intents == batch.intents).tolist()
+            asked = [self.dev[item].intent is not None for item in batch.items]
+            self._intents |= {
+                i: good for i, good, is_asked in zip(batch.items, right, asked, strict=True) if is_asked
+            }
+
+    def on_validation_epoch_end(self) -> None:
+        items = sorted(self._found)
+        gold = [self.dev[item].tags or () for item in items]
+        scores = score_spans(gold, [self._found[item] for item in items])
+        whole = [self._found[item] == self.dev[item].tags and self._intents.get(item, True) for item in items]
+        figures = {"dev_error": 1 - scores.f1, "dev_f1": scores.f1, "dev_sentences": sum(whole) / len(whole)}
+        if self._intents:
+            figures["dev_intents"] = sum(self._intents.values()) / len(self._intents)
+        self.log_dict(figures, sync_dist=True)
+        self._found.clear()
+        self._intents.clear()

@@ -1,0 +1,23 @@
+"""Recurrent cells, the stacks that give them time and layers, and the engines that run them."""
+
+from sluice_cells.cell import Cell, State
+from sluice_cells.check import CellError, check_cell
+from sluice_cells.registry import CELLS, make_cell, register
+from sluice_cells.stack import Stack
+from sluice_cells.torch_weights import from_torch, to_torch
+from sluice_cells.truncated import Chunk, chunks
+
+__all__ = [
+    "CELLS",
+    "Cell",
+    "CellError",
+    "Chunk",
+    "Stack",
+    "State",
+    "check_cell",
+    "chunks",
+    "from_torch",
+    "make_cell",
+    "register",
+    "to_torch",
+]

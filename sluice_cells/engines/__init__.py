@@ -1,0 +1,86 @@
+"""Engines run a cell over time. All give the same numbers; they differ in speed and in what they can run."""
+
+import logging
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from sluice_cells.cell import Cell, State
+from sluice_cells.engines import fast
+from sluice_cells.engines.native import native_obstacle, run_native
+from sluice_cells.engines.reference import run_reference
+from sluice_cells.packing import Packing, is_transformed
+
+logger = logging.getLogger(__name__)
+
+Engine = Callable[[Cell, Tensor, Packing, State, bool, bool], tuple[Tensor, State | None]]
+"""`engine(cell, inputs, packing, state, reverse, want_state) -> (outputs, final state)`.
+
+`inputs` are the packing's rows `[rows, input_size]`, `state` is `[batch, size]`, longest sequence first; outputs
+are rows `[rows, output_size]`. With `reverse` each sequence is read from its own end to its start. Without
+`want_state` the final state may be None. No sequence's result depends on another's.
+"""
+
+ENGINES: dict[str, Engine] = {"reference": run_reference, "native": run_native, "fast": fast.run_fast}
+"""All engines by name; "auto" chooses among them."""
+
+
+def choose_engine(name: str, cell: Cell, inputs: Tensor) -> Engine:
+    """The engine to run a cell on these inputs.
+
+    "auto" takes, on a CPU in float32, the fast engine if there is a compiler and it can read the cell's step;
+    else torch's own kernel if torch has the cell; else the reference. On CUDA, in other types and where torch
+    records steps the fast engine is not there, and the same order holds for the rest; torch.func transforms the
+    reference alone. Each choice is logged once.
+
+    Args:
+        name: a name in `ENGINES`, or "auto".
+        cell: what will run.
+        inputs: where, and in what type.
+
+    Raises:
+        ValueError: there is no such engine, or it cannot run this; the message says why.
+    """
+    if name == "auto":
+        if inputs.dtype == torch.float16 and not inputs.is_cuda:
+            raise ValueError("half precision (float16) has no engine on a CPU; use float32 or bfloat16")
+        name = _automatic(cell, inputs)
+    elif name not in ENGINES:
+        raise ValueError(f"unknown engine {name!r}; there are auto, {', '.join(ENGINES)}")
+    else:
+        reason = _obstacle(name, cell, inputs)
+        if reason:
+            raise ValueError(f"the {name} engine cannot run {type(cell).__name__} here: {reason}")
+    _log_once(type(cell).__name__, name, inputs.device.type, inputs.dtype)
+    return ENGINES[name] if inputs.shape[0] else _run_nothing
+
+
+def _run_nothing(
+    cell: Cell, inputs: Tensor, packing: Packing, state: State, reverse: bool, want_state: bool
+) -> tuple[Tensor, State]:
+    """What every engine makes of a batch without a single step: no rows, and the state as it was."""
+    return inputs.new_zeros(0, cell.output_size) + cell.project(inputs).sum(), state
+
+
+def _automatic(cell: Cell, inputs: Tensor) -> str:
+    for name in ("fast", "native"):
+        if not _obstacle(name, cell, inputs):
+            return name
+    return "reference"
+
+
+def _obstacle(name: str, cell: Cell, inputs: Tensor) -> str | None:
+    """Why an engine cannot run a cell on these inputs; None if it can."""
+    if name == "reference":
+        return None
+    if is_transformed():
+        return "torch.func transforms it"
+    return native_obstacle(cell) if name == "native" else fast.obstacle(cell, inputs)
+
+
+@cache
+def _log_once(cell: str, engine: str, device: str, dtype: torch.dtype) -> None:
+    kind = str(dtype).removeprefix("torch.")
+    logger.info("%s runs on the %s engine (%s, %s)", cell, engine, device, kind)

@@ -1,0 +1,26 @@
+"""The loop that every other engine is checked against: plain autograd, any cell, any device and type."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sluice_cells.cell import Cell, State
+from sluice_cells.packing import Packing
+
+
+def run_reference(
+    cell: Cell, inputs: Tensor, packing: Packing, state: State, reverse: bool, want_state: bool
+) -> tuple[Tensor, State]:
+    """Run a cell over time; see `sluice_cells.engines.Engine`. Differentiable any number of times."""
+    weights = cell.weights()
+    projected = packing.split(cell.project(inputs, functional.linear))
+    outputs = list(projected)
+    for step in reversed(range(packing.steps)) if reverse else range(packing.steps):
+        size = projected[step].shape[0]
+        outputs[step], new = cell.step(projected[step], tuple(part[:size] for part in state), weights)
+        # Sequences that have no such step keep the state they have.
+        state = tuple(
+            fresh if size == packing.batch else torch.cat([fresh, old[size:]])
+            for fresh, old in zip(new, state, strict=True)
+        )
+    return cell.read_out(packing.join(outputs), functional.linear), state

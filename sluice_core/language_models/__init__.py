@@ -1,0 +1,1 @@
+"""Language models that recognizers and generators share."""

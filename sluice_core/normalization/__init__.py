@@ -1,0 +1,1 @@
+"""Numbers, dates and times between their spoken and their written forms."""

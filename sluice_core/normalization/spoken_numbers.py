@@ -1,0 +1,54 @@
+"""Spoken numbers of the travel grammar in figures: "three oh five" → 305, "a thousand" → 1000."""
+
+from collections.abc import Sequence
+
+from sluice_core.grammar.travel import DIGITS, TEENS, TENS
+
+UNITS = {
+    "a": 1,
+    "oh": 0,
+    **{word: value for value, word in enumerate(DIGITS, 1)},
+    **{word: value for value, word in enumerate(TEENS, 10)},
+    **{word: value * 10 for value, word in enumerate(TENS, 2)},
+}
+SCALES = {"hundred": 100, "thousand": 1000}
+
+
+def count_of(words: Sequence[str]) -> int:
+    """A number as an amount: "thirteen hundred and fifty" → 1350.
+
+    Raises:
+        KeyError: a word is no number.
+    """
+    total = 0
+    for word in words:
+        if word in SCALES:
+            total *= SCALES[word]
+        elif word != "and":
+            total += UNITS[word]
+    return total
+
+
+def concatenated(words: Sequence[str]) -> str:
+    """A number as flights have them, side by side: "three twelve" → 312, "twenty five" → 25."""
+    figures = ""
+    for word, before in zip(words, ("", *words), strict=False):
+        if word in SCALES:
+            figures = str(int(figures) * SCALES[word])
+        elif before in TENS and word in DIGITS:
+            figures = str(int(figures) + UNITS[word])
+        else:
+            figures += str(UNITS[word])
+    return figures
+
+
+def ordinal_figure(day: int) -> str:
+    """2 → "2nd", 11 → "11th"."""
+    if day % 100 in (11, 12, 13):
+        return f"{day}th"
+    return f"{day}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(day % 10, 'th') }"
+
+
+def digits(amount: int, commas: bool) -> str:
+    """1300 → "1,300", or "1300" without commas."""
+    return f"{amount:,}" if commas else str(amount)

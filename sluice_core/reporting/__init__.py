@@ -1,0 +1,1 @@
+"""Pages, plots and learning curves of reports."""

@@ -1,0 +1,1 @@
+"""Fit a model, whatever it is: task, batches, checkpoints, interrupts."""

@@ -1,0 +1,194 @@
+"""A whole experiment on the embedded corpus: trained, measured, reported; killed it goes on; a run starts another."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from slot_filling.config import TaggerConfig
+from slot_filling.tagger import Tagger
+from slot_filling.training.calibration import Temperatures
+from slot_filling.training.experiment import MOST_WORDS, prepare, train
+from slot_filling.word_shapes import fold
+from sluice_core.errors import UserError
+from sluice_core.files import CheckpointError
+from tests.pages import check_self_contained
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes" / "slots"
+SMALL = (
+    "corpus.sentences=300",
+    "encoder.hidden_size=30",
+    "encoder.word_size=30",
+    "encoder.engine=native",
+    "training.warmup_steps=0",
+    "training.learning_rate=1e-2",
+    "training.average_decay=0.9",
+    "training.max_epochs=6",
+    "training.batch_size=8",
+)
+
+
+def config(name: str = "tiny", *changes: str) -> TaggerConfig:
+    return TaggerConfig.read(RECIPES / "travel.yaml", [f"name={name}", *SMALL, *changes])
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the finished run "tiny", trained by one thread: weights depend on their number in the last bits."""
+    folder = tmp_path_factory.mktemp("slots")
+    assert start(write_recipe(folder), folder).wait() == 0
+    return folder
+
+
+def write_recipe(folder: Path) -> Path:
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(config().to_yaml(), encoding="utf-8")
+    return recipe
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+@pytest.mark.slow
+def test_a_run_has_its_model_figures_answers_and_report(runs: Path) -> None:
+    run = runs / "tiny"
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["seed"] == 17 and metrics["parameters"] > 1000 and metrics["machine"]
+    for part in ("dev", "test"):
+        assert metrics[part]["sentences"] == 30 and metrics[part]["f1"] > 0.1
+        answers = (run / f"answers-{part}.tsv").read_text(encoding="utf-8").splitlines()
+        right = [line.split("\t")[0] for line in answers[1:]]
+        assert right.count("yes") / 30 == pytest.approx(metrics[part]["whole_sentences"])
+    history = json.loads((run / "history.json").read_text())
+    assert min(epoch["dev_error"] for epoch in history) == pytest.approx(1 - metrics["dev"]["f1"], abs=1e-6)
+    check_self_contained((run / "report.html").read_text(encoding="utf-8"))
+    tagger = Tagger.load(run)
+    assert tagger.tag("to Taipei").text == "to Taipei"
+    assert asdict(tagger.temperatures) == metrics["temperatures"] != asdict(Temperatures())
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_not_trained_again(runs: Path, caplog: pytest.LogCaptureFixture) -> None:
+    before = (runs / "tiny" / "model.safetensors").stat().st_mtime_ns
+    with caplog.at_level(logging.WARNING):
+        metrics = train(config(), runs, quiet=True)
+    assert "finished already" in caplog.text
+    assert metrics == json.loads((runs / "tiny" / "metrics.json").read_text())
+    assert (runs / "tiny" / "model.safetensors").stat().st_mtime_ns == before
+
+
+@pytest.mark.slow
+def test_other_settings_for_the_same_run_are_refused(runs: Path) -> None:
+    with pytest.raises(UserError, match=r"encoder\.layers: 1 there, 2 here"):
+        train(config("tiny", "encoder.layers=2"), runs, quiet=True)
+
+
+SCRIPT = """
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from slot_filling.training.calibration import Temperatures
+from slot_filling.config import TaggerConfig
+from slot_filling.training.experiment import train
+train(TaggerConfig.read(sys.argv[1]), Path(sys.argv[2]), quiet=True)
+"""
+
+
+def start(recipe: Path, runs: Path) -> "subprocess.Popen[bytes]":
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(RECIPES.parents[1])}
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(recipe), str(runs)], env=environment)
+
+
+def epochs(run: Path) -> list[dict[str, Any]]:
+    file = run / "history.json"
+    done = json.loads(file.read_text()) if file.exists() else []
+    return [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in done]
+
+
+@pytest.mark.slow
+def test_killed_it_goes_on_and_ends_with_the_same_weights(runs: Path, tmp_path: Path) -> None:
+    recipe, run = write_recipe(tmp_path), tmp_path / "tiny"
+    process = start(recipe, tmp_path)
+    deadline = time.monotonic() + 240
+    while len(epochs(run)) < 2:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(epochs(run)) < 6, "killed too late to show anything"
+    Tagger.load(run)  # the best so far is whole and usable
+    assert start(recipe, tmp_path).wait() == 0
+    assert epochs(run) == epochs(runs / "tiny")
+    resumed, whole = weights(run), weights(runs / "tiny")
+    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+
+
+@pytest.mark.slow
+def test_a_run_starts_another_with_its_words_and_weights(runs: Path, tmp_path: Path) -> None:
+    changes = (
+        "corpus.split_seed=5",
+        "encoder.hidden_size=7",
+        "voices=[{}, {}]",
+        "training.max_epochs=1",
+        "training.learning_rate=1e-9",
+    )
+    train(config("fine", *changes), tmp_path, start=runs / "tiny", quiet=True)
+    first, second = Tagger.load(runs / "tiny"), Tagger.load(tmp_path / "fine")
+    assert second.vocabulary == first.vocabulary and second.config.encoders == first.config.encoders
+    assert second.config.corpus.split_seed == 5
+    for name, weight in first.model.state_dict().items():
+        torch.testing.assert_close(second.model.state_dict()[name], weight, atol=1e-5, rtol=1e-4)
+
+
+def test_the_vocabulary_is_that_of_training_alone(tmp_path: Path) -> None:
+    experiment = prepare(config(), tmp_path / "run")
+    train_words, dev_words = (
+        {fold(word) for each in experiment.parts[part] for word in each.words} for part in ("train", "dev")
+    )
+    assert dev_words - train_words, "dev has words of its own"
+    assert set(experiment.tagger.vocabulary.words) < train_words
+    with pytest.raises(CheckpointError):
+        Tagger.load(tmp_path / "run")  # nothing is trained yet
+
+
+def test_labels_that_only_dev_has_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "train.txt").write_text("to O\nOslo B-city\n\n" * 3)
+    (tmp_path / "dev.txt").write_text("to O\nMars B-planet\n\n")
+    changed = TaggerConfig.read(RECIPES / "conll.yaml", [f"corpus.data={tmp_path}", "name=x"])
+    with caplog.at_level(logging.WARNING):
+        prepare(changed, tmp_path / "run")
+    assert "dev has labels that training has not, so they cannot be found: planet (1)" in caplog.text
+
+
+def test_a_corpus_that_is_not_there_claims_no_name(tmp_path: Path) -> None:
+    for recipe in ("atis", "snips", "conll", "jsonl"):
+        changed = TaggerConfig.read(RECIPES / f"{recipe}.yaml", [f"corpus.data={tmp_path / 'nowhere'}"])
+        with pytest.raises(UserError, match="nowhere"):
+            prepare(changed, tmp_path / "run")
+    with pytest.raises(UserError, match=r"no such run directory"):
+        prepare(config(), tmp_path / "run", tmp_path / "no-run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_long_sentence_does_not_widen_many(tmp_path: Path) -> None:
+    rows = "".join("word O\n" * length + "\n" for length in [1000] * 3 + [3] * 60)
+    (tmp_path / "train.txt").write_text(rows)
+    (tmp_path / "dev.txt").write_text("word O\n\n")
+    changed = TaggerConfig.read(RECIPES / "conll.yaml", [f"corpus.data={tmp_path}", "name=x"])
+    shapes = [
+        tuple(b.words.words.shape) for b in prepare(changed, tmp_path / "run").loader("train", train=True)
+    ]
+    assert (
+        sum(batch for batch, _ in shapes) == 63 and max(batch * time for batch, time in shapes) <= MOST_WORDS
+    )
+    assert max(shapes)[0] == 32

@@ -1,0 +1,174 @@
+"""Travel requests in written form, and the names and templates that training never has."""
+
+import re
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from sluice_core.grammar.grammar import Grammar, Sentence, Slot, part_of
+from sluice_core.grammar.travel import INTENTS, SYMBOLS, TRAVEL
+from sluice_core.grammar.travel_written import DEV_TEMPLATES, NAMES, TEST_TEMPLATES, grammars, spoken, written
+from sluice_core.grammar.writing_styles import SPOKEN, Style, write
+from sluice_core.normalization.spoken_numbers import concatenated, count_of, ordinal_figure
+
+PARTS = ("train", "dev", "test")
+
+
+def forms(words, label, style=Style(), count=200):  # noqa: B008 — frozen
+    """Every way in which one value is written."""
+    words = tuple(words.split())
+    sentence = Sentence(("go", *words, "now"), (Slot(label, 1, 1 + len(words)),), "x", "")
+    found = set()
+    for seed in range(count):
+        passage = write(sentence, Random(seed), style, NAMES)
+        (slot,) = passage.slots
+        assert passage.text.startswith(("Go ", "go ", "GO "))
+        found.add(passage.text[slot.start : slot.end])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "label", "some"),
+    [
+        ("november second", "date", {"November 2nd", "Nov 2", "11/2", "2 November", "2nd of November"}),
+        ("the twenty first of may", "date", {"May 21st", "the 21st of May", "5/21", "2026-05-21"}),
+        ("monday the third", "date", {"Monday the 3rd"}),
+        ("next friday", "date", {"next Friday"}),
+        ("the day after tomorrow", "date", {"the day after tomorrow"}),
+        ("two thirty", "time", {"2:30", "2:30 PM", "2:30am"}),
+        ("two forty five", "time", {"2:45"}),
+        ("nine a m", "time", {"9 AM", "9am", "9 a.m.", "9:00 AM"}),
+        ("half past six", "time", {"6:30", "half past 6"}),
+        ("quarter to one", "time", {"12:45", "quarter to 1"}),
+        ("quarter past twelve", "time", {"12:15"}),
+        ("four o'clock", "time", {"4 o'clock", "4:00"}),
+        ("noon", "time", {"noon"}),
+        ("three one two", "flight", {"312"}),
+        ("a thousand dollars", "price", {"$1,000", "$1000", "1,000 dollars", "1000 USD"}),
+        ("two hundred and fifty euros", "price", {"€250", "250 EUR"}),
+        ("three", "count", {"3"}),
+        ("four star", "stars", {"4 star", "4-star"}),
+        ("rio de janeiro", "city", {"Rio de Janeiro"}),
+        ("new york", "origin", {"New York"}),
+        ("jet blue", "airline", {"JetBlue"}),
+    ],
+)
+def test_the_usual_ways_to_write_a_value(words, label, some):
+    found = forms(words, label)
+    assert some <= found
+    if len(some) == 1 and label in ("date", "flight", "count"):
+        assert some == found
+
+
+@pytest.mark.parametrize(
+    ("words", "figures"),
+    [("three oh five", "305"), ("three twelve", "312"), ("twelve fifty", "1250"), ("fourteen fifteen", "1415"),
+     ("twenty five", "25"), ("seven hundred", "700")],
+)  # fmt: skip
+def test_flight_numbers_are_figures_side_by_side(words, figures):
+    assert concatenated(words.split()) == figures
+
+
+def test_amounts_and_ordinals():
+    assert count_of(["thirteen", "hundred", "and", "fifty"]) == 1350
+    assert count_of(["sixty", "five"]) == 65
+    assert [ordinal_figure(day) for day in (1, 2, 3, 4, 11, 12, 13, 21, 22, 31)] == [
+        "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "31st",
+    ]  # fmt: skip
+
+
+def test_every_value_of_the_grammar_can_be_written():
+    """Each alternative of each symbol that slots hold, in a grammar of its own."""
+    labels = {"day": "date", "soon": "date", "clock": "time", "part_of_day": "time", "some": "count",
+              "flight_number": "flight", "money": "price", "stars": "stars"}  # fmt: skip
+    for symbol, label in labels.items():
+        grammar = Grammar({"x": (f"{{{label}:{symbol}}}",)}, SYMBOLS)
+        for seed in range(400):
+            random = Random(seed)
+            passage = write(grammar.draw(random), random, Style(), NAMES)
+            ((_, start, end),) = passage.slots
+            if label in ("count", "flight", "price", "stars"):
+                assert re.search(r"\d", passage.text[start:end]), passage
+
+
+def test_the_spoken_style_is_the_sentence_itself():
+    for sentence in spoken(200, 3, "train"):
+        passage = write(sentence, Random(1), SPOKEN, NAMES)
+        assert passage.text == sentence.text
+        for slot, expected in zip(passage.slots, sentence.slots, strict=True):
+            assert passage.text[slot.start : slot.end] == " ".join(sentence.slot_words(expected))
+
+
+def test_capitals_and_punctuation():
+    words = ("is", "united", "flight", "two", "on", "time", "please")
+    sentence = Sentence(words, (Slot("airline", 1, 2), Slot("flight", 3, 4)), "flight_status", "")
+    texts = {write(sentence, Random(seed), Style(), {}).text for seed in range(20)}
+    assert texts == {"Is United flight 2 on time please?", "Is United flight 2 on time, please?"}
+    (plain,) = {
+        write(sentence, Random(seed), Style(capitals="none", punctuation=False), {}).text for seed in range(9)
+    }
+    assert plain == "is united flight 2 on time please"
+    assert write(sentence, Random(0), Style(capitals="all", punctuation=False), {}).text == plain.upper()
+
+
+def test_same_seed_same_requests():
+    assert written(60, 5, "dev") == written(60, 5, "dev") != written(60, 6, "dev")
+
+
+def test_names_and_templates_are_kept_from_training():
+    cities = {
+        part: {" ".join(s.slot_words(slot)) for s in spoken(2000 if part == "train" else 400, 1, part)
+               for slot in s.slots if slot.label in ("city", "origin", "destination")}
+        for part in PARTS
+    }  # fmt: skip
+    assert {"taipei", "boston", "new york"} <= cities["train"]
+    assert {part_of(city) for city in cities["train"]} == {"train"}
+    for part in ("dev", "test"):
+        new = cities[part] - cities["train"]
+        assert len(new) > 20 and {part_of(city) for city in new} <= {part, "train"}
+        assert new <= {city for city in cities[part] if part_of(city) == part} | {
+            c for c in new if part_of(c) == "train"
+        }
+    templates = {
+        part: {s.template for s in spoken(2000 if part == "train" else 400, 1, part)} for part in PARTS
+    }
+    assert set(DEV_TEMPLATES) <= templates["dev"] and set(TEST_TEMPLATES) <= templates["test"]
+    assert not templates["train"] & {*DEV_TEMPLATES, *TEST_TEMPLATES}
+    assert not templates["dev"] & set(TEST_TEMPLATES) and not templates["test"] & set(DEV_TEMPLATES)
+
+
+def test_about_half_of_dev_and_test_is_new():
+    for part, kept in (("dev", DEV_TEMPLATES), ("test", TEST_TEMPLATES)):
+        sentences = spoken(600, 2, part)
+        assert sum(s.template in kept for s in sentences) == 300
+        values = [
+            " ".join(s.slot_words(slot))
+            for s in sentences
+            for slot in s.slots
+            if slot.label in ("city", "origin", "destination")
+        ]
+        assert 0.4 < sum(part_of(value) == part for value in values) / len(values) < 0.6
+
+
+def test_kept_templates_are_the_grammars_own_and_training_has_every_label_and_intent():
+    every = {template for templates in INTENTS.values() for template in templates}
+    assert {*DEV_TEMPLATES, *TEST_TEMPLATES} <= every
+    labels = {slot.label for sentence in spoken(1500, 1, "train") for slot in sentence.slots}
+    assert labels == {slot.label for seed in range(2000) for slot in TRAVEL.draw(Random(seed)).slots}
+    (usual,) = grammars("train")
+    assert set(usual.intents) == set(INTENTS)
+
+
+def test_no_request_is_in_two_parts():
+    texts = {part: {s.text for seed in (1, 2) for s in spoken(400, seed, part)} for part in PARTS}
+    assert not texts["train"] & texts["dev"] and not texts["train"] & texts["test"]
+    assert not texts["dev"] & texts["test"]
+
+
+def test_the_wanted_request_is_one_of_training():
+    grammar = replace(TRAVEL, intents={"book_flight": ("arrive {destination:city} on {date:day}",)},
+                      symbols={**SYMBOLS, "city": ("taipei",), "day": ("november second",)})  # fmt: skip
+    texts = {write(grammar.draw(Random(1)), Random(seed), Style(), NAMES).text for seed in range(200)}
+    assert "Arrive Taipei on November 2nd" in texts
+    assert "arrive {destination:city} on {date:day}" in grammars("train")[0].intents["book_flight"]

@@ -1,7 +1,7 @@
 """A run's decoding, chosen on its dev split."""
 
 from asr.tuning.grid import Emissions, Trial, Tuning, tune
-from asr.tuning.tune import (
+from asr.tuning.selection import (
     Candidate,
     Choice,
     format_tuning,

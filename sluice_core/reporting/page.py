@@ -180,7 +180,7 @@ class Page:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        return environment.get_template("report.html").render(page=self)
+        return environment.get_template("page.html").render(page=self)
 
 
 def percent(share: float, decimals: int = 1) -> str:

@@ -1,4 +1,4 @@
-"""Products of small matrices, compiled once for all cells (products.cpp)."""
+"""Products of small matrices, compiled once for all cells (matrix_products.cpp)."""
 
 import ctypes
 from functools import cache
@@ -37,7 +37,7 @@ def products(*, sparse: bool) -> "Products":
     Raises:
         CompilerError: there is no compiler, or it fails.
     """
-    return Products(load(head(sparse=sparse) + Path(__file__).with_name("products.cpp").read_text()))
+    return Products(load(head(sparse=sparse) + Path(__file__).with_name("matrix_products.cpp").read_text()))
 
 
 class Products:

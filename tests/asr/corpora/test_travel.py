@@ -20,7 +20,7 @@ from asr.synthesis.espeak import EspeakError
 from asr.synthesis.speak import Task, seconds_needed, spoken_form
 from asr.synthesis.voices import ACCENTS, cast
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 UTTERANCES = 50
 PARTS = ("train", "dev", "test")
 

@@ -14,7 +14,7 @@ from asr.synthesis import espeak
 from asr.synthesis.espeak import EspeakError, Mark, Synthesizer, Voice, align_words, synthesizer
 from sluice_core.grammar.travel import generate
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WORD, PHONEME = espeak.WORD_EVENT, espeak.PHONEME_EVENT
 
 

@@ -23,7 +23,7 @@ from sluice_core.errors import UserError
 from sluice_core.files import CheckpointError
 from tests.pages import check_self_contained
 
-RECIPES = Path(__file__).resolve().parents[2] / "recipes" / "slots"
+RECIPES = Path(__file__).resolve().parents[3] / "recipes" / "slots"
 SMALL = (
     "corpus.sentences=300",
     "encoder.hidden_size=30",

@@ -14,12 +14,12 @@ from slot_filling import schemes
 from slot_filling.config import TaggerConfig
 from slot_filling.heads import TaggedSpan
 from slot_filling.network.model import TaggerModel
+from slot_filling.network.word_batch import word_batch
 from slot_filling.sentences import Span
 from slot_filling.slot_values import Kind, resolve
 from slot_filling.tagging import Slot, Tagging
 from slot_filling.tokenizer import Token, tokenize
 from slot_filling.training.calibration import Temperatures
-from slot_filling.training.dataset import word_batch
 from slot_filling.vocabulary import Vocabulary
 from sluice_core.devices import find_device
 from sluice_core.errors import UserError

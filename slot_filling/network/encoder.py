@@ -1,38 +1,16 @@
 """Words to vectors in their context: embeddings, characters, shapes, and recurrent layers over the sentence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from slot_filling.config import EncoderConfig
 from slot_filling.network.character_encoder import CharacterCNN, CharacterLSTM
+from slot_filling.network.word_batch import WordBatch
 from slot_filling.vocabulary import PADDING, UNKNOWN, Vocabulary
 from sluice_cells import Stack
 from sluice_core.masks import within
-
-
-@dataclass(frozen=True)
-class WordBatch:
-    """Sentences side by side, as numbers; zero past their lengths."""
-
-    words: Tensor
-    """`[batch, time]` int64."""
-    shapes: Tensor
-    """`[batch, time]` int64: how capitals, digits and signs are mixed."""
-    digits: Tensor
-    """`[batch, time]` int64: what kind of number a word may be."""
-    forms: Tensor
-    """`[batch, time]` int64: the row of `characters` that spells each word."""
-    characters: Tensor
-    """`[forms, longest]` int64: every different word of the batch once; row 0 spells nothing."""
-    lengths: Tensor
-    """`[batch]` int64 words."""
-
-    def to(self, device: torch.device) -> "WordBatch":
-        """The same batch on a device."""
-        return replace(self, **{name: tensor.to(device) for name, tensor in vars(self).items()})
 
 
 class Encoder(nn.Module):

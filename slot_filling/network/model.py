@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from slot_filling.config import EncoderConfig, TaggerConfig
 from slot_filling.heads import make_head
-from slot_filling.network.encoder import Encoder, WordBatch
+from slot_filling.network.encoder import Encoder
 from slot_filling.network.tag_scores import TagScores
+from slot_filling.network.word_batch import WordBatch
 from slot_filling.network.word_vectors import WordVectors
 from slot_filling.vocabulary import Vocabulary
 from sluice_core.config import ConfigError

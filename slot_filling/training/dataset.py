@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
-from slot_filling.network.encoder import WordBatch
+from slot_filling.network.word_batch import WordBatch, word_batch
 from slot_filling.sentences import Sentence
 from slot_filling.training.noise import Noise
 from slot_filling.vocabulary import Encoded, Vocabulary
@@ -87,30 +87,4 @@ def collate(examples: Sequence[Example]) -> Batch:
         word_batch([example.encoded for example in examples]),
         pad_sequence([torch.from_numpy(example.tags) for example in examples], batch_first=True),
         torch.tensor([example.intent for example in examples]),
-    )
-
-
-def word_batch(encoded: Sequence[Encoded]) -> WordBatch:
-    """Encoded sentences side by side; each different spelling stands once, since a batch repeats many words."""
-    lengths = [len(sentence.words) for sentence in encoded]
-    longest = max((1, *(sentence.characters.shape[1] for sentence in encoded)))
-    # The first row spells nothing, and is sorted first.
-    spelled = np.zeros((1 + sum(lengths), longest), np.int64)
-    row = 1
-    for sentence, length in zip(encoded, lengths, strict=True):
-        spelled[row : row + length, : sentence.characters.shape[1]] = sentence.characters
-        row += length
-    spellings, forms = np.unique(spelled, axis=0, return_inverse=True)
-    numbers = torch.from_numpy(forms.reshape(-1)[1:]).split(lengths)
-
-    def side_by_side(name: str) -> Tensor:
-        return pad_sequence([torch.from_numpy(getattr(each, name)) for each in encoded], batch_first=True)
-
-    return WordBatch(
-        words=side_by_side("words"),
-        shapes=side_by_side("shapes"),
-        digits=side_by_side("digits"),
-        forms=pad_sequence(numbers, batch_first=True),
-        characters=torch.from_numpy(spellings),
-        lengths=torch.tensor(lengths),
     )

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from slot_filling.config import TaggerConfig
-from slot_filling.network.encoder import WordBatch
 from slot_filling.network.model import TaggerModel
+from slot_filling.network.word_batch import WordBatch
 from slot_filling.vocabulary import Vocabulary
 
 

@@ -24,14 +24,8 @@ from asr.long_form import Cutting, transcribe_long
 from asr.tokens import Tokens
 from asr.transcript import Transcript
 from sluice_core.devices import find_device
-from sluice_core.files import (
-    CheckpointError,
-    load_weights,
-    save_weights,
-    write_atomic,
-    write_bytes,
-    write_text,
-)
+from sluice_core.files import CheckpointError, write_atomic, write_bytes, write_text
+from sluice_core.weights import load_weights, save_weights
 
 Source = str | Path | np.ndarray | Tensor
 """A file, or samples: `[samples]` or `[samples, channels]` (as soundfile gives them), floats or integers."""

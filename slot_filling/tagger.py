@@ -23,7 +23,8 @@ from slot_filling.training.calibration import Temperatures
 from slot_filling.vocabulary import Vocabulary
 from sluice_core.devices import find_device
 from sluice_core.errors import UserError
-from sluice_core.files import CheckpointError, load_weights, save_weights, write_text
+from sluice_core.files import CheckpointError, write_text
+from sluice_core.weights import load_weights, save_weights
 
 Text = str | Sequence[str]
 """A sentence as it is written, or already divided into words."""

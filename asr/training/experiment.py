@@ -29,10 +29,11 @@ from sluice_cells import make_cell
 from sluice_cells.engines import choose_engine
 from sluice_core.config import ConfigError
 from sluice_core.errors import UserError
-from sluice_core.files import save_weights, write_text
+from sluice_core.files import write_text
 from sluice_core.progress import track
 from sluice_core.run_directory import METRICS_FILE, carry_out, check_same, facts_of
 from sluice_core.training.batching import LengthBatches
+from sluice_core.weights import save_weights
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -19,9 +19,10 @@ from slot_filling.training.calibration import fit_temperatures
 from slot_filling.training.dataset import Example, Examples, collate
 from slot_filling.training.noise import Noise
 from slot_filling.vocabulary import Vocabulary
-from sluice_core.files import save_weights, write_text
+from sluice_core.files import write_text
 from sluice_core.run_directory import METRICS_FILE, carry_out, check_same, facts_of
 from sluice_core.training.batching import LengthBatches
+from sluice_core.weights import save_weights
 
 log = logging.getLogger("sluice")
 

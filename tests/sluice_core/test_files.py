@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from sluice_core.files import CheckpointError, load_weights, save_weights, write_atomic, write_text
+from sluice_core.files import CheckpointError, write_atomic, write_text
+from sluice_core.weights import load_weights, save_weights
 
 
 def test_weights_round_trip(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ DATA_OPTION = $(if $(DATA),--data $(call quoted,$(DATA)))
 RUN_OPTIONS = $(if $(NAME),--name $(call quoted,$(NAME))) $(if $(FROM),--from $(call quoted,$(FROM)))
 SETTINGS    = $(foreach setting,$(SET),--set $(call quoted,$(setting)))
 
-.PHONY: help setup recipe-ctc recipe-slots recipe-slots-cells recipe-slots-heads recipe-slots-ablation recipe-understand recipe-memory test test-fast lint bench clean
+.PHONY: help setup recipe-ctc recipe-slots recipe-slots-cells recipe-slots-heads recipe-slots-ablation recipe-understand recipe-memory test test-fast lint docs docs-serve bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -67,6 +67,13 @@ test-fast: setup ## run the tests that train nothing
 
 lint: setup ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+docs: setup ## build the documentation into build/site; a dead link or a missing name is an error
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	@$(BIN)/python docs/generate.py && $(BIN)/zensical build --strict
+
+docs-serve: docs ## show the documentation at http://localhost:8000, built anew at every change
+	@$(BIN)/zensical serve
 
 RUN ?=
 RUN_BENCHES = transcribe word_times long_form decoding server

@@ -43,13 +43,13 @@ from torch.nn.utils.rnn import pad_sequence
 from asr import Transcriber
 from asr.config import DecodingConfig
 from asr.corpora import load_corpus
+from asr.corpora.utterances import read_utterance
 from asr.decoding import BeamSearch, Decoder, GreedySearch, Lexicon
 from asr.evaluation.error_rates import word_errors
 from asr.tokens import BLANK_SYMBOL, Tokens
-from asr.training.dataset import read_row
 from sluice_core.devices import describe_machine
 from sluice_core.grammar.travel import generate
-from sluice_core.language_models.ngram import NGram, kneser_ney
+from sluice_core.language_models.ngram import NGram, kneser_ney, save_ngram
 from sluice_core.progress import track
 
 OURS, CLOSED = "ours", "ours, lexicon"
@@ -106,7 +106,7 @@ def from_run(run: Path, count: int) -> tuple[str, list[torch.Tensor], list[str],
     chosen = range(0, len(dev), max(1, len(dev) // count))[:count]
     emissions = []
     for item in track(chosen, "computing emissions"):
-        log_probs, lengths = transcriber.emissions([read_row(dev[item], rate)])
+        log_probs, lengths = transcriber.emissions([read_utterance(dev[item], rate)])
         emissions.append(log_probs[0, : lengths[0]])
     references = [dev[item]["text"] for item in chosen]
     return f"dev of {run}", emissions, references, list(rows["train"]["text"]), transcriber.tokens
@@ -171,7 +171,7 @@ class Peers:
             "bonus": task.bonus,
         }
         (folder / "task.json").write_text(json.dumps(facts), encoding="utf-8")
-        task.model.save(folder / "words.arpa")
+        save_ngram(task.model, folder / "words.arpa")
         above = torch.cat(
             [(emission >= math.log(THRESHOLDS["token_threshold"])).sum(1) for emission in task.emissions]
         )

@@ -28,9 +28,9 @@ from tabulate import tabulate
 from asr import Transcriber
 from asr.audio.reading import read_audio, resample
 from asr.corpora import load_corpus
+from asr.corpora.utterances import read_utterance
 from asr.evaluation.error_rates import word_errors
 from asr.long_form import transcribe_long
-from asr.training.dataset import read_row
 from sluice_core.devices import describe_machine
 
 NOISE = 1e-3
@@ -73,7 +73,7 @@ def compose(rows, layout: Layout, seconds: float, rate: int):  # type: ignore[no
     while position < seconds * rate:
         order = order or random.permutation(len(rows)).tolist()
         row = rows[order.pop()]
-        utterance = read_row(row, rate) * np.float32(10 ** (random.uniform(-GAIN_DB, GAIN_DB) / 20))
+        utterance = read_utterance(row, rate) * np.float32(10 ** (random.uniform(-GAIN_DB, GAIN_DB) / 20))
         silence = np.zeros(round(random.uniform(*layout.silences) * rate), np.float32)
         shifts = [round(random.uniform(0, SHIFT_SECONDS) * rate) for _ in range(2)]
         end = position + len(utterance)

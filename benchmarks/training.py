@@ -26,8 +26,9 @@ from torch.utils.data import DataLoader
 from asr.acoustic.network import AcousticModel
 from asr.audio.reading import audio_info
 from asr.config import RecognizerConfig
+from asr.corpora.utterances import read_utterance
 from asr.tokens import BLANK_SYMBOL, Tokens
-from asr.training.dataset import Batch, Examples, collate, read_row
+from asr.training.dataset import Batch, Examples, collate
 from asr.training.task import training_losses
 from asr.training.word_exchange import SpokenWord, save_words
 from benchmarks.common import recordings
@@ -101,7 +102,7 @@ class Stages:
         rate = self.config.features.sample_rate
         for batch in self.batches:
             for _, item in batch:
-                self.timed(READING, lambda item=item: read_row(self.rows[item], rate))
+                self.timed(READING, lambda item=item: read_utterance(self.rows[item], rate))
             joined = self.timed(DATA, lambda batch=batch: collate([self.examples[i] for i in batch]))
             self.step(joined)
         return dict(self.seconds)

@@ -24,10 +24,10 @@ from tabulate import tabulate
 from asr import Transcriber
 from asr.alignment.text import align_text
 from asr.corpora import load_corpus
+from asr.corpora.utterances import read_utterance
 from asr.decoding import GreedySearch
 from asr.evaluation.error_rates import align_texts
 from asr.training.augmentation import change_speed
-from asr.training.dataset import read_row
 from asr.transcriber import Emission
 from asr.transcript import Word
 from sluice_core.progress import track
@@ -93,7 +93,7 @@ def against_truth(clock: Clock, rows: "Dataset", part: str) -> dict[str, Times]:
     """Errors of the two ways of timing on one part of the corpus."""
     greedy, forced = [], []
     for row in track(rows, f"{part}, true times", total=len(rows)):
-        emission, truth = clock.emit(read_row(row, clock.rate)), true_times(row)
+        emission, truth = clock.emit(read_utterance(row, clock.rate)), true_times(row)
         forced.append(clock.align(emission, row["text"]) - truth)
         text, times = clock.hear(emission)
         greedy += [times[heard] - truth[spoken] for spoken, heard in right_pairs(row["text"], text)]
@@ -109,7 +109,7 @@ def against_speed(clock: Clock, rows: "Dataset", utterances: int) -> dict[str, T
     chosen = range(0, len(rows), max(1, len(rows) // utterances))[:utterances]
     for item in track(chosen, "training recordings, speeds", total=len(chosen)):
         row = rows[item]
-        samples = read_row(row, clock.rate)
+        samples = read_utterance(row, clock.rate)
         times = clock.align(clock.emit(samples), row["text"])
         for factor, found in errors.items():
             changed = clock.emit(change_speed(samples, factor))

@@ -7,12 +7,12 @@ were measured on the values that tests hold this to: they guess, and take ten mi
 import re
 from collections.abc import Callable
 from datetime import date
-from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Literal, get_args
 
 from sluice_core.normalization import dates_times
 from sluice_core.normalization.numerals import plain
+from sluice_core.normalization.quantities import read_digits, read_money, read_number
 
 Kind = Literal["date", "time", "number", "digits", "money", "none"]
 """What a slot may hold. Digits stand side by side, as in the number of a flight."""
@@ -28,42 +28,6 @@ SAYS: dict[str, tuple[Kind, ...]] = {
 """The words of a label that say what its slots hold, and the kinds to try in turn."""
 WEAK: tuple[Kind, ...] = ("digits", "number")
 """Kinds that a label speaks of only if of no other: a "flight_time" is a time, a "day_number" a date."""
-
-NUMBER = r"(?:\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:\.\d{1,6})?"
-CURRENCIES = {
-    "USD": "$|us$|dollar|dollars|us dollars|american dollars|buck|bucks",
-    "EUR": "€|euro|euros",
-    "GBP": "£|pound|pounds|british pounds|pounds sterling|quid",
-    "TWD": "nt$|taiwan dollars|new taiwan dollars",
-    "HKD": "hk$|hong kong dollars",
-    "SGD": "s$|sg$|singapore dollars",
-    "CAD": "c$|ca$|canadian dollars",
-    "AUD": "a$|au$|australian dollars",
-    "NZD": "nz$|new zealand dollars",
-    "JPY": "yen|japanese yen",
-    "CNY": "yuan|rmb",
-    "KRW": "₩|won|korean won",
-    "INR": "₹|indian rupees",
-    "THB": "฿|baht",
-    "CHF": "swiss francs",
-    **dict.fromkeys(("SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "BRL", "MXN", "ZAR", "AED", "TRY", "ILS"), ""),
-}
-"""Signs and names by ISO 4217 code. Where the country is not said, a dollar is American and a pound British; "¥", a
-rupee and a franc are of several countries, and unsure.
-"""
-CODES = {
-    name: code for code, names in CURRENCIES.items() for name in (code.lower(), *names.split("|")) if name
-}
-CURRENCY = "|".join(re.escape(name) for name in sorted(CODES, key=len, reverse=True))
-POINTED = r"[1-9]\d{0,2}(?:\.\d{3}){1,4}(?:,\d\d)?"
-"""Money has no thousandths, so 1.300 € are 1300; a million has: $1.250 million."""
-MONEY = re.compile(
-    rf"(?P<before>{CURRENCY})? ?(?P<amount>{NUMBER}|{POINTED})(?P<scale>k| ?million| 1000000)?"
-    rf" ?(?P<after>{CURRENCY})?",
-    re.ASCII,
-)
-A_HUNDRED = r"a (?=1\d\d)"  # and a thousand and five: the article of figures that were such words
-SCALES = {"k": 1000, "million": 1_000_000, "1000000": 1_000_000}
 
 
 @lru_cache(maxsize=1 << 14)
@@ -112,35 +76,3 @@ def kinds_of(label: str) -> tuple[Kind, ...]:
 def _words(label: str) -> list[str]:
     """The words of a label: "timeRange" and "time_range" have the same."""
     return re.findall("[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", label).casefold())
-
-
-def read_number(text: str) -> str | None:
-    """A number that stands alone, or before "star": "1,300" → "1300", "a dozen" → "12"."""
-    text = "12" if text in ("a dozen", "dozen") else re.sub(rf"^{A_HUNDRED}|[- ]stars?$", "", text)
-    text = re.sub("^minus ", "-", text)
-    if re.fullmatch(rf"-?{NUMBER}", text, re.ASCII) and not re.match(r"-?0\d", text):
-        return text.replace(",", "")
-    return None
-
-
-def read_digits(text: str) -> str | None:
-    """Numbers side by side: "7 oh 5" → "705", "14 90" → "1490"."""
-    figures = "".join("0" if part in ("oh", "o") else part for part in text.split())
-    return figures if re.fullmatch(r"\d{1,20}", figures, re.ASCII) else None
-
-
-def read_money(text: str) -> str | None:
-    """An amount with its currency: "€1,300" → "EUR 1300"."""
-    found = MONEY.fullmatch(re.sub(f"^{A_HUNDRED}", "", text))
-    codes = {CODES[name] for name in found.group("before", "after") if name} if found else set()
-    if found is None or len(codes) != 1:
-        return None
-    amount, scale = found["amount"], found["scale"]
-    if scale and not re.fullmatch(NUMBER, amount, re.ASCII):
-        return None
-    if not scale and re.fullmatch(POINTED, amount, re.ASCII):
-        amount = amount.replace(".", "").replace(",", ".")
-    value = Decimal(amount.replace(",", ""))
-    if scale:
-        value = (value * SCALES[scale.strip()]).normalize()
-    return f"{codes.pop()} {value:f}"

@@ -9,10 +9,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from slot_filling.slot_values import kinds_of, read_digits, read_money
+from slot_filling.slot_values import kinds_of
 from slot_filling.tagging import Slot
-from sluice_core.normalization.dates_times import MONTHS, WEEKDAYS
+from sluice_core.normalization.dates_times import MONTH_NUMBERS, WEEKDAY_NUMBERS
 from sluice_core.normalization.numerals import plain
+from sluice_core.normalization.quantities import read_digits, read_money
 
 SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 CLOCK = re.compile(r"(\d\d?)(?::| )?((?<=[: ])\d\d| (?:oh|o|0) \d)?(?: ?([ap])\.? ?m\b\.?)?")
@@ -89,10 +90,13 @@ def _date(text: str) -> str | None:
     """Months and weekdays with capitals: "november 2nd" → "November 2nd"."""
     words = text.split(" ")
     if not any(
-        word in MONTHS or word in WEEKDAYS or re.fullmatch(r"\d+(st|nd|rd|th)", word) for word in words
+        word in MONTH_NUMBERS or word in WEEKDAY_NUMBERS or re.fullmatch(r"\d+(st|nd|rd|th)", word)
+        for word in words
     ):
         return None
-    return " ".join(_capital(word) if word in MONTHS or word in WEEKDAYS else word for word in words)
+    return " ".join(
+        _capital(word) if word in MONTH_NUMBERS or word in WEEKDAY_NUMBERS else word for word in words
+    )
 
 
 def _time(text: str) -> str | None:

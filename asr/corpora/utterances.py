@@ -14,6 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, TypeVar
 
+import numpy as np
+
 from sluice_core.corpus_files import CorpusError
 from sluice_core.errors import UserError
 from sluice_core.progress import track
@@ -230,6 +232,23 @@ def segment(row: Utterance, file_seconds: float) -> tuple[float, float]:
             f"is not inside {row['audio']}, which lasts {file_seconds:.2f} seconds"
         )
     return start, file_seconds if end is None else min(end, file_seconds)
+
+
+def read_utterance(utterance: Mapping[str, Any], sample_rate: int) -> np.ndarray:
+    """Read the samples `[samples]` of an utterance, float32 at `sample_rate` Hz, checked.
+
+    Raises:
+        AudioError: the recording is missing, unreadable or damaged, or the segment lies outside it.
+    """
+    from asr.audio.reading import check_samples, read_audio
+
+    samples, rate = read_audio(
+        utterance["audio"],
+        sample_rate,
+        start_seconds=utterance["start_seconds"],
+        end_seconds=utterance["end_seconds"],
+    )
+    return check_samples(samples, rate, utterance["id"])
 
 
 def _file_seconds(audio: str) -> float:

@@ -43,11 +43,11 @@ def make_decoder(settings: DecodingConfig, tokens: Tokens, directory: Path = Pat
         return GreedySearch()
     from asr.decoding.beam import BeamSearch
     from asr.decoding.lexicon import Lexicon
-    from sluice_core.language_models.ngram import NGram
+    from sluice_core.language_models.ngram import load_ngram
 
     language_model, lexicon = None, None
     if settings.language_model:
-        language_model = NGram.load(directory / settings.language_model)
+        language_model = load_ngram(directory / settings.language_model)
     if settings.lexicon:
         lexicon = Lexicon.read(directory / settings.lexicon)
     return BeamSearch(tokens, settings, language_model, lexicon)

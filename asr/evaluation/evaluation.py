@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asr.audio.reading import AudioError
+from asr.corpora.utterances import read_utterance
 from asr.decoding import GreedySearch
 from asr.evaluation.error_rates import ErrorCount, character_errors, word_errors
-from asr.training.dataset import read_row
 from sluice_core.files import write_text
 from sluice_core.progress import track
 
@@ -108,7 +108,7 @@ def emit_rows(
         for item in track(range(len(rows)), "evaluating", quiet=quiet):
             row = rows[item]
             try:
-                yield read_row(row, transcriber.config.features.sample_rate)
+                yield read_utterance(row, transcriber.config.features.sample_rate)
             except AudioError as error:
                 unreadable[item] = str(error)
 

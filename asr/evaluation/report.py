@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asr.audio.reading import AudioError, to_flac
+from asr.corpora.utterances import read_utterance
 from asr.evaluation.diagnostics import Monitor
 from asr.evaluation.error_analysis import (
     Group,
@@ -21,7 +22,6 @@ from asr.evaluation.error_analysis import (
 from asr.evaluation.error_rates import Edit, ErrorCount, Unit
 from asr.evaluation.evaluation import Evaluation
 from asr.evaluation.pictures import DRAWN_SECONDS, picture
-from asr.training.dataset import read_row
 from asr.transcriber import Transcriber
 from sluice_cells import CELLS
 from sluice_core.files import write_text
@@ -360,7 +360,7 @@ def _utterance_part(
     facts = Paragraph(_sentence(f"{speaker}{utterance.seconds:.1f} s, {errors}"))
     rate = transcriber.config.features.sample_rate
     try:
-        samples = read_row(row, rate)
+        samples = read_utterance(row, rate)
     except AudioError as error:
         return Part(title, [facts, texts, Notice(str(error))])
     samples = samples[: math.ceil(DRAWN_SECONDS * rate)]

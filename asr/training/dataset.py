@@ -13,8 +13,9 @@ from torch.utils.data import Dataset
 
 from asr.acoustic.ctc import required_steps
 from asr.acoustic.features import Features
-from asr.audio.reading import AudioError, check_samples, read_audio
+from asr.audio.reading import AudioError
 from asr.config import RecognizerConfig
+from asr.corpora.utterances import read_utterance
 from asr.tokens import Tokens
 from asr.training.augmentation import SpecAugment, WaveAugmenter
 from asr.training.word_exchange import WordExchange, load_words
@@ -165,7 +166,7 @@ class Examples(Dataset[Example]):
     def _read(self, item: int, row: dict[str, Any]) -> np.ndarray:
         if item in self._kept:
             return self._kept[item]
-        samples = read_row(row, self.config.features.sample_rate)
+        samples = read_utterance(row, self.config.features.sample_rate)
         if self._keep:
             self._kept[item] = samples
         return samples
@@ -173,14 +174,6 @@ class Examples(Dataset[Example]):
     def _features(self, samples: np.ndarray) -> Tensor:
         batch = torch.from_numpy(samples)[None]
         return self.features(batch, torch.tensor([batch.shape[1]]))[0][0]
-
-
-def read_row(row: dict[str, Any], sample_rate: int) -> np.ndarray:
-    """The samples `[samples]` of a corpus row, float32 at `sample_rate` Hz, checked."""
-    samples, rate = read_audio(
-        row["audio"], sample_rate, start_seconds=row["start_seconds"], end_seconds=row["end_seconds"]
-    )
-    return check_samples(samples, rate, row["id"])
 
 
 def collate(examples: Sequence[Example]) -> Batch:

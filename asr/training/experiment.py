@@ -18,11 +18,12 @@ from asr.acoustic.ctc import required_steps
 from asr.audio.reading import AudioError
 from asr.config import RecognizerConfig
 from asr.corpora import load_corpus
+from asr.corpora.utterances import read_utterance
 from asr.decoding.forced_alignment import AlignmentError
 from asr.evaluation.evaluation import Evaluation, evaluate
 from asr.long_form import Cutting, learn_cutting
 from asr.tokens import Tokens
-from asr.training.dataset import Example, Examples, collate, read_row
+from asr.training.dataset import Example, Examples, collate
 from asr.training.word_exchange import cut_words, save_words
 from asr.transcriber import CUTTING_FILE, Transcriber
 from sluice_cells import make_cell
@@ -190,7 +191,7 @@ def find_words(experiment: Experiment, model: "AcousticModel", *, quiet: bool = 
     for row in track(experiment.rows["train"], "finding words to exchange", quiet=quiet):
         words = []
         with suppress(AudioError, AlignmentError):  # training names the one; the other keeps its words
-            samples = read_row(row, rate)
+            samples = read_utterance(row, rate)
             words = cut_words(aligner.align(samples, row["text"]).words, samples, rate)
         found.append(words)
     save_words(file, found)
@@ -234,7 +235,7 @@ def _cutting(experiment: Experiment) -> Cutting:
     def samples() -> Iterator[np.ndarray]:
         for item in some:
             with suppress(AudioError):  # training has named it
-                yield read_row(rows[item], rate)
+                yield read_utterance(rows[item], rate)
 
     return learn_cutting(samples(), rate)
 

@@ -21,7 +21,7 @@ from asr.transcriber import COMPARED, DECODED_TOGETHER, DECODING_FILE, Transcrib
 from asr.tuning.grid import Emissions, Tuning, tune
 from sluice_core.errors import UserError
 from sluice_core.files import write_text
-from sluice_core.language_models.ngram import NGram
+from sluice_core.language_models.ngram import NGram, load_ngram, save_ngram
 from sluice_core.language_models.ngram.kneser_ney import train
 from sluice_core.language_models.text import divide
 
@@ -81,7 +81,7 @@ def read_candidate(path: Path, lexicon: Path | None = None) -> Candidate:
     Raises:
         UserError: model or lexicon cannot be read; says where and why.
     """
-    return Candidate(path.name, NGram.load(path), Lexicon.read(lexicon) if lexicon else None)
+    return Candidate(path.name, load_ngram(path), Lexicon.read(lexicon) if lexicon else None)
 
 
 def of_transcripts(
@@ -169,7 +169,7 @@ def save_tuning(transcriber: Transcriber, choice: Choice) -> None:
     candidate, tuning = choice.best
     changes: dict[str, Any] = {}
     if candidate.model:
-        candidate.model.save(transcriber.directory / MODEL_FILE)
+        save_ngram(candidate.model, transcriber.directory / MODEL_FILE)
         changes["language_model"] = MODEL_FILE
     if candidate.lexicon:
         candidate.lexicon.save(transcriber.directory / LEXICON_FILE)

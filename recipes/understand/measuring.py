@@ -9,7 +9,7 @@ import numpy as np
 
 from asr import Transcriber
 from asr.corpora import load_corpus
-from asr.training.dataset import read_row
+from asr.corpora.utterances import read_utterance
 from asr.transcript import Transcript
 from recipes.understand.evaluation import Answer, Counts, count, is_right, truth, word_error_rate
 from recipes.understand.settings import UnderstandSettings
@@ -115,7 +115,7 @@ def requests(
     corpus, rate = transcriber.config.corpus, transcriber.config.features.sample_rate
     rows = load_corpus(corpus, cache)[part]
     sentences = {sentence.text: sentence for sentence in generate(len(rows), corpus.split_seed, part)}
-    samples = [read_row(row, rate) for row in rows]
+    samples = [read_utterance(row, rate) for row in rows]
     heard = transcriber.transcribe_many(samples, rate, alternatives=candidates - 1)
     shown = track(heard, f"listening to {part}", total=len(samples), quiet=quiet)
     return [

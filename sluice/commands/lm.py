@@ -73,6 +73,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from sluice_core.language_models.ngram import save_ngram
     from sluice_core.language_models.ngram.arpa import write_arpa_to
     from sluice_core.language_models.ngram.kneser_ney import train
 
@@ -80,7 +81,7 @@ def _train(options: argparse.Namespace) -> int:
         _sentences(options), options.order, unit=options.unit, prune=options.prune, quiet=options.quiet
     )
     if options.output:
-        model.save(options.output)
+        save_ngram(model, options.output)
         _tell({**_facts(model), "file": str(options.output)}, options.json)
     else:
         write_arpa_to(sys.stdout.buffer, model)
@@ -102,20 +103,20 @@ def _sentences(options: argparse.Namespace) -> Iterator[list[str]]:
 
 
 def _convert(options: argparse.Namespace) -> int:
-    from sluice_core.language_models.ngram import NGram
+    from sluice_core.language_models.ngram import load_ngram, save_ngram
 
-    model = NGram.load(options.source)
-    model.save(options.output)
+    model = load_ngram(options.source)
+    save_ngram(model, options.output)
     _tell({**_facts(model), "file": str(options.output)}, options.json)
     return 0
 
 
 def _score(options: argparse.Namespace) -> int:
-    from sluice_core.language_models.ngram import NGram
+    from sluice_core.language_models.ngram import load_ngram
     from sluice_core.language_models.text import read_sentences
     from sluice_core.progress import track
 
-    model = NGram.load(options.model)
+    model = load_ngram(options.model)
     sentences = read_sentences(options.text, model.unit, options.case)
     score = model.score_text(track(sentences, "scoring sentences", quiet=options.quiet))
     if not score.sentences:

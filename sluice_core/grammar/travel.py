@@ -5,6 +5,7 @@ sentences with their slots and intent; `TRAVEL` is the grammar itself.
 """
 
 from sluice_core.grammar.grammar import Grammar, Part, Sentence, distinct
+from sluice_core.normalization.spoken_numbers import DIGITS, MONTHS, ORDINALS, TEENS, TENS, WEEKDAYS
 
 CITIES = (
     "amsterdam", "anchorage", "athens", "atlanta", "austin", "baltimore", "bangkok", "barcelona",
@@ -27,28 +28,6 @@ AIRLINES = (
     "jet blue", "lufthansa", "northwest", "qantas", "singapore airlines", "southwest", "swiss", "united",
     "virgin atlantic",
 )  # fmt: skip
-
-MONTHS = (
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
-    "november", "december",
-)  # fmt: skip
-
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-
-ORDINALS = (
-    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
-    "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth",
-    "eighteenth", "nineteenth", "twentieth", "twenty first", "twenty second", "twenty third",
-    "twenty fourth", "twenty fifth", "twenty sixth", "twenty seventh", "twenty eighth", "twenty ninth",
-    "thirtieth", "thirty first",
-)  # fmt: skip
-
-DIGITS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-TEENS = (
-    "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
-    "nineteen",
-)  # fmt: skip
-TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 
 SYMBOLS: dict[str, tuple[str, ...]] = {
     # How a request opens and closes; the empty alternatives are the plain request.

@@ -9,8 +9,15 @@ from random import Random
 from typing import Literal, NamedTuple
 
 from sluice_core.grammar.grammar import Sentence
-from sluice_core.grammar.travel import MONTHS, ORDINALS, WEEKDAYS
-from sluice_core.normalization.spoken_numbers import concatenated, count_of, digits, ordinal_figure
+from sluice_core.normalization.spoken_numbers import (
+    MONTHS,
+    ORDINALS,
+    WEEKDAYS,
+    concatenated,
+    count_of,
+    digits,
+    ordinal_figure,
+)
 
 QUESTIONS = {"is", "are", "has", "does", "when", "what", "what's", "which", "how", "can"}
 YEARS = ("2025", "2026", "2027")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, cast
 from unicodedata import normalize
 
-from sluice_core.language_models.ngram.model import RESERVED, LanguageModelError, Unit
+from sluice_core.language_models.units import RESERVED, LanguageModelError, Unit
 
 Case = Literal["keep", "lower", "upper"]
 CASES: dict[Case, Callable[[str], str]] = {"keep": str, "lower": str.lower, "upper": str.upper}

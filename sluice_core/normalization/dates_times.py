@@ -3,16 +3,16 @@
 import re
 from datetime import date, timedelta
 
-from sluice_core.grammar import travel
+from sluice_core.normalization.spoken_numbers import MONTHS, WEEKDAYS
 
-MONTHS = {
-    **{name: number for number, name in enumerate(travel.MONTHS, 1)},
-    **{name[:3]: number for number, name in enumerate(travel.MONTHS, 1)},
+MONTH_NUMBERS = {
+    **{name: number for number, name in enumerate(MONTHS, 1)},
+    **{name[:3]: number for number, name in enumerate(MONTHS, 1)},
     "sept": 9,
 }
-WEEKDAYS = {
-    **{name: number for number, name in enumerate(travel.WEEKDAYS)},
-    **{name[:3]: number for number, name in enumerate(travel.WEEKDAYS)},
+WEEKDAY_NUMBERS = {
+    **{name: number for number, name in enumerate(WEEKDAYS)},
+    **{name[:3]: number for number, name in enumerate(WEEKDAYS)},
 }
 DAYS_AWAY = {
     "today": 0,
@@ -58,10 +58,10 @@ def read_date(text: str, today: date | None = None, *, bare_day: bool = False) -
     if found := IN_FIGURES.fullmatch(text):
         return _in_figures(found)
     words = [word for word in re.split(r"[\s,]+", text) if word not in ("", "the", "of", "on")]
-    weekdays = [WEEKDAYS[word] for word in words if word in WEEKDAYS]
+    weekdays = [WEEKDAY_NUMBERS[word] for word in words if word in WEEKDAY_NUMBERS]
     if len(weekdays) > 1:
         return None
-    value = _in_words([word for word in words if word not in WEEKDAYS], bare_day)
+    value = _in_words([word for word in words if word not in WEEKDAY_NUMBERS], bare_day)
     if value is None:
         return _relative(" ".join(words), today)
     if weekdays and len(value) == 10 and not value.startswith("0000"):  # a Monday that is a Tuesday is unsure
@@ -93,7 +93,7 @@ def _in_words(words: list[str], bare_day: bool) -> str | None:
         if found is None:
             return None
         name = "day" if found.lastgroup in ("ordinal", "figure") else str(found.lastgroup)
-        value = MONTHS.get(found["month"], 0) if name == "month" else int(found[str(found.lastgroup)])
+        value = MONTH_NUMBERS.get(found["month"], 0) if name == "month" else int(found[str(found.lastgroup)])
         if name in parts or not value:
             return None
         parts[name] = value
@@ -125,9 +125,9 @@ def _relative(text: str, today: date | None) -> str | None:
         count = 1 if found[1] == "a" else int(found[1])
         return _shifted(today, count * (7 if found[2] == "week" else 1))
     found = re.fullmatch(r"(?:(?:this|next|coming) )?(\w+)", text)
-    if found is None or found[1] not in WEEKDAYS:
+    if found is None or found[1] not in WEEKDAY_NUMBERS:
         return None
-    return _shifted(today, (WEEKDAYS[found[1]] - today.weekday() - 1) % 7 + 1)
+    return _shifted(today, (WEEKDAY_NUMBERS[found[1]] - today.weekday() - 1) % 7 + 1)
 
 
 def _shifted(today: date, days: int) -> str | None:

@@ -1,5 +1,6 @@
 """Word and character n-grams: training, ARPA and binary files, scores."""
 
-from sluice_core.language_models.ngram.model import LanguageModelError, NGram, lookup
+from sluice_core.language_models.ngram.files import load_ngram, save_ngram
+from sluice_core.language_models.ngram.model import NGram, lookup
 
-__all__ = ["LanguageModelError", "NGram", "lookup"]
+__all__ = ["NGram", "load_ngram", "lookup", "save_ngram"]

@@ -16,18 +16,10 @@ from typing import IO, NoReturn
 
 import numpy as np
 
-from sluice_core.language_models.ngram.model import (
-    END,
-    NEVER,
-    RESERVED,
-    START,
-    UNKNOWN,
-    LanguageModelError,
-    NGram,
-    Unit,
-)
+from sluice_core.language_models.ngram.model import NGram
 from sluice_core.language_models.ngram.trie import Level, RepeatedError, assemble, sort_levels
 from sluice_core.language_models.text import open_lines
+from sluice_core.language_models.units import END, NEVER, RESERVED, START, UNKNOWN, LanguageModelError, Unit
 
 log = logging.getLogger(__name__)
 

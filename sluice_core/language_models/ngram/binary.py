@@ -8,8 +8,9 @@ from typing import get_args
 
 import numpy as np
 
-from sluice_core.language_models.ngram.model import RESERVED, LanguageModelError, NGram, Unit
-from sluice_core.language_models.ngram.trie import Trie
+from sluice_core.language_models.ngram.model import NGram
+from sluice_core.language_models.ngram.trie import NGramTrie
+from sluice_core.language_models.units import RESERVED, LanguageModelError, Unit
 
 FORMAT = "sluice n-gram 1"
 TYPES = {"I32": np.int32, "F32": np.float32, "U8": np.uint8, "I64": np.int64}
@@ -59,7 +60,7 @@ def read_binary(path: Path) -> NGram:
         arrays = _map(path)
         _check(arrays)
         words = _words(arrays.pop("vocabulary"), arrays.pop("vocabulary_bounds"))
-        model = NGram(int(facts["order"]), facts["unit"], words, Trie(**arrays))
+        model = NGram(int(facts["order"]), facts["unit"], words, NGramTrie(**arrays))
         if model.unit not in get_args(Unit) or model.level_bounds[-1] != len(model.word):
             raise ValueError(f"it says that it is of order {model.order} and of unit {model.unit}")
         return model

@@ -23,19 +23,20 @@ from itertools import pairwise
 
 import numpy as np
 
-from sluice_core.language_models.ngram.model import NEVER, RESERVED, LanguageModelError, NGram, Unit
+from sluice_core.language_models.ngram.model import NGram
 from sluice_core.language_models.ngram.trie import SortedLevel, assemble
+from sluice_core.language_models.units import END, NEVER, RESERVED, START, LanguageModelError, Unit
 from sluice_core.progress import track
 
 log = logging.getLogger(__name__)
 
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 """Of counts 1, 2 and more where a text is too small to tell; lmplz has the same."""
-START_ID, END_ID = RESERVED.index("<s>"), RESERVED.index("</s>")
+START_ID, END_ID = RESERVED.index(START), RESERVED.index(END)
 
 
 @dataclass
-class Counts:
+class NGramCounts:
     """The n-grams of one order that occur, sorted by parent, then by last word."""
 
     parent: np.ndarray
@@ -115,11 +116,11 @@ def _encode(sentences: Iterable[Sequence[str]], unit: Unit, quiet: bool) -> tupl
     return words, numbers[np.frombuffer(found, np.int32)]
 
 
-def _count(tokens: np.ndarray, order: int, vocabulary: int) -> list[Counts]:
+def _count(tokens: np.ndarray, order: int, vocabulary: int) -> list[NGramCounts]:
     """Count n-grams of every order; n-grams of one order are told apart by parent and last word."""
     everything = np.arange(vocabulary)
     levels = [
-        Counts(
+        NGramCounts(
             np.zeros_like(everything), everything, np.zeros_like(everything),
             np.bincount(tokens, minlength=vocabulary), np.zeros_like(everything),
         )
@@ -135,12 +136,12 @@ def _count(tokens: np.ndarray, order: int, vocabulary: int) -> list[Counts]:
             keys, return_index=True, return_inverse=True, return_counts=True
         )
         suffix = places[positions[first] + 1]
-        levels.append(Counts(*np.divmod(unique, vocabulary), suffix, raw, raw))
+        levels.append(NGramCounts(*np.divmod(unique, vocabulary), suffix, raw, raw))
         places[positions] = inverse
     return levels
 
 
-def _adjust(levels: list[Counts]) -> None:
+def _adjust(levels: list[NGramCounts]) -> None:
     """Set the adjusted counts of the orders below the highest."""
     starts = np.arange(len(levels[0].word)) == START_ID  # whether an n-gram begins with <s>
     for level, above in pairwise(levels):
@@ -152,7 +153,7 @@ def _adjust(levels: list[Counts]) -> None:
     levels[0].adjusted[START_ID] = 0  # nothing predicts <s>
 
 
-def _estimate(levels: Sequence[Counts], thresholds: Sequence[int]) -> list[SortedLevel]:
+def _estimate(levels: Sequence[NGramCounts], thresholds: Sequence[int]) -> list[SortedLevel]:
     """Probabilities and back-off weights of the n-grams that pruning leaves."""
     probabilities, kept = [], []
     backoffs = []  # of the level below, from the empty context on
@@ -192,7 +193,7 @@ def _discounts(counts: np.ndarray, size: int) -> np.ndarray:
 
 
 def _drop_pruned(
-    levels: Sequence[Counts],
+    levels: Sequence[NGramCounts],
     kept: Sequence[np.ndarray],
     probabilities: Sequence[np.ndarray],
     backoffs: Sequence[np.ndarray],

@@ -1,32 +1,16 @@
-"""A back-off n-gram language model: scores, states, files."""
+"""A back-off n-gram language model: its scores and states."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from sluice_core.errors import UserError
 from sluice_core.jit import compiled
-from sluice_core.language_models.ngram.trie import ROOT, Level, Trie, assemble, find_child, sort_levels
-
-Unit = Literal["word", "character"]
-
-UNKNOWN, START, END = "<unk>", "<s>", "</s>"
-RESERVED = (UNKNOWN, START, END)
-"""The first words of every vocabulary; no text has them."""
-
-NEVER = -99 * math.log(10)
-"""Log-probability of what is never predicted, as SRILM writes it: of `<s>`, and of unknown words in a
-closed vocabulary."""
-
-
-class LanguageModelError(UserError):
-    """A language model's file or training text is not what it should be; says where and why."""
+from sluice_core.language_models.ngram.trie import ROOT, Level, NGramTrie, assemble, find_child, sort_levels
+from sluice_core.language_models.units import END, NEVER, RESERVED, START, LanguageModelError, Unit
 
 
 @compiled
@@ -100,8 +84,8 @@ def _perplexity(log_prob: float, count: int) -> float:
 class NGram:
     """A back-off n-gram over words or characters."""
 
-    def __init__(self, order: int, unit: Unit, words: Sequence[str], trie: Trie) -> None:
-        """Take over a model; `build`, `load` and `kneser_ney.train` make one.
+    def __init__(self, order: int, unit: Unit, words: Sequence[str], trie: NGramTrie) -> None:
+        """Take over a model; `build`, `load_ngram` and `kneser_ney.train` make one.
 
         Args:
             order: words of the longest n-grams.
@@ -137,42 +121,6 @@ class NGram:
     def sizes(self) -> list[int]:
         """The number of n-grams of each order."""
         return [end - begin for begin, end in pairwise(self.level_bounds)]
-
-    @classmethod
-    def load(cls, path: str | Path) -> "NGram":
-        """Read a model: our binary, which opens at once, or ARPA, plain or gzip; the content tells which.
-
-        Raises:
-            LanguageModelError: the file cannot be read, or is no language model; an ARPA's line is named.
-        """
-        from sluice_core.language_models.ngram.arpa import read_arpa
-        from sluice_core.language_models.ngram.binary import read_binary
-
-        path = Path(path)
-        try:
-            with path.open("rb") as file:
-                head = file.read(9)
-        except OSError as error:
-            raise LanguageModelError(f"{path}: cannot read: {error.strerror or error}") from error
-        if head.startswith(b"mmap lm "):
-            raise LanguageModelError(f"{path}: KenLM's own binary; give the ARPA file that it was made of")
-        return read_binary(path) if head[8:] == b"{" else read_arpa(path)  # safetensors: a length, then JSON
-
-    def save(self, path: str | Path) -> None:
-        """Write the model: ARPA if the name ends in `.arpa` or `.arpa.gz`, else our binary."""
-        from sluice_core.files import write_atomic
-        from sluice_core.language_models.ngram.arpa import write_arpa
-        from sluice_core.language_models.ngram.binary import write_binary
-
-        path = Path(path)
-
-        def write(temporary: Path) -> None:
-            if path.name.endswith((".arpa", ".arpa.gz")):
-                write_arpa(temporary, self, packed=path.suffix == ".gz")
-            else:
-                write_binary(temporary, self)
-
-        write_atomic(path, write)
 
     @classmethod
     def build(cls, order: int, unit: Unit, entries: Mapping[tuple[str, ...], tuple[float, float]]) -> "NGram":

@@ -38,7 +38,7 @@ class SortedLevel(NamedTuple):
     """float32 [n]."""
 
 
-class Trie(NamedTuple):
+class NGramTrie(NamedTuple):
     """The arrays, read only; natural logs."""
 
     first_child: np.ndarray
@@ -114,7 +114,7 @@ def sort_levels(levels: Sequence[Level], vocabulary: int) -> list[SortedLevel]:
     return grown
 
 
-def assemble(levels: Sequence[SortedLevel]) -> Trie:
+def assemble(levels: Sequence[SortedLevel]) -> NGramTrie:
     """Join sorted levels into one trie and link each node to its suffix."""
     starts = np.cumsum([1] + [len(level.word) for level in levels])  # of each level; the last is the end
     nodes = int(starts[-1])
@@ -126,7 +126,7 @@ def assemble(levels: Sequence[SortedLevel]) -> Trie:
         size = len(before.word)
         children[start : start + size] = np.bincount(level.parent, minlength=size)
     first_child = np.concatenate([[1], 1 + np.cumsum(children)]).astype(np.int32)
-    trie = Trie(
+    trie = NGramTrie(
         first_child,
         np.concatenate([[-1], *(level.word for level in levels)]).astype(np.int32),
         np.concatenate([[0], *(level.log_prob for level in levels)]).astype(np.float32),

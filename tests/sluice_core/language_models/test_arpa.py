@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from sluice_core.grammar.travel import generate
-from sluice_core.language_models.ngram import LanguageModelError, NGram
+from sluice_core.language_models.ngram import load_ngram, save_ngram
 from sluice_core.language_models.ngram.kneser_ney import train
-from sluice_core.language_models.ngram.model import NEVER
+from sluice_core.language_models.units import NEVER, LanguageModelError
 
 LN_10 = math.log(10)
 
@@ -70,7 +70,7 @@ def write(tmp_path: Path, text: str | bytes, name: str = "m.arpa") -> Path:
 
 
 def test_kenlm(tmp_path: Path) -> None:
-    model = NGram.load(write(tmp_path, KENLM))
+    model = load_ngram(write(tmp_path, KENLM))
     assert (model.order, model.unit, model.words) == (2, "word", ["<unk>", "<s>", "</s>", "a", "b"])
     expected = [-0.58781946, -0.32905874, -0.6020599]
     assert np.allclose(model.scores(["a", "b"]) / LN_10, expected)
@@ -84,7 +84,7 @@ def test_kenlm(tmp_path: Path) -> None:
 
 def test_srilm(tmp_path: Path, caplog) -> None:
     with caplog.at_level(logging.INFO):
-        model = NGram.load(write(tmp_path, SRILM))
+        model = load_ngram(write(tmp_path, SRILM))
     assert "there is no <unk>" in caplog.text
     assert model.sizes == [6, 3, 2]  # with <unk>, and "to oslo"
     scores = model.scores(["to", "oslo", "now"]) / LN_10
@@ -109,20 +109,20 @@ def test_srilm(tmp_path: Path, caplog) -> None:
     ],
 )
 def test_what_writers_vary_changes_nothing(change, tmp_path: Path) -> None:
-    plain, varied = NGram.load(write(tmp_path, KENLM)), NGram.load(write(tmp_path, change(KENLM), "v"))
+    plain, varied = load_ngram(write(tmp_path, KENLM)), load_ngram(write(tmp_path, change(KENLM), "v"))
     assert varied.words == plain.words
     assert all(np.array_equal(mine, theirs) for mine, theirs in zip(varied.trie, plain.trie, strict=True))
 
 
 def test_a_log_probability_that_rounding_lifted_above_0_is_0(tmp_path: Path) -> None:
-    model = NGram.load(
+    model = load_ngram(
         write(tmp_path, KENLM.replace("-0.32905874", "4e-08").replace("-0.60206\ta", "4e-08\ta"))
     )
     assert model.scores(["a", "b"])[1] == 0 and model.scores(["a"], start=False)[0] == 0
 
 
 def test_minus_infinity_is_nearly_nothing(tmp_path: Path) -> None:
-    model = NGram.load(write(tmp_path, KENLM.replace("-0.9030899\t<unk>", "-inf\t<unk>")))
+    model = load_ngram(write(tmp_path, KENLM.replace("-0.9030899\t<unk>", "-inf\t<unk>")))
     assert model.score(["x"], start=False, end=False) == pytest.approx(NEVER)
 
 
@@ -162,7 +162,7 @@ def test_a_broken_file_is_told_with_its_line(old, new, line, said, tmp_path: Pat
     assert old in KENLM
     path = write(tmp_path, KENLM.replace(old, new, 1))
     with pytest.raises(LanguageModelError) as caught:
-        NGram.load(path)
+        load_ngram(path)
     assert said in str(caught.value)
     assert str(caught.value).startswith(f"{path}, line {line}: " if line else f"{path}: ")
 
@@ -170,17 +170,17 @@ def test_a_broken_file_is_told_with_its_line(old, new, line, said, tmp_path: Pat
 def test_bytes_that_are_not_utf_8_are_told(tmp_path: Path) -> None:
     path = write(tmp_path, KENLM.encode().replace(b"\tb\t", b"\tb\xe9\t"))
     with pytest.raises(LanguageModelError, match=r"m\.arpa, line 10: not UTF-8"):
-        NGram.load(path)
+        load_ngram(path)
 
 
 def test_a_cut_gzip_is_told(tmp_path: Path) -> None:
     lines = "".join(f"-1\tword{number * 7919 % 10007}\n" for number in range(2000))
     text = f"\\data\\\nngram 1=2000\n\n\\1-grams:\n{lines}\n\\end\\\n"
     packed = gzip.compress(text.encode())
-    assert NGram.load(write(tmp_path, packed)).sizes == [2003]
+    assert load_ngram(write(tmp_path, packed)).sizes == [2003]
     for damaged in (packed[: len(packed) // 2], packed[:-6], packed[:-8] + bytes(8)):
         with pytest.raises(LanguageModelError, match=r"cut off or damaged after line \d+"):
-            NGram.load(write(tmp_path, damaged))
+            load_ngram(write(tmp_path, damaged))
 
 
 @pytest.mark.parametrize("name", ["m.arpa", "m.arpa.gz", "m.ngram"])
@@ -189,20 +189,20 @@ def test_there_and_back(name, unit, tmp_path: Path) -> None:
     texts = [sentence.text for sentence in generate(100)]
     sentences = [list(text) if unit == "character" else text.split() for text in texts]
     model = train(sentences, 3, unit=unit, prune=(0, 0, 1), quiet=True)
-    model.save(tmp_path / name)
-    loaded = NGram.load(tmp_path / name)
+    save_ngram(model, tmp_path / name)
+    loaded = load_ngram(tmp_path / name)
     assert (loaded.order, loaded.unit, loaded.words) == (3, unit, model.words)
     for mine, theirs in zip(model.trie, loaded.trie, strict=True):
         assert np.allclose(mine, theirs, atol=2e-6)
     assert (tmp_path / name).read_bytes().startswith(b"\x1f\x8b") == (name == "m.arpa.gz")
     again = tmp_path / f"again-{name}"
-    loaded.save(again)
+    save_ngram(loaded, again)
     if name == "m.arpa.gz":
         assert gzip.decompress(again.read_bytes()).decode().count("<space>" if unit == "character" else "to")
 
 
 def test_what_is_written_is_standard_arpa(tmp_path: Path) -> None:
-    train([["a", "b"], ["a", "b"], ["b"]], 2, quiet=True).save(tmp_path / "m.arpa")
+    save_ngram(train([["a", "b"], ["a", "b"], ["b"]], 2, quiet=True), tmp_path / "m.arpa")
     written = (tmp_path / "m.arpa").read_text().splitlines()
     assert written[:5] == ["\\data\\", "ngram 1=5", "ngram 2=4", "", "\\1-grams:"]
     assert written[-2:] == ["", "\\end\\"]

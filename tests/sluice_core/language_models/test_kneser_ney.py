@@ -13,9 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sluice_core.grammar.travel import generate
-from sluice_core.language_models.ngram import LanguageModelError, NGram, lookup
+from sluice_core.language_models.ngram import NGram, load_ngram, lookup
 from sluice_core.language_models.ngram.kneser_ney import train
-from sluice_core.language_models.ngram.model import START
+from sluice_core.language_models.units import START, LanguageModelError
 
 # Two sentences "a b" and one "b".
 SMALL = [["a", "b"], ["a", "b"], ["b"]]
@@ -182,7 +182,7 @@ def test_probabilities_are_those_of_kenlm(prune, tmp_path: Path) -> None:
     command += ["--prune", *map(str, prune)]
     done = subprocess.run(command, input="\n".join(texts) + "\n", capture_output=True, text=True, check=True)
     (tmp_path / "kenlm.arpa").write_text(done.stdout)
-    theirs = NGram.load(tmp_path / "kenlm.arpa")
+    theirs = load_ngram(tmp_path / "kenlm.arpa")
     ours = train([text.split() for text in texts], 3, prune=prune, quiet=True)
     assert ours.sizes == theirs.sizes
     for sentence in [*texts[:300], *(s.text for s in generate(300, part="test")), "to nowhere to"]:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from sluice_core.language_models.ngram import LanguageModelError, NGram, lookup
-from sluice_core.language_models.ngram.model import END, NEVER, RESERVED, START
+from sluice_core.language_models.ngram import NGram, load_ngram, lookup, save_ngram
+from sluice_core.language_models.units import END, NEVER, RESERVED, START, LanguageModelError
 
 LETTERS = "abc"
 Entries = dict[tuple[str, ...], tuple[float, float]]
@@ -118,8 +118,8 @@ def test_a_word_without_a_unigram_is_named() -> None:
 def test_the_binary_holds_everything_and_is_mapped(tmp_path: Path) -> None:
     model = small()
     path = tmp_path / "deep" / "model.ngram"
-    model.save(path)
-    loaded = NGram.load(str(path))
+    save_ngram(model, path)
+    loaded = load_ngram(str(path))
     assert (loaded.order, loaded.unit, loaded.words) == (3, "word", model.words)
     for name, array in loaded.trie._asdict().items():
         assert np.array_equal(array, getattr(model, name)) and array.dtype == getattr(model, name).dtype
@@ -129,15 +129,15 @@ def test_the_binary_holds_everything_and_is_mapped(tmp_path: Path) -> None:
             buffer = buffer.base if isinstance(buffer, np.ndarray) else buffer.obj
         assert isinstance(buffer, mmap.mmap), f"{name} is no view of the file"
     assert loaded.score(["好", "oslo"]) == model.score(["好", "oslo"])
-    model.save(path)  # a model that is in use can be replaced
+    save_ngram(model, path)  # a model that is in use can be replaced
     assert loaded.score(["好"]) == model.score(["好"])
 
 
 def test_a_character_model_stays_one(tmp_path: Path) -> None:
     model = NGram.build(1, "character", {("a",): (-1, 0), (" ",): (-2, 0)})
     for name in ("m.ngram", "m.arpa"):
-        model.save(tmp_path / name)
-        loaded = NGram.load(tmp_path / name)
+        save_ngram(model, tmp_path / name)
+        loaded = load_ngram(tmp_path / name)
         assert loaded.unit == "character" and loaded.ids[" "] == model.ids[" "]
 
 
@@ -158,7 +158,7 @@ def _tensors(**changes: np.ndarray) -> dict[str, np.ndarray]:
 
 def test_the_tensors_of_the_next_test_are_a_model(tmp_path: Path) -> None:
     save_file(_tensors(), tmp_path / "m", _facts())
-    assert NGram.load(tmp_path / "m").score(["oslo"]) == small().score(["oslo"])
+    assert load_ngram(tmp_path / "m").score(["oslo"]) == small().score(["oslo"])
 
 
 @pytest.mark.parametrize(
@@ -181,25 +181,25 @@ def test_a_wrong_binary_is_told(tensors, facts, said, tmp_path: Path) -> None:
     path = tmp_path / "m.ngram"
     save_file(_tensors(**tensors), path, _facts(**facts))
     with pytest.raises(LanguageModelError, match=said) as caught:
-        NGram.load(path)
+        load_ngram(path)
     assert str(path) in str(caught.value)
 
 
 def test_a_cut_binary_and_foreign_files_are_told(tmp_path: Path) -> None:
     path = tmp_path / "m.ngram"
-    small().save(path)
+    save_ngram(small(), path)
     whole = path.read_bytes()
     for size in (len(whole) - 1, 300, 60, 12):
         path.write_bytes(whole[:size])
         with pytest.raises(LanguageModelError, match="cut off, or damaged"):
-            NGram.load(path)
+            load_ngram(path)
     path.write_bytes(b"mmap lm http://kheafield.com/code format version 5\n\0" + bytes(100))
     with pytest.raises(LanguageModelError, match="KenLM's own binary"):
-        NGram.load(path)
+        load_ngram(path)
     for foreign in (b"", b"RIFF....WAVEfmt ", json.dumps({"a": 1}).encode(), bytes(range(256)) * 8):
         path.write_bytes(foreign)
         with pytest.raises(LanguageModelError, match="neither an ARPA file"):
-            NGram.load(path)
+            load_ngram(path)
     for missing in (tmp_path / "nowhere.ngram", tmp_path):
         with pytest.raises(LanguageModelError, match="cannot read"):
-            NGram.load(missing)
+            load_ngram(missing)

@@ -12,8 +12,9 @@ import pytest
 from sluice.commands import lm
 from sluice_core.errors import UserError
 from sluice_core.grammar.travel import generate
-from sluice_core.language_models.ngram import LanguageModelError, NGram
+from sluice_core.language_models.ngram import load_ngram
 from sluice_core.language_models.text import divide, read_sentences
+from sluice_core.language_models.units import LanguageModelError
 from tests.tones import write_corpus
 
 
@@ -65,7 +66,7 @@ def test_train_convert_and_score(text: Path, tmp_path: Path, capsys) -> None:
     assert call("train", text, "--order", 3, "--prune", 0, 0, 1, "-o", small, "--quiet", "--json") == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["unit"], facts["order"], facts["file"]) == ("word", 3, str(small))
-    assert facts["n-grams"] == NGram.load(small).sizes
+    assert facts["n-grams"] == load_ngram(small).sizes
     assert call("convert", small, binary, "--quiet") == 0
     assert f"file {' ' * 21} {binary}".split() == capsys.readouterr().out.splitlines()[-1].split()
 
@@ -75,7 +76,7 @@ def test_train_convert_and_score(text: Path, tmp_path: Path, capsys) -> None:
     for model in (small, binary):
         assert call("score", model, spoken, "--case", "lower", "--quiet", "--json") == 0
         told.append(json.loads(capsys.readouterr().out))
-    expected = NGram.load(binary).score_text([["flights", "to", "oslo"], ["to", "zzz"]])
+    expected = load_ngram(binary).score_text([["flights", "to", "oslo"], ["to", "zzz"]])
     for facts in told:
         assert (facts["sentences"], facts["words"], facts["unknown"]) == (2, 5, 1)
         assert facts["perplexity"] == pytest.approx(expected.perplexity, rel=1e-4)
@@ -88,7 +89,7 @@ def test_from_stdin_to_stdout(text: Path, tmp_path: Path, capfdbinary, monkeypat
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(text.read_bytes()))))
     assert call("train", "-", "--unit", "character", "--order", 3, "--quiet") == 0
     (tmp_path / "m").write_bytes(capfdbinary.readouterr().out)
-    model = NGram.load(tmp_path / "m")
+    model = load_ngram(tmp_path / "m")
     assert model.unit == "character" and model.order == 3
 
 
@@ -101,7 +102,7 @@ def test_a_runs_own_transcripts(tmp_path: Path, capsys) -> None:
     cache = tmp_path / "cache"
     options = ("--unit", "character", "--order", 2, "--cache", cache, "--quiet")
     assert call("train", "--run", run, "-o", tmp_path / "m.ngram", *options) == 0
-    words = NGram.load(tmp_path / "m.ngram").words
+    words = load_ngram(tmp_path / "m.ngram").words
     assert set(words) & set("ABC") and not set(words) & set("abc")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from asr.acoustic.ctc import consistency_loss, ctc_loss
+from asr.acoustic.ctc_loss import consistency_loss, ctc_loss
 from asr.acoustic.network import AcousticModel
 from asr.config import RecognizerConfig
 from asr.decoding import greedy_decode

@@ -6,7 +6,8 @@ import math
 import pytest
 import torch
 
-from asr.acoustic.ctc import collapse, consistency_loss, ctc_loss, required_steps
+from asr.acoustic.ctc import collapse, required_steps
+from asr.acoustic.ctc_loss import consistency_loss, ctc_loss
 
 
 def test_a_blank_tells_a_doubled_letter_from_a_held_one() -> None:

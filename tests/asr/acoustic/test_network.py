@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from asr.acoustic.ctc import ctc_loss
+from asr.acoustic.ctc_loss import ctc_loss
 from asr.acoustic.network import AcousticModel
 from asr.config import ModelConfig
 from sluice_cells import CELLS

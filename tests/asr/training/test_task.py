@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from asr.acoustic.ctc import consistency_loss
+from asr.acoustic.ctc_loss import consistency_loss
 from asr.training.dataset import Batch
 from asr.training.task import training_losses
 

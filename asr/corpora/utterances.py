@@ -23,7 +23,6 @@ from sluice_core.surrogates import HALF_PAIR
 
 if TYPE_CHECKING:
     import datasets
-    import numpy as np
     import pyarrow
 
 Case = Literal["keep", "lower", "upper"]
@@ -256,26 +255,6 @@ def _file_seconds(audio: str) -> float:
     from asr.audio.reading import audio_info
 
     return audio_info(audio).duration_seconds
-
-
-def read_utterance(utterance: Mapping[str, Any], sample_rate: int) -> "np.ndarray":
-    """Read the audio of an utterance of a corpus.
-
-    Args:
-        utterance: has `id`, `audio`, `start_seconds` and `end_seconds` (see `Utterance`).
-        sample_rate: the rate of the result in Hz; audio of other rates is resampled.
-
-    Returns:
-        Checked mono samples `[samples]` float32.
-
-    Raises:
-        AudioError: the audio cannot be read, is too short or is not finite.
-    """
-    from asr.audio.reading import check_samples, read_audio
-
-    start, end = utterance["start_seconds"], utterance["end_seconds"]
-    samples, rate = read_audio(utterance["audio"], sample_rate, start_seconds=start, end_seconds=end)
-    return check_samples(samples, rate, utterance["id"])
 
 
 def threaded(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:

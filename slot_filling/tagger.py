@@ -18,8 +18,8 @@ from slot_filling.network.word_batch import word_batch
 from slot_filling.sentences import Span
 from slot_filling.slot_values import Kind, resolve
 from slot_filling.tagging import Slot, Tagging
+from slot_filling.temperatures import Temperatures
 from slot_filling.tokenizer import Token, tokenize
-from slot_filling.training.calibration import Temperatures
 from slot_filling.vocabulary import Vocabulary
 from sluice_core.devices import find_device
 from sluice_core.errors import UserError
@@ -113,7 +113,7 @@ class Tagger:
         return tagger.to(device)
 
     def set_temperatures(self, temperatures: Temperatures) -> None:
-        """How far scores are to be trusted from now on (`slot_filling.training.calibration`)."""
+        """How far scores are to be trusted from now on (`slot_filling.temperatures`)."""
         self.temperatures = temperatures
         self.model.head.temperature = temperatures.slots
 

@@ -98,3 +98,13 @@ def align_texts(references: Sequence[str], hypotheses: Sequence[str], unit: Unit
                 for chunk in chunks
             )
     return edits
+
+
+def right_words(references: Sequence[str], hypotheses: Sequence[str]) -> list[bool]:
+    """Return whether each recognized word is right, by the alignment with the fewest edits, in order.
+
+    >>> right_words(["two seats to boston"], ["two eats to boston now"])
+    [True, False, True, True, False]
+    """
+    edits = align_texts(references, hypotheses, "words")
+    return [edit.kind == "equal" for utterance in edits for edit in utterance for _ in edit.hypothesis]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from asr.alignment.confidence import Calibration, calibrate
 from asr.config import DecodingConfig
 from asr.decoding import GreedySearch
 from asr.decoding.beam import BeamSearch
@@ -18,6 +17,7 @@ from asr.decoding.lexicon import Lexicon
 from asr.evaluation.error_rates import ErrorCount, character_errors, word_errors
 from asr.evaluation.evaluation import emit_rows
 from asr.transcriber import COMPARED, DECODED_TOGETHER, DECODING_FILE, Transcriber
+from asr.tuning.confidence_calibration import Calibration, calibrate
 from asr.tuning.grid import Emissions, Tuning, tune
 from sluice_core.errors import UserError
 from sluice_core.files import write_text

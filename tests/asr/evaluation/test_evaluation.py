@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from asr.evaluation.error_rates import ErrorCount, character_errors, word_errors
+from asr.evaluation.error_rates import ErrorCount, character_errors, right_words, word_errors
 from asr.evaluation.evaluation import Evaluation, format_metrics
 
 
@@ -38,3 +38,8 @@ def test_table_and_transcripts(tmp_path: Path) -> None:
     assert "33.33%" in table and "1 / 3" in table
     evaluation.write_transcripts(tmp_path / "t.tsv")
     assert (tmp_path / "t.tsv").read_text().splitlines()[1:] == ["u1\t1\t2\ta b\ta x", "u2\t0\t1\tc\tc"]
+
+
+def test_right_words_by_the_fewest_edits() -> None:
+    found = right_words(["a b c", "", "a"], ["a x c d", "b", ""])
+    assert found == [True, False, True, False, False]

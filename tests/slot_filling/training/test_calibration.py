@@ -9,7 +9,8 @@ import torch
 from slot_filling.schemes import tags_of
 from slot_filling.sentences import Sentence, Span
 from slot_filling.tagger import Tagger
-from slot_filling.training.calibration import FILE, Temperatures, fit_temperatures
+from slot_filling.temperatures import FILE, Temperatures
+from slot_filling.training.calibration import fit_temperatures
 from sluice_core.files import CheckpointError
 from tests.slot_filling.test_tagger import LABELLED, random_tagger
 

@@ -16,7 +16,7 @@ import torch
 
 from slot_filling.config import TaggerConfig
 from slot_filling.tagger import Tagger
-from slot_filling.training.calibration import Temperatures
+from slot_filling.temperatures import Temperatures
 from slot_filling.training.experiment import MOST_WORDS, prepare, train
 from slot_filling.word_shapes import fold
 from sluice_core.errors import UserError
@@ -97,7 +97,7 @@ SCRIPT = """
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from slot_filling.training.calibration import Temperatures
+from slot_filling.temperatures import Temperatures
 from slot_filling.config import TaggerConfig
 from slot_filling.training.experiment import train
 train(TaggerConfig.read(sys.argv[1]), Path(sys.argv[2]), quiet=True)

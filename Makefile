@@ -19,9 +19,9 @@ SETTINGS    = $(foreach setting,$(SET),--set $(call quoted,$(setting)))
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-14s %s\n", $$1, $$2}'
 	@echo
-	@echo "make recipe-ctc CORPUS=an4 DATA=../shared/corpora/an4     a real corpus (travel, an4, fsdd, ljspeech, librispeech, manifest)"
-	@echo "make recipe-ctc CORPUS=manifest DATA=mine.csv NAME=mine   one's own recordings"
-	@echo "make recipe-slots CORPUS=conll DATA=mine.conll NAME=mine  one's own labelled sentences (travel, atis, snips, conll, jsonl)"
+	@echo "make recipe-ctc CORPUS=an4 DATA=path/to/an4               a real corpus (travel, an4, fsdd, ljspeech, librispeech, manifest)"
+	@echo "make recipe-ctc CORPUS=manifest DATA=mine.csv NAME=mine   your own recordings"
+	@echo "make recipe-slots CORPUS=conll DATA=mine.conll NAME=mine  your own labelled sentences (travel, atis, snips, conll, jsonl)"
 
 setup: $(VENV)/.installed ## make .venv and install everything, tests and recipes included
 
@@ -35,11 +35,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 recipe-ctc: setup ## train and evaluate a recognizer (CORPUS=, DATA=, NAME=, FROM=, SET=)
 	@echo "== Training on $(CORPUS); killed, the same command goes on where it was"
-	@$(BIN)/sluice train recipes/ctc/$(CORPUS).yaml $(DATA_OPTION) $(RUN_OPTIONS) $(SETTINGS)
+	@$(BIN)/sluice train ctc/$(CORPUS) $(DATA_OPTION) $(RUN_OPTIONS) $(SETTINGS)
 
 recipe-slots: setup ## train and evaluate a slot tagger (CORPUS=, DATA=, NAME=, FROM=, SET=)
 	@echo "== Training a tagger on $(CORPUS); killed, the same command goes on where it was"
-	@$(BIN)/sluice train recipes/slots/$(CORPUS).yaml $(DATA_OPTION) $(RUN_OPTIONS) $(SETTINGS)
+	@$(BIN)/sluice train slots/$(CORPUS) $(DATA_OPTION) $(RUN_OPTIONS) $(SETTINGS)
 
 recipe-slots-cells: setup ## compare recurrent cells as slot taggers on ATIS (DATA=, SET=)
 	@$(BIN)/python recipes/slots/comparison/run.py cells $(DATA_OPTION) $(SETTINGS)

@@ -149,7 +149,7 @@ def _tokenizers():  # type: ignore[no-untyped-def]  # as above
     try:
         import tokenizers
     except ImportError:
-        raise TokensError("subwords need the extra: pip install 'sluice[subwords]'") from None
+        raise TokensError("subwords need the extra: pip install 'sluice-speech[subwords]'") from None
     return tokenizers
 
 

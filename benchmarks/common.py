@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-AN4 = Path("../shared/corpora/an4")
+AN4 = Path(os.environ.get("SLUICE_CORPORA", "")) / "an4"
+"""The real corpus, if the environment variable names the folder that has it."""
 REPEATS = 5
 
 
@@ -35,7 +36,7 @@ def stolen_seconds() -> float:
 
 
 def recordings(count: int = 100) -> tuple[list[Path], str]:
-    """Some audio files and what they are: AN4 where it is beside the repository, else noise of such lengths."""
+    """Some audio files and what they are: AN4 where SLUICE_CORPORA has it, else noise of such lengths."""
     files = sorted((AN4 / "wav").rglob("*.sph"))
     if files:
         return files[:: max(1, len(files) // count)][:count], f"{count} recordings of AN4"

@@ -21,10 +21,11 @@ from slot_filling.config import TaggerConfig
 from slot_filling.corpora import load_corpus
 from slot_filling.tagger import Tagger
 from slot_filling.vocabulary import Vocabulary
+from sluice.recipes import find_recipe
 from sluice_core.devices import describe_machine
 from sluice_core.grammar.travel_written import written
 
-RECIPE = "recipes/slots/travel.yaml"
+RECIPE = "slots/travel"
 MANY = 2000
 LONG_WORDS = 10_000
 
@@ -33,7 +34,7 @@ def random_run() -> Path:
     """A run directory of the travel recipe's model, untrained."""
     run = Path(tempfile.mkdtemp(prefix="sluice-benchmark-"))
     torch.manual_seed(0)
-    config = TaggerConfig.read(RECIPE)
+    config = TaggerConfig.read(find_recipe(RECIPE))
     vocabulary = Vocabulary.learn(
         load_corpus(config.corpus)["train"], least_count=config.vocabulary.min_count
     )

@@ -32,11 +32,12 @@ from asr.training.dataset import Batch, Examples, collate
 from asr.training.task import training_losses
 from asr.training.word_exchange import SpokenWord, save_words
 from benchmarks.common import recordings
+from sluice.recipes import find_recipe
 from sluice_core.devices import describe_machine
 from sluice_core.training.batching import LengthBatches
 from sluice_core.training.gradient_clipping import clip_gradients
 
-RECIPE = "recipes/ctc/an4.yaml"
+RECIPE = "ctc/an4"
 REPEATS = 3
 READING = "reading (small corpora: in the first epoch only)"
 DATA = "augmentation and features"
@@ -137,7 +138,7 @@ def main() -> None:
 
 def run(folder: Path) -> None:
     """Measure and print, with a folder for what training keeps."""
-    config = RecognizerConfig.read(RECIPE)
+    config = RecognizerConfig.read(find_recipe(RECIPE))
     rows, what = rows_of_files()
     audio_seconds = sum(row["duration_seconds"] for row in rows)
     stages = Stages(config, rows, folder)

@@ -21,16 +21,17 @@ from asr.audio.reading import audio_info
 from asr.config import RecognizerConfig
 from asr.tokens import Tokens
 from benchmarks.common import REPEATS, median_seconds, recordings
+from sluice.recipes import find_recipe
 from sluice_core.devices import describe_machine
 
-RECIPE = "recipes/ctc/an4.yaml"
+RECIPE = "ctc/an4"
 
 
 def random_run() -> Path:
     """A run directory of the AN4 model, untrained."""
     run = Path(tempfile.mkdtemp(prefix="sluice-benchmark-"))
     torch.manual_seed(0)
-    config = RecognizerConfig.read(RECIPE)
+    config = RecognizerConfig.read(find_recipe(RECIPE))
     Transcriber(config, Tokens.learn(["abcdefghijklmnopqrstuvwxyz "])).save(run)
     return run
 

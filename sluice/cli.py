@@ -13,6 +13,7 @@ from sluice.commands import (
     features,
     lm,
     manifest,
+    recipes,
     serve,
     tag,
     train,
@@ -24,6 +25,7 @@ from sluice_core.errors import UserError
 from sluice_core.surrogates import HALF_PAIR
 
 COMMANDS = {
+    "recipes": recipes,
     "train": train,
     "transcribe": transcribe,
     "evaluate": evaluate,

@@ -1,5 +1,6 @@
 """What tests share: where the real corpora lie, when they do."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,16 +8,25 @@ import pytest
 
 from tests.tones import SETTINGS, write_corpus
 
-RECIPES = Path(__file__).resolve().parents[1] / "recipes" / "ctc"
-CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
+ROOT = Path(__file__).resolve().parents[1]
+RECIPES = ROOT / "sluice" / "recipes" / "ctc"
 
 
-def shared_corpus(name: str) -> Path:
-    """The folder of a real corpus beside the repository; the test is skipped, saying so, without it."""
-    folder = CORPORA / name
-    if not folder.is_dir():
-        pytest.skip(f"real corpus {name} is not beside the repository (../shared/corpora/{name})")
-    return folder
+def real_corpus(name: str) -> Path:
+    """Return the folder of a real corpus, or skip the test, saying so, where there is none.
+
+    It is looked for in the folder that the environment variable SLUICE_CORPORA names, or, without it, in any folder
+    `corpora` one level deep beside the repository.
+    """
+    named = os.environ.get("SLUICE_CORPORA")
+    folders = [Path(named)] if named else sorted(ROOT.parent.glob("*/corpora"))
+    for folder in folders:
+        if (folder / name).is_dir():
+            return folder / name
+    where = (
+        f"in SLUICE_CORPORA ({named})" if named else "at hand: set SLUICE_CORPORA to the folder that has it"
+    )
+    pytest.skip(f"the real corpus {name} is not {where}")
 
 
 @dataclass(frozen=True)

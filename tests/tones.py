@@ -27,7 +27,7 @@ SETTINGS = [
     "training.workers=0",
     "training.threads=1",
 ]
-"""Overrides that make recipes/ctc/manifest.yaml small enough."""
+"""Overrides that make the recipe ctc/manifest small enough."""
 
 
 def say(text: str, generator: np.random.Generator | None = None) -> np.ndarray:

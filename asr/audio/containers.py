@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CONTAINER_SUFFIXES = frozenset(
     [".m4a", ".mp4", ".aac", ".webm", ".mka", ".mkv", ".wma", ".amr", ".3gp", ".mov"]
 )
-"""What libsndfile does not read; the extra `sluice[formats]` does."""
+"""What libsndfile does not read; the extra `sluice-speech[formats]` does."""
 
 BLOCK_FRAMES = 1 << 16
 """Frames decoded at a time: long files with many channels are never whole in memory."""
@@ -300,7 +300,7 @@ def _open_container(path: Path, reason: str, longest_seconds: float | None = Non
         raise AudioError(f"{path}: is a text file, not audio; it begins {start!r}")
     if not _have_av():
         raise AudioError(
-            f"{path}: this file cannot be read without the extra 'formats' (pip install 'sluice[formats]'); "
+            f"{path}: this file cannot be read without the extra 'formats' (pip install 'sluice-speech[formats]'); "
             f"or convert it to WAV or FLAC ({reason})"
         )
     return ContainerSound(path, longest_seconds)

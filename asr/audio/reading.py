@@ -88,7 +88,7 @@ def read_audio(
 
     Args:
         path: WAV, FLAC, OGG, Opus, MP3, AIFF, AU or NIST SPHERE; M4A, WebM and other containers with
-            the extra `sluice[formats]`.
+            the extra `sluice-speech[formats]`.
         sample_rate: wanted rate in Hz; the file's own if not given.
         start_seconds: where the part begins; the file's beginning if not given.
         end_seconds: where the part ends; the file's end if not given.

@@ -42,7 +42,7 @@ def plot_features(audio: str | Path, config: FeatureConfig, picture: str | Path)
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise PlotError("pictures need matplotlib: pip install 'sluice[train]'") from error
+        raise PlotError("pictures need matplotlib: pip install 'sluice-speech[train]'") from error
 
     info = audio_info(audio)
     end_seconds = LONGEST_SECONDS if info.duration_seconds > LONGEST_SECONDS else None

@@ -21,7 +21,7 @@ import numpy as np
 
 from sluice_core.errors import UserError
 
-INSTALL = "pip install 'sluice[espeak]'"
+INSTALL = "pip install 'sluice-speech[espeak]'"
 
 # From speak_lib.h.
 SYNCHRONOUS = 2

@@ -7,6 +7,7 @@ from asr.config import RecognizerConfig
 from recipes.understand.settings import ROOT, UnderstandSettings
 from slot_filling import Tagger
 from slot_filling.config import NoiseConfig, TaggerConfig
+from sluice.recipes import find_recipe
 from sluice_core.run_directory import METRICS_FILE
 
 CLEAN = "-clean"
@@ -17,7 +18,7 @@ def recognizer(settings: UnderstandSettings, runs: Path, cache: Path, quiet: boo
     """The recognizer's run, trained if it is not, and tuned if it is not."""
     from asr.training import experiment
 
-    config = RecognizerConfig.read(ROOT / settings.recognizer, settings.recognizer_changes)
+    config = RecognizerConfig.read(find_recipe(settings.recognizer), settings.recognizer_changes)
     run = runs / config.name
     if not (run / METRICS_FILE).exists():
         experiment.train(config, runs, cache, quiet=quiet)

@@ -13,8 +13,10 @@ class UnderstandSettings(Settings):
     """Two recipes whose runs go together, and what is tried with them."""
 
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="the run's directory in runs/")
-    recognizer: Path = Field(description="recipe of the recognizer, whose corpus is what is measured on")
-    tagger: Path = Field(description="recipe of the tagger, with noise in training")
+    recognizer: str = Field(
+        description="recipe of the recognizer (`sluice recipes`), whose corpus is what is measured on"
+    )
+    tagger: Path = Field(description="recipe of the tagger, with noise in training; a path in the repository")
     recognizer_changes: list[str] = Field([], description="of the recognizer's recipe, as for --set")
     tagger_changes: list[str] = Field([], description="of the tagger's recipe, as for --set")
     candidates: int = Field(8, ge=1, description="readings of the recognizer that are tagged")

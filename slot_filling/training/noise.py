@@ -127,7 +127,9 @@ def phonetic_key(word: str) -> str:
     try:
         from jellyfish import metaphone
     except ImportError as error:
-        raise UserError("similar-sounding words need jellyfish: pip install 'sluice[train]'") from error
+        raise UserError(
+            "similar-sounding words need jellyfish: pip install 'sluice-speech[train]'"
+        ) from error
     return metaphone(word)
 
 

@@ -81,5 +81,5 @@ def _check_installed() -> None:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise UserError(
-            f"serving needs the extra 'serve' (pip install 'sluice[serve]'); not installed: {', '.join(missing)}"
+            f"serving needs the extra 'serve' (pip install 'sluice-speech[serve]'); not installed: {', '.join(missing)}"
         )

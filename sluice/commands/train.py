@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sluice.commands.extras import require_extra
 from sluice.commands.options import add_cache, add_quiet
 
 if TYPE_CHECKING:
@@ -12,7 +13,11 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("recipe", type=Path, help="YAML file that describes the whole experiment")
+    parser.add_argument(
+        "recipe",
+        metavar="RECIPE",
+        help="name of a recipe that comes with the package (`sluice recipes` lists them), or a YAML file of your own",
+    )
     parser.add_argument("--data", help="the corpus's folder, or manifest (corpus.data)")
     parser.add_argument("--name", help="name of the run directory, instead of the recipe's")
     parser.add_argument(
@@ -28,33 +33,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, evaluate, report; prints the figures and where everything is."""
+    from sluice.recipes import find_recipe
     from sluice_core.kind import task_of
 
+    recipe = find_recipe(options.recipe)
+    require_extra("train", "training")
     overrides: list[Override] = list(options.set)
     overrides += [("corpus.data", options.data)] if options.data else []
     overrides += [("name", options.name)] if options.name else []
-    train = _train_tagger if task_of(options.recipe) == "slots" else _train_recognizer
-    return train(options, overrides)
+    train = _train_tagger if task_of(recipe) == "slots" else _train_recognizer
+    return train(recipe, options, overrides)
 
 
-def _train_recognizer(options: argparse.Namespace, overrides: "list[Override]") -> int:
+def _train_recognizer(recipe: Path, options: argparse.Namespace, overrides: "list[Override]") -> int:
     from asr.config import RecognizerConfig
     from asr.evaluation.evaluation import format_metrics
     from asr.training.experiment import train
 
-    config = RecognizerConfig.read(options.recipe, overrides)
+    config = RecognizerConfig.read(recipe, overrides)
     metrics = train(config, options.runs, options.cache, start=options.start, quiet=options.quiet)
     if metrics:  # further ranks of a distributed training have none to show
         _tell(format_metrics(metrics), metrics, options.runs / config.name, "transcribe", "FILE…")
     return 0
 
 
-def _train_tagger(options: argparse.Namespace, overrides: "list[Override]") -> int:
+def _train_tagger(recipe: Path, options: argparse.Namespace, overrides: "list[Override]") -> int:
     from slot_filling.config import TaggerConfig
     from slot_filling.evaluation.evaluation import format_metrics
     from slot_filling.training.experiment import train
 
-    config = TaggerConfig.read(options.recipe, overrides)
+    config = TaggerConfig.read(recipe, overrides)
     metrics = train(config, options.runs, start=options.start, quiet=options.quiet)
     _tell(format_metrics(metrics), metrics, options.runs / config.name, "tag", "'A SENTENCE'")
     return 0

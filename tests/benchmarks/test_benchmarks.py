@@ -9,11 +9,12 @@ import torch
 
 from asr.config import RecognizerConfig
 from benchmarks import cells, training
+from sluice.recipes import find_recipe
 from tests.sluice_cells.variants import needs_compiler
 
 
 def test_the_training_benchmark_does_all_that_its_recipe_asks_for(tmp_path: Path) -> None:
-    config = RecognizerConfig.read(training.RECIPE)
+    config = RecognizerConfig.read(find_recipe(training.RECIPE))
     rows, _ = training.rows_of_files(9)
     stages = training.Stages(config, rows, tmp_path)
     exchanged = []

@@ -12,14 +12,17 @@ from recipes.slots.comparison.run import HERE, main
 from recipes.slots.comparison.settings import ComparisonSettings
 from recipes.slots.comparison.training import by_cell, experiments_of
 from slot_filling.config import TaggerConfig
+from sluice.recipes import find_recipe
 from sluice_core.config import ConfigError
+from tests.conftest import ROOT
 from tests.pages import check_self_contained
 from tests.slot_filling.requests import SENTENCES, batch, settings, vocabulary
 
 SLOTS = HERE.parent
+RECIPES = ROOT / "sluice" / "recipes" / "slots"
 
 
-@pytest.mark.parametrize("recipe", sorted(SLOTS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("recipe", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_each_recipe_is_of_the_corpus_it_is_named_after(recipe: Path) -> None:
     config = TaggerConfig.read(recipe)
     assert config.name == f"slots-{recipe.stem}" and config.corpus.kind == recipe.stem
@@ -101,7 +104,7 @@ def test_the_ablation_changes_one_thing_of_the_recipe_at_a_time() -> None:
     compared = comparison("ablation")
     recipe, *others = [compared.config(row, "", 17) for row in compared.rows]
     assert recipe.model_copy(update={"name": "slots-atis"}) == TaggerConfig.read(
-        SLOTS / "atis.yaml", ["corpus.data=somewhere", "training.seed=17"]
+        find_recipe("slots/atis"), ["corpus.data=somewhere", "training.seed=17"]
     )
     assert [len(changed(recipe.model_dump(), other.model_dump())) for other in others] == [1, 2, 1, 1, 2]
 

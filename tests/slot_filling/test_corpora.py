@@ -12,7 +12,7 @@ from slot_filling.sentences import Span
 from slot_filling.tokenizer import words
 from sluice_core.config import ConfigError
 from sluice_core.corpus_files import CorpusError
-from tests.conftest import shared_corpus
+from tests.conftest import real_corpus
 
 CITY = ("O", "O", "B-city", "I-city")
 ROWS = "fly O\nto O\nNew B-city\nYork I-city\n\nhello O\n"
@@ -196,7 +196,7 @@ def test_wrong_folders_are_named(tmp_path, seq_in, seq_out, label, message):
 @pytest.mark.parametrize(("name", "sizes", "twice"), [("atis", (4478, 500), 52), ("snips", (13084, 700), 15)])
 def test_the_corpora_at_hand(name, sizes, twice, caplog):
     with caplog.at_level(logging.WARNING):
-        parts = load_corpus(CorpusConfig(kind=name, data=shared_corpus(name)))
+        parts = load_corpus(CorpusConfig(kind=name, data=real_corpus(name)))
     assert (len(parts["train"]), len(parts["dev"])) == sizes
     assert repeated(parts) == {"dev": twice}
     assert f"{twice} of the {sizes[1]} sentences of dev are also in training" in caplog.text

@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from slot_filling.tokenizer import tokenize, words
-from tests.conftest import shared_corpus
+from tests.conftest import real_corpus
 
 # What may be outside of every token; by the tokenizer's own tables, which are newer than Python's.
 BETWEEN = regex.compile(r"[\p{Cc}\p{Cf}\p{Z}]")
@@ -65,7 +65,7 @@ def test_words_as_people_write_them(text, expected):
 @pytest.mark.parametrize(("corpus", "share"), [("atis", 1.0), ("snips", 0.997)])
 def test_words_of_a_corpus_stay_as_they_are(corpus, share):
     kept = total = 0
-    for file in sorted(shared_corpus(corpus).glob("*/seq.in")):
+    for file in sorted(real_corpus(corpus).glob("*/seq.in")):
         for line in file.read_text(encoding="utf-8").splitlines():
             given, position = line.split(), 0
             found = {(token.start, token.end) for token in tokenize(" ".join(given))}

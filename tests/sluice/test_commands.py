@@ -55,16 +55,15 @@ def test_training_in_a_folder_whose_name_is_not_utf8_says_so(place: str, tmp_pat
     write_corpus(tmp_path / "made", 12).parent.rename(places["data"])
     places["data"] /= "manifest.csv"
     options = [text for each in PLACES for text in (f"--{each}", str(places[each]))]
-    assert main(["train", "recipes/ctc/manifest.yaml", *options, "--quiet"]) == 1
+    assert main(["train", "ctc/manifest", *options, "--quiet"]) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"sluice: {tmp_path}/caf\\udce9") and "the path is not UTF-8" in error
 
 
 def test_names_and_folders_need_no_quotes_of_yaml(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
-    recipe = Path(__file__).resolve().parents[2] / "recipes" / "ctc" / "an4.yaml"
     for folder in ("2024", "a #b", "c: d", "null"):
-        assert main(["train", str(recipe), "--data", folder, "--name", "17"]) == 1
+        assert main(["train", "ctc/an4", "--data", folder, "--name", "17"]) == 1
         assert f"sluice: {folder}: not the an4 corpus" in capsys.readouterr().err
 
 
@@ -83,9 +82,9 @@ def test_output_may_go_to_any_stream(tmp_path: Path, monkeypatch) -> None:
         (["features", "nowhere.wav"], "nowhere.wav"),
         (["features", "README.md"], "README.md"),
         (["train", "nowhere.yaml"], "nowhere.yaml: cannot read"),
-        (["train", "recipes/ctc/an4.yaml", "--set", "model.layer=3"], "model.layer: Extra"),
-        (["train", "recipes/ctc/an4.yaml", "--data", "recipes"], "recipes"),
-        (["train", "recipes/ctc/manifest.yaml"], "manifest file"),
+        (["train", "ctc/an4", "--set", "model.layer=3"], "model.layer: Extra"),
+        (["train", "ctc/an4", "--data", "recipes"], "recipes"),
+        (["train", "ctc/manifest"], "manifest file"),
         (["manifest", "check", "nowhere.csv"], "nowhere.csv"),
         (["manifest", "check", "pyproject.toml"], "pyproject.toml"),
     ],
@@ -101,7 +100,7 @@ def test_errors_are_one_message_without_a_traceback(arguments, said, tmp_path, m
 
 def test_a_manifest_without_its_column_names_it(tmp_path: Path, capsys) -> None:
     (tmp_path / "m.csv").write_text("audio,words\na.wav,abc\n")
-    arguments = ["train", "recipes/ctc/manifest.yaml", "--data", str(tmp_path / "m.csv")]
+    arguments = ["train", "ctc/manifest", "--data", str(tmp_path / "m.csv")]
     assert main([*arguments, "--runs", str(tmp_path), "--cache", str(tmp_path / "cache")]) == 1
     err = capsys.readouterr().err
     assert "line 1: no column text; the columns are audio, words" in err

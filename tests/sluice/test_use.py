@@ -181,7 +181,7 @@ def test_samples_of_any_type_and_a_device_that_is_not_there(
 def test_fine_tuning_starts_where_the_other_run_ended(tone_run: ToneRun, tmp_path: Path, capsys) -> None:
     arguments = [
         "train",
-        "recipes/ctc/manifest.yaml",
+        "ctc/manifest",
         "--from",
         str(tone_run.run),
         "--name",
@@ -208,7 +208,7 @@ def test_fine_tuning_on_other_characters_names_them(tone_run: ToneRun, tmp_path:
         soundfile.write(tmp_path / f"{number}.wav", say("abc"), RATE)
     lines = [f"{number}.wav,xyz" for number in range(10)]
     (tmp_path / "m.csv").write_text("\n".join(["audio,text", *lines]))
-    arguments = ["train", "recipes/ctc/manifest.yaml", "--from", str(tone_run.run), "--name", "tuned"]
+    arguments = ["train", "ctc/manifest", "--from", str(tone_run.run), "--name", "tuned"]
     assert (
         main(
             [*arguments, "--data", str(tmp_path / "m.csv"), "--runs", str(tmp_path), "--cache", str(tmp_path)]

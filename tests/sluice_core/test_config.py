@@ -8,8 +8,7 @@ import pytest
 
 from asr.config import RecognizerConfig
 from sluice_core.config import ConfigError
-
-RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+from tests.conftest import RECIPES, ROOT
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -17,7 +16,7 @@ def write(tmp_path: Path, text: str) -> Path:
     return tmp_path / "recipe.yaml"
 
 
-@pytest.mark.parametrize("recipe", sorted((RECIPES / "ctc").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("recipe", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_recipe_is_valid_and_survives_a_round_trip(recipe: Path, tmp_path: Path) -> None:
     config = RecognizerConfig.read(recipe)
     assert RecognizerConfig.read(write(tmp_path, config.to_yaml())) == config
@@ -73,7 +72,7 @@ def test_options_of_the_cell_and_limits_of_the_gradient(tmp_path: Path) -> None:
 
 def test_a_module_of_settings_is_read_without_torch() -> None:
     command = "import sys, asr.config; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", command], cwd=RECIPES.parent).returncode == 0
+    assert subprocess.run([sys.executable, "-c", command], cwd=ROOT).returncode == 0
 
 
 def test_missing_file(tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
 """What is compared: `cells/cells.yaml`, `heads/heads.yaml` and `ablation/ablation.yaml` are read into this."""
 
 from copy import deepcopy
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from slot_filling.config import TaggerConfig
+from sluice.recipes import find_recipe
 from sluice_core.config import Settings, apply_override
 
 Changes = list[str]
@@ -21,7 +21,6 @@ Figure = Literal[
     "f1_edits",
     "f1_sounds",
 ]
-RECIPES = Path(__file__).resolve().parents[1]
 
 
 class ComparisonSettings(Settings):
@@ -38,7 +37,7 @@ class ComparisonSettings(Settings):
     figures: list[Figure] = Field(
         ["f1"], min_length=1, description="of dev, for the table; the first is drawn"
     )
-    recipe: str | None = Field(None, description="a file of recipes/slots that all begin with, by its stem")
+    recipe: str | None = Field(None, description="the slots recipe that all begin with, such as atis")
     tagger: dict[str, Any] = Field({}, description="what all have in common, over the recipe")
 
     @property
@@ -46,7 +45,7 @@ class ComparisonSettings(Settings):
         """The settings that all have in common."""
         tree: dict[str, Any] = {}
         if self.recipe:
-            tree = TaggerConfig.read(RECIPES / f"{self.recipe}.yaml").model_dump(mode="json")
+            tree = TaggerConfig.read(find_recipe(f"slots/{self.recipe}")).model_dump(mode="json")
         for name, value in self.tagger.items():
             tree[name] = {**tree.get(name, {}), **value} if isinstance(value, dict) else value
         return tree

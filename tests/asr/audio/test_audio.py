@@ -10,7 +10,7 @@ import torch
 
 from asr.audio import containers
 from asr.audio.reading import AudioError, audio_info, check_samples, find_audio, read_audio, resample
-from tests.conftest import shared_corpus
+from tests.conftest import real_corpus
 
 
 def tone(seconds: float = 1.0, rate: int = 16000, hz: float = 440.0, level: float = 0.5) -> np.ndarray:
@@ -245,7 +245,7 @@ def test_shortened_sphere_says_what_to_do(tmp_path):
 
 
 def test_sphere_as_the_corpora_have_it():
-    path = shared_corpus("an4") / "wav" / "an4_clstk" / "mkem" / "cen6-mkem-b.sph"
+    path = real_corpus("an4") / "wav" / "an4_clstk" / "mkem" / "cen6-mkem-b.sph"
     samples, rate = read_audio(path)
     assert (rate, len(samples)) == (16000, 33600)
     assert round(float(samples.max()) * 32768) == 8747  # sample_max in its header
@@ -454,7 +454,7 @@ def test_flac_without_a_length_needs_ffmpeg(tmp_path, monkeypatch):
 def test_the_extra_is_named_where_it_is_missing(tmp_path, monkeypatch):
     monkeypatch.setattr(containers, "_have_av", lambda: False)
     (tmp_path / "a.m4a").write_bytes(b"\x00\x00\x00\x1cftypM4A \x00\x00\x02\x00" + bytes(100))
-    assert "pip install 'sluice[formats]'" in refused(tmp_path / "a.m4a")
+    assert "pip install 'sluice-speech[formats]'" in refused(tmp_path / "a.m4a")
 
 
 def test_importing_costs_little():

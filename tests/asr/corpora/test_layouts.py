@@ -6,7 +6,7 @@ from asr.config import CorpusConfig
 from asr.corpora import load_corpus
 from asr.corpora.utterances import CorpusError
 from tests.asr.audio.wav_files import write_wav
-from tests.conftest import shared_corpus
+from tests.conftest import real_corpus
 
 
 def load(kind, data, cache, **settings):
@@ -219,7 +219,7 @@ def test_librispeech_wrong_folder(tmp_path, chapter):
 
 
 def test_real_an4(tmp_path):
-    parts = load("an4", shared_corpus("an4"), tmp_path)
+    parts = load("an4", real_corpus("an4"), tmp_path)
     train, dev = parts["train"], parts["dev"]
     assert len(train) + len(dev) == 948
     speakers = set(train["speaker"]), set(dev["speaker"])
@@ -231,6 +231,6 @@ def test_real_an4(tmp_path):
 
 
 def test_real_fsdd(tmp_path):
-    parts = load("fsdd", shared_corpus("fsdd"), tmp_path, test_speakers=["theo"])
+    parts = load("fsdd", real_corpus("fsdd"), tmp_path, test_speakers=["theo"])
     assert {part: len(rows) for part, rows in parts.items()} == {"train": 2025, "dev": 225, "test": 450}
     assert "theo" not in {*parts["train"]["speaker"], *parts["dev"]["speaker"]}

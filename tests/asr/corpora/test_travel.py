@@ -26,7 +26,9 @@ PARTS = ("train", "dev", "test")
 
 
 def needs_espeak():
-    pytest.importorskip("espeakng_loader", reason="espeak-ng is not installed (the extra sluice[espeak])")
+    pytest.importorskip(
+        "espeakng_loader", reason="espeak-ng is not installed (the extra sluice-speech[espeak])"
+    )
 
 
 def config(**settings) -> CorpusConfig:
@@ -224,7 +226,7 @@ def test_without_espeak_the_error_says_so_unless_the_corpus_is_there(parts, cach
     synthesizer.cache_clear()
     try:
         assert len(load_corpus(config(), cache)["dev"]) == 5
-        with pytest.raises(EspeakError, match=r"sluice\[espeak\]"):
+        with pytest.raises(EspeakError, match=r"sluice-speech\[espeak\]"):
             load_corpus(config(), tmp_path)
     finally:
         synthesizer.cache_clear()

@@ -8,7 +8,7 @@ from asr.corpora import load_corpus
 from asr.corpora.utterances import CorpusError
 from asr.corpora.validation import Limits, check_manifest, check_rows
 from tests.asr.audio.wav_files import write_wav
-from tests.conftest import shared_corpus
+from tests.conftest import real_corpus
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ def test_rows_of_a_corpus(manifest, tmp_path):
 
 
 def test_real_fsdd_is_tight_for_ctc(tmp_path):
-    parts = load_corpus(CorpusConfig(kind="fsdd", data=shared_corpus("fsdd")), tmp_path)
+    parts = load_corpus(CorpusConfig(kind="fsdd", data=real_corpus("fsdd")), tmp_path)
     threes = [row for row in parts["train"] if row["speaker"] == "george" and row["text"] == "three"]
     report = check_rows(threes, "fsdd", quiet=True)
     assert report.ok and report.sample_rates == {8000: len(threes)}

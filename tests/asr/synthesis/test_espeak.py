@@ -20,13 +20,15 @@ WORD, PHONEME = espeak.WORD_EVENT, espeak.PHONEME_EVENT
 
 @pytest.fixture
 def speaker():
-    pytest.importorskip("espeakng_loader", reason="espeak-ng is not installed (the extra sluice[espeak])")
+    pytest.importorskip(
+        "espeakng_loader", reason="espeak-ng is not installed (the extra sluice-speech[espeak])"
+    )
     return synthesizer()
 
 
 def test_without_espeak_the_error_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
-    with pytest.raises(EspeakError, match=r"pip install 'sluice\[espeak\]'"):
+    with pytest.raises(EspeakError, match=r"pip install 'sluice-speech\[espeak\]'"):
         Synthesizer()
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from asr import Transcriber
-from tests.conftest import RECIPES
+from tests.conftest import RECIPES, ROOT
 from tests.tones import SETTINGS, write_corpus
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ def command(root: Path, name: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(RECIPES.parents[1])}
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
 
 def epochs_done(run: Path) -> int:

@@ -21,9 +21,10 @@ from slot_filling.training.experiment import MOST_WORDS, prepare, train
 from slot_filling.word_shapes import fold
 from sluice_core.errors import UserError
 from sluice_core.files import CheckpointError
+from tests.conftest import ROOT
 from tests.pages import check_self_contained
 
-RECIPES = Path(__file__).resolve().parents[3] / "recipes" / "slots"
+RECIPES = ROOT / "sluice" / "recipes" / "slots"
 SMALL = (
     "corpus.sentences=300",
     "encoder.hidden_size=30",
@@ -105,7 +106,7 @@ train(TaggerConfig.read(sys.argv[1]), Path(sys.argv[2]), quiet=True)
 
 
 def start(recipe: Path, runs: Path) -> "subprocess.Popen[bytes]":
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(RECIPES.parents[1])}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.Popen([sys.executable, "-c", SCRIPT, str(recipe), str(runs)], env=environment)
 
 

@@ -27,7 +27,7 @@ def test_without_the_extra_it_is_named(
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else find(name))
     assert main(["serve", str(random_tagger)]) == 1
-    assert "sluice[serve]" in (error := capsys.readouterr().err) and "uvicorn" in error
+    assert "sluice-speech[serve]" in (error := capsys.readouterr().err) and "uvicorn" in error
 
 
 @pytest.mark.parametrize(

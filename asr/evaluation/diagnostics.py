@@ -16,7 +16,7 @@ class TrainingError(UserError):
     """Training cannot go on."""
 
 
-class Monitor:
+class Diagnostics:
     """Recognizes failures from the figures of each epoch; says each thing once."""
 
     def __init__(self, say: Callable[[str], None] = log.warning) -> None:

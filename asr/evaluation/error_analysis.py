@@ -15,7 +15,7 @@ _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 
 
 @dataclass(frozen=True)
-class Utterance:
+class AlignedUtterance:
     """One utterance, its hypothesis aligned with its reference by the fewest edits."""
 
     item: int
@@ -57,18 +57,18 @@ def unit_of(texts: Iterable[str]) -> Unit:
     return "characters" if 2 * unspaced > characters.total() else "words"
 
 
-def align(evaluation: Evaluation, unit: Unit) -> list[Utterance]:
+def align(evaluation: Evaluation, unit: Unit) -> list[AlignedUtterance]:
     """Align every utterance of a split."""
     edits = align_texts(evaluation.references, evaluation.hypotheses, unit)
     return [
-        Utterance(item, name, speaker, seconds, edits[item], name not in evaluation.unreadable)
+        AlignedUtterance(item, name, speaker, seconds, edits[item], name not in evaluation.unreadable)
         for item, (name, speaker, seconds) in enumerate(
             zip(evaluation.ids, evaluation.speakers, evaluation.durations, strict=True)
         )
     ]
 
 
-def confusions(utterances: Iterable[Utterance]) -> dict[EditKind, Counter[tuple[str, str]]]:
+def confusions(utterances: Iterable[AlignedUtterance]) -> dict[EditKind, Counter[tuple[str, str]]]:
     """How often each pair of reference and hypothesis was substituted, deleted or inserted ("" is nothing)."""
     counts: dict[EditKind, Counter[tuple[str, str]]] = {
         "substitute": Counter(),
@@ -86,16 +86,16 @@ def confusions(utterances: Iterable[Utterance]) -> dict[EditKind, Counter[tuple[
     return counts
 
 
-def by_speaker(utterances: Sequence[Utterance]) -> list[Group]:
+def by_speaker(utterances: Sequence[AlignedUtterance]) -> list[Group]:
     """Errors of each speaker, the highest rate first."""
-    speakers: dict[str, list[Utterance]] = {}
+    speakers: dict[str, list[AlignedUtterance]] = {}
     for utterance in utterances:
         speakers.setdefault(utterance.speaker, []).append(utterance)
     groups = [_group(name or "not given", members) for name, members in speakers.items()]
     return sorted(groups, key=lambda group: (-group.count.rate, group.name))
 
 
-def by_length(utterances: Sequence[Utterance], most: int = 6, fewest: int = 5) -> list[Group]:
+def by_length(utterances: Sequence[AlignedUtterance], most: int = 6, fewest: int = 5) -> list[Group]:
     """Errors by duration, shortest first.
 
     Args:
@@ -123,7 +123,7 @@ def _range(low: float | None, high: float | None) -> str:
     return name.replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def _group(name: str, utterances: Sequence[Utterance]) -> Group:
+def _group(name: str, utterances: Sequence[AlignedUtterance]) -> Group:
     counts = [utterance.count for utterance in utterances]
     total = ErrorCount(
         sum(count.substitutions for count in counts),
@@ -134,7 +134,7 @@ def _group(name: str, utterances: Sequence[Utterance]) -> Group:
     return Group(name, len(utterances), sum(utterance.seconds for utterance in utterances), total)
 
 
-def worst_first(utterances: Iterable[Utterance]) -> list[Utterance]:
+def worst_first(utterances: Iterable[AlignedUtterance]) -> list[AlignedUtterance]:
     """By error rate; of equal rates the one with more errors first, and of faultless ones the shorter."""
     counted = [(utterance, utterance.count) for utterance in utterances]
     counted.sort(key=lambda pair: (-pair[1].rate, -pair[1].errors, pair[1].total, pair[0].item))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from asr.audio.reading import AudioError, to_flac
 from asr.corpora.utterances import read_utterance
-from asr.evaluation.diagnostics import Monitor
+from asr.evaluation.diagnostics import Diagnostics
 from asr.evaluation.error_analysis import (
+    AlignedUtterance,
     Group,
-    Utterance,
     align,
     by_length,
     by_speaker,
@@ -33,13 +33,13 @@ from sluice_core.reporting.page import (
     Cell,
     Details,
     Grid,
+    MarkedText,
     Notice,
     Page,
     Paragraph,
-    Part,
     Picture,
     Section,
-    Span,
+    Subsection,
     Table,
     Texts,
     percent,
@@ -180,12 +180,12 @@ def _unreadable(split: str, evaluation: Evaluation) -> list[Block]:
 
 
 def _advice(history: list[dict[str, float]], metrics: dict[str, Any]) -> list[Section]:
-    """What the monitor says of the run: as training noted it, or from its history."""
+    """What the diagnostics say of the run: as training noted it, or from its history."""
     said = list(metrics.get("advice", []))
     if not said:
-        monitor = Monitor(said.append)
+        diagnostics = Diagnostics(said.append)
         for position, figures in enumerate(history):
-            monitor.epoch(int(figures.get("epoch", position)), figures)
+            diagnostics.epoch(int(figures.get("epoch", position)), figures)
     return [Section("Advice", [Notice(_sentence(text)) for text in said])] if said else []
 
 
@@ -213,14 +213,14 @@ def _sections_of(
     return sections
 
 
-def _group_tables(utterances: Sequence[Utterance], unit: Unit) -> list[Block]:
+def _group_tables(utterances: Sequence[AlignedUtterance], unit: Unit) -> list[Block]:
     lengths, speakers = by_length(utterances), by_speaker(utterances)
     shown = f", the {MOST_SPEAKERS} worst of {len(speakers)}" if len(speakers) > MOST_SPEAKERS else ""
     return [
-        Part(
+        Subsection(
             "By length", [_group_table(f"Errors over {unit} by length of the utterance", "length", lengths)]
         ),
-        Part(
+        Subsection(
             "By speaker",
             [_group_table(f"Errors over {unit} by speaker{shown}", "speaker", speakers[:MOST_SPEAKERS])],
         ),
@@ -236,7 +236,7 @@ def _group_table(caption: str, name: str, groups: Sequence[Group]) -> Table:
     return Table(caption, header, lines, right=[2, 4])
 
 
-def _confusion_tables(utterances: Sequence[Utterance], unit: Unit) -> list[Block]:
+def _confusion_tables(utterances: Sequence[AlignedUtterance], unit: Unit) -> list[Block]:
     counts = confusions(utterances)
     if not any(counts.values()):
         return [Paragraph("There are no errors.")]
@@ -271,7 +271,7 @@ def _visible_text(text: str) -> str:
     return "␣" if text == " " else _shorten(text)
 
 
-def _worst_list(ordered: Sequence[Utterance], unit: Unit) -> list[Block]:
+def _worst_list(ordered: Sequence[AlignedUtterance], unit: Unit) -> list[Block]:
     wrong = [utterance for utterance in ordered if utterance.count.errors]
     right = len(ordered) - len(wrong)
     blocks: list[Block] = [
@@ -292,37 +292,39 @@ def _worst_list(ordered: Sequence[Utterance], unit: Unit) -> list[Block]:
     return blocks
 
 
-def _said(edits: Sequence[Edit], unit: Unit) -> list[Span]:
+def _said(edits: Sequence[Edit], unit: Unit) -> list[MarkedText]:
     """The reference, with what was not recognized marked."""
     joint = " " if unit == "words" else ""
     return _spans(
-        [Span(joint.join(e.reference), "same" if e.kind == "equal" else "left out") for e in edits], joint
+        [MarkedText(joint.join(e.reference), "same" if e.kind == "equal" else "left out") for e in edits],
+        joint,
     )
 
 
-def _recognized(edits: Sequence[Edit], unit: Unit) -> list[Span]:
+def _recognized(edits: Sequence[Edit], unit: Unit) -> list[MarkedText]:
     """The hypothesis, with what was not said marked."""
     joint = " " if unit == "words" else ""
     return _spans(
-        [Span(joint.join(e.hypothesis), "same" if e.kind == "equal" else "put in") for e in edits], joint
+        [MarkedText(joint.join(e.hypothesis), "same" if e.kind == "equal" else "put in") for e in edits],
+        joint,
     )
 
 
-def _spans(spans: Sequence[Span], joint: str) -> list[Span]:
+def _spans(spans: Sequence[MarkedText], joint: str) -> list[MarkedText]:
     """Stretches of text joined; all of it cut where it grows too long for a page."""
-    joined: list[Span] = []
+    joined: list[MarkedText] = []
     room = MOST_CHARACTERS
     for span in spans:
         if not span.text:
             continue
         if room <= 0:
-            return [*joined, Span(" …")]
+            return [*joined, MarkedText(" …")]
         if joined and joint:
-            joined.append(Span(joint))
+            joined.append(MarkedText(joint))
         text = span.text if span.kind == "same" else span.text.replace(" ", "␣") if not joint else span.text
-        joined.append(Span(_shorten(text, room), span.kind))
+        joined.append(MarkedText(_shorten(text, room), span.kind))
         room -= len(span.text)
-    return joined or [Span("(nothing)")]
+    return joined or [MarkedText("(nothing)")]
 
 
 def _shorten(text: str, most: int = MOST_CHARACTERS) -> str:
@@ -330,7 +332,7 @@ def _shorten(text: str, most: int = MOST_CHARACTERS) -> str:
 
 
 def _from_inside(
-    split: str, ordered: Sequence[Utterance], rows: "Dataset", transcriber: Transcriber, unit: Unit
+    split: str, ordered: Sequence[AlignedUtterance], rows: "Dataset", transcriber: Transcriber, unit: Unit
 ) -> Section:
     """The best, a median and the worst utterance, each once."""
     chosen = {"Best": ordered[-1], "Median": ordered[len(ordered) // 2], "Worst": ordered[0]}
@@ -349,8 +351,8 @@ def _from_inside(
 
 
 def _utterance_part(
-    name: str, utterance: Utterance, row: dict[str, Any], transcriber: Transcriber, unit: Unit
-) -> Part:
+    name: str, utterance: AlignedUtterance, row: dict[str, Any], transcriber: Transcriber, unit: Unit
+) -> Subsection:
     title = f"{name}: {utterance.id}"
     count, speaker = utterance.count, f"speaker {utterance.speaker}, " if utterance.speaker else ""
     texts = Texts(
@@ -362,10 +364,10 @@ def _utterance_part(
     try:
         samples = read_utterance(row, rate)
     except AudioError as error:
-        return Part(title, [facts, texts, Notice(str(error))])
+        return Subsection(title, [facts, texts, Notice(str(error))])
     samples = samples[: math.ceil(DRAWN_SECONDS * rate)]
     svg, alt = picture(transcriber, samples, list(row.get("words") or []))
     whole = utterance.seconds <= DRAWN_SECONDS + 0.1
     caption = "" if whole else f"The first {DRAWN_SECONDS:.0f} seconds, to be seen and heard."
     sound = Audio(to_flac(samples, rate), f"Utterance {utterance.id}")
-    return Part(title, [facts, texts, sound, Picture(svg, alt, caption, wide=True)])
+    return Subsection(title, [facts, texts, sound, Picture(svg, alt, caption, wide=True)])

@@ -175,7 +175,7 @@ def fit_experiment(experiment: Experiment, *, quiet: bool = False) -> None:
         experiment.run,
         config.training,
         lambda: _save_best(experiment.run, task),
-        task.monitor.gradient_not_finite,
+        task.diagnostics.gradient_not_finite,
         quiet=quiet,
     )
 

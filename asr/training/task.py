@@ -9,7 +9,7 @@ from asr.acoustic.ctc_loss import consistency_loss, ctc_loss
 from asr.acoustic.network import AcousticModel
 from asr.config import RecognizerConfig
 from asr.decoding import greedy_decode
-from asr.evaluation.diagnostics import Monitor
+from asr.evaluation.diagnostics import Diagnostics
 from asr.evaluation.error_rates import character_errors, word_errors
 from asr.tokens import Tokens
 from asr.training.dataset import Batch
@@ -52,7 +52,7 @@ class CTCTask(Task[AcousticModel]):
         super().__init__(model, config.training, steps)
         self.find_words = find_words
         self.config, self.tokens, self.dev_texts = config, tokens, dev_texts
-        self.monitor = Monitor()
+        self.diagnostics = Diagnostics()
         self._heard: dict[int, str] = {}
         self._trained = 0
 
@@ -67,7 +67,7 @@ class CTCTask(Task[AcousticModel]):
         self.trainer.strategy.barrier()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        self.monitor.unreadable(batch.errors)
+        self.diagnostics.unreadable(batch.errors)
         self._trained += len(batch.items)
         if not batch.items:  # every file of the batch was unreadable; distributed ranks still need a loss
             return sum((p.sum() * 0 for p in self.model.parameters()), torch.zeros((), device=self.device))
@@ -80,7 +80,7 @@ class CTCTask(Task[AcousticModel]):
         return loss + self.config.augment.consistency * divergence
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self.monitor.unreadable(batch.errors)
+        self.diagnostics.unreadable(batch.errors)
         if not batch.items:
             return
         log_probs, lengths = self.evaluated(batch.features, batch.lengths)
@@ -116,11 +116,11 @@ class CTCTask(Task[AcousticModel]):
         counts = self.trainer.strategy.reduce(counts, reduce_op="sum")
         self._heard.clear()
         self._trained = 0
-        self.monitor.audio_read(train=int(counts[6]), dev=int(counts[5]))
+        self.diagnostics.audio_read(train=int(counts[6]), dev=int(counts[5]))
         rates = {"dev_wer": counts[0] / counts[1].clamp(min=1), "dev_cer": counts[2] / counts[3].clamp(min=1)}
         self.log_dict({**rates, "dev_error": rates[f"dev_{self.config.select_by}"]})
         self.log("dev_answered", counts[4] / counts[5].clamp(min=1))
 
     def on_train_epoch_end(self) -> None:
         figures = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
-        self.monitor.epoch(self.current_epoch, figures)
+        self.diagnostics.epoch(self.current_epoch, figures)

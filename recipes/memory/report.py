@@ -13,9 +13,9 @@ from sluice_core.reporting.page import (
     Grid,
     Page,
     Paragraph,
-    Part,
     Picture,
     Section,
+    Subsection,
     Table,
     percent,
 )
@@ -76,7 +76,7 @@ def climb_section(kind: str, title: str, words: str, results: Results, settings:
         "the rate that gets farthest is shown in the table, all that were tried in the curves. One seed."
     )
     charts = [_climb_chart(cell, climbs) for cell, climbs in results[kind].items()]
-    curves = Part("Dev error by training step; it jumps up where a new lag begins", [Grid(charts)])
+    curves = Subsection("Dev error by training step; it jumps up where a new lag begins", [Grid(charts)])
     return Section(title, [Paragraph(words), Paragraph(how), climb_table(kind, results, settings), curves])
 
 

@@ -5,7 +5,18 @@ from recipes.understand.evaluation import Counts
 from recipes.understand.measuring import Measured, Miss
 from recipes.understand.settings import UnderstandSettings
 from sluice.understanding import Understanding
-from sluice_core.reporting.page import Audio, Bar, Cell, Page, Paragraph, Part, Picture, Section, Table, Texts
+from sluice_core.reporting.page import (
+    Audio,
+    Bar,
+    Cell,
+    Page,
+    Paragraph,
+    Picture,
+    Section,
+    Subsection,
+    Table,
+    Texts,
+)
 from sluice_core.reporting.plots import Curve, line_chart
 
 HEADER = ["what is tagged", "word errors", "slot F1", "slots right", "intents", "requests right"]
@@ -90,7 +101,7 @@ def _weights(measured: Measured) -> Picture:
     return Picture(svg, f"Slot F1 of dev by the tagger's weight: {figures}.")
 
 
-def _request(miss: Miss, readings: int = 3) -> Part:
+def _request(miss: Miss, readings: int = 3) -> Subsection:
     request, understood = miss.request, miss.understood
     gold = request.gold
     lines: list[tuple[str, Cell]] = [
@@ -103,7 +114,7 @@ def _request(miss: Miss, readings: int = 3) -> Part:
     if others:
         lines.append(("also read", "; ".join(others)))
     sound = Audio(to_flac(request.samples, request.sample_rate), f"Request {request.number}")
-    return Part(f"Request {request.number}, speaker {request.speaker}", [Texts(lines), sound])
+    return Subsection(f"Request {request.number}, speaker {request.speaker}", [Texts(lines), sound])
 
 
 def _slots(understood: Understanding) -> str:

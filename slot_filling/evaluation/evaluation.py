@@ -26,7 +26,7 @@ TOGETHER = 512
 
 
 @dataclass(frozen=True)
-class Measurement:
+class Evaluation:
     """Every sentence of a part with what was answered."""
 
     sentences: Sequence[Sentence]
@@ -97,7 +97,7 @@ class Measurement:
         write_text(path, "\n".join(lines) + "\n")
 
 
-def measure(tagger: "Tagger", sentences: Sequence[Sentence], *, quiet: bool = False) -> Measurement:
+def evaluate(tagger: "Tagger", sentences: Sequence[Sentence], *, quiet: bool = False) -> Evaluation:
     """Tag the words of labelled sentences and keep all that is answered."""
     tags, spans, intents, confidences = [], [], [], []
     for begin in track(range(0, len(sentences), TOGETHER), "evaluating", quiet=quiet):
@@ -111,11 +111,11 @@ def measure(tagger: "Tagger", sentences: Sequence[Sentence], *, quiet: bool = Fa
             confidences.append(answer.paths[0][0])
             best = answer.intent
             intents.append(None if best is None else tagger.vocabulary.intents[best])
-    return Measurement(sentences, tags, spans, intents, confidences)
+    return Evaluation(sentences, tags, spans, intents, confidences)
 
 
 def format_metrics(metrics: dict[str, Any]) -> str:
-    """A table for a person, of metrics as `Measurement.to_dict` gives them for each part."""
+    """A table for a person, of metrics as `Evaluation.to_dict` gives them for each part."""
     from tabulate import tabulate
 
     lines = []

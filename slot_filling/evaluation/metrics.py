@@ -20,7 +20,7 @@ NOTHING = "(none)"
 """In `confusions`: no span there."""
 
 
-class Counts(NamedTuple):
+class SpanCounts(NamedTuple):
     """Spans in the reference, spans found, and spans found that are in the reference."""
 
     gold: int = 0
@@ -47,8 +47,8 @@ class Counts(NamedTuple):
 class SlotScores:
     """Counts over all spans and of each label."""
 
-    total: Counts
-    labels: Mapping[str, Counts]
+    total: SpanCounts
+    labels: Mapping[str, SpanCounts]
     """By label, in alphabetical order."""
     words: int
     right_words: int
@@ -96,7 +96,7 @@ class SlotScores:
         }
 
 
-def _figures(counts: Counts) -> dict[str, float]:
+def _figures(counts: SpanCounts) -> dict[str, float]:
     return {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1, **counts._asdict()}
 
 
@@ -154,9 +154,10 @@ def score_spans(
         words += len(tags)
         right_words += sum(tag == other for tag, other in zip(tags, answer, strict=True))
     labels = {
-        label: Counts(in_gold[label], in_found[label], right[label]) for label in sorted(in_gold | in_found)
+        label: SpanCounts(in_gold[label], in_found[label], right[label])
+        for label in sorted(in_gold | in_found)
     }
-    total = Counts(in_gold.total(), in_found.total(), right.total())
+    total = SpanCounts(in_gold.total(), in_found.total(), right.total())
     return SlotScores(total, labels, words, right_words)
 
 
@@ -229,7 +230,7 @@ def right_spans(gold: Sequence[str], spans: Sequence[Span]) -> list[bool]:
 
 def recall_by_novelty(
     gold: Sequence[Sentence], found: Sequence[Sequence[str]], is_known: Callable[[str], bool]
-) -> dict[str, Counts]:
+) -> dict[str, SpanCounts]:
     """Recall of spans with a word that training never had ("unknown"), and of the others ("known").
 
     Args:
@@ -240,7 +241,7 @@ def recall_by_novelty(
     Returns:
         Counts by kind; `found` counts nothing here, so only `recall` is of use.
     """
-    totals = {"known": Counts(), "unknown": Counts()}
+    totals = {"known": SpanCounts(), "unknown": SpanCounts()}
     for sentence, tags in zip(gold, found, strict=True):
         got = set(lenient_spans(tags))
         for span in lenient_spans(sentence.tags or ()):

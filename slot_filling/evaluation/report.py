@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slot_filling.evaluation.evaluation import Measurement
-from slot_filling.evaluation.metrics import NOTHING, Counts, confusions, recall_by_novelty
+from slot_filling.evaluation.evaluation import Evaluation
+from slot_filling.evaluation.metrics import NOTHING, SpanCounts, confusions, recall_by_novelty
 from slot_filling.evaluation.pictures import confusion_matrix, reliability_diagram, risk_coverage_curve
 from slot_filling.evaluation.sentence_tables import sentence_list
 from slot_filling.vocabulary import Vocabulary
@@ -40,7 +40,7 @@ MOST_NAMED = 10
 
 
 def write_report(
-    run: Path, measured: Mapping[str, Measurement], tagger: "Tagger", metrics: Mapping[str, Any]
+    run: Path, measured: Mapping[str, Evaluation], tagger: "Tagger", metrics: Mapping[str, Any]
 ) -> Path:
     """Write `report.html` of a run: one file that needs no other and no network.
 
@@ -96,7 +96,7 @@ def _subtitle(tagger: "Tagger") -> str:
     )
 
 
-def _highlights(measured: Mapping[str, Measurement]) -> list[tuple[str, str]]:
+def _highlights(measured: Mapping[str, Evaluation]) -> list[tuple[str, str]]:
     figures = []
     for part, found in measured.items():
         figures.append((f"{part} span F1", percent(found.scores.f1)))
@@ -109,7 +109,7 @@ def _share(count: int, total: int, decimals: int = 1) -> str:
 
 
 def _facts(
-    measured: Mapping[str, Measurement], tagger: "Tagger", metrics: Mapping[str, Any]
+    measured: Mapping[str, Evaluation], tagger: "Tagger", metrics: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
     config, vocabulary = tagger.config, tagger.vocabulary
     facts: list[tuple[str, str]] = [("corpus", config.corpus.kind)]
@@ -155,7 +155,7 @@ def _with_errors(history: list[dict[str, float]]) -> tuple[list[dict[str, float]
     return epochs, {"dev_error": "spans (1 - F1)", **dict(rights.values())}
 
 
-def _figures(measured: Mapping[str, Measurement], vocabulary: Vocabulary) -> Section:
+def _figures(measured: Mapping[str, Evaluation], vocabulary: Vocabulary) -> Section:
     lines: list[list[Cell]] = []
     sureness: list[list[Cell]] = []
     for part, found in measured.items():
@@ -194,7 +194,7 @@ def _bar(right: int, total: int) -> list[Cell]:
     return [Bar(right / max(1, total), _share(right, total, 2)), f"{right:,} / {total:,}"]
 
 
-def _right_intents(found: Measurement) -> tuple[int, int]:
+def _right_intents(found: Evaluation) -> tuple[int, int]:
     """Right intents, and sentences that have one; none where the tagger knows no intents."""
     if not any(found.intents):
         return 0, 0
@@ -202,7 +202,7 @@ def _right_intents(found: Measurement) -> tuple[int, int]:
     return sum(wanted == answer for wanted, answer in asked), len(asked)
 
 
-def _warnings(part: str, found: Measurement, vocabulary: Vocabulary) -> list[Block]:
+def _warnings(part: str, found: Evaluation, vocabulary: Vocabulary) -> list[Block]:
     """What no reader should overlook."""
     notices: list[Block] = []
     if found.scores.total.gold and not found.scores.total.found:
@@ -220,7 +220,7 @@ def _warnings(part: str, found: Measurement, vocabulary: Vocabulary) -> list[Blo
     return notices
 
 
-def _slots(part: str, found: Measurement, vocabulary: Vocabulary) -> Section:
+def _slots(part: str, found: Evaluation, vocabulary: Vocabulary) -> Section:
     ordered = sorted(found.scores.labels.items(), key=lambda pair: (-pair[1].gold, pair[0]))
     if not ordered:
         none = Paragraph("There is no slot, neither in the reference nor in the answers.")
@@ -251,7 +251,7 @@ def _slots(part: str, found: Measurement, vocabulary: Vocabulary) -> Section:
     return Section(f"Slots of {part}", blocks)
 
 
-def _label_table(caption: str, labels: Sequence[tuple[str, Counts]]) -> Table:
+def _label_table(caption: str, labels: Sequence[tuple[str, SpanCounts]]) -> Table:
     lines: list[list[Cell]] = [
         [label, Bar(c.f1, percent(c.f1)), percent(c.precision), percent(c.recall), c.gold, c.found, c.right]
         for label, c in labels
@@ -264,7 +264,7 @@ def _label_table(caption: str, labels: Sequence[tuple[str, Counts]]) -> Table:
     )
 
 
-def _kinds_of_error(tags: Sequence[Sequence[str]], found: Measurement) -> Table:
+def _kinds_of_error(tags: Sequence[Sequence[str]], found: Evaluation) -> Table:
     """What became of the slots that are not right: each is paired with what stands at its place."""
     pairs = confusions(tags, found.tags)
     same = sum(count for (reference, answer), count in pairs.items() if reference == answer)
@@ -280,7 +280,7 @@ def _kinds_of_error(tags: Sequence[Sequence[str]], found: Measurement) -> Table:
     return Table("What is wrong", ["error", "slots"], lines)
 
 
-def _confusions(part: str, found: Measurement) -> Section:
+def _confusions(part: str, found: Evaluation) -> Section:
     title = f"Confused slots of {part}"
     pairs = confusions([sentence.tags or () for sentence in found.sentences], found.tags)
     wrong = Counter({pair: count for pair, count in pairs.items() if pair[0] != pair[1]})
@@ -307,7 +307,7 @@ def _pair_table(wrong: Counter[tuple[str, str]]) -> Block:
     return Table(f"Confusions{shown}", ["reference", "answer", "times"], lines)
 
 
-def _intents(part: str, found: Measurement) -> list[Section]:
+def _intents(part: str, found: Evaluation) -> list[Section]:
     if not any(found.intents):
         return []
     totals, rights, wrong = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
@@ -327,7 +327,7 @@ def _intents(part: str, found: Measurement) -> list[Section]:
     return [Section(f"Intents of {part}", [Grid([table, confused], narrowest=32)])]
 
 
-def _confidence(measured: Mapping[str, Measurement]) -> Section:
+def _confidence(measured: Mapping[str, Evaluation]) -> Section:
     certainty = {part: found.certainty for part, found in measured.items()}
     sentences = {
         part: (found.confidences, [not wrong for wrong in found.wrong_slots])

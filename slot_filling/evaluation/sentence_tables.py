@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 
-from slot_filling.evaluation.evaluation import Measurement
+from slot_filling.evaluation.evaluation import Evaluation
 from slot_filling.evaluation.metrics import lenient_spans
 from slot_filling.sentences import Span
-from sluice_core.reporting.page import Block, Cell, Details, Kind, Paragraph, Table, percent
-from sluice_core.reporting.page import Span as Piece
+from sluice_core.reporting.page import Block, Cell, Details, MarkedText, Marking, Paragraph, Table, percent
 
 MOST_SENTENCES = 30
 MOST_WORDS = 60
 """Of longer sentences the beginning is shown."""
 
 
-def sentence_list(found: Measurement) -> list[Block]:
+def sentence_list(found: Evaluation) -> list[Block]:
     """How many sentences are right, the wrong ones with the highest confidence, and those wrong in the intent alone."""
     right, total, slots = sum(found.whole), len(found.whole), sum(found.wrong_slots)
     blocks: list[Block] = [
@@ -30,7 +29,7 @@ def sentence_list(found: Measurement) -> list[Block]:
     return blocks
 
 
-def _wrong_slots(found: Measurement) -> list[Block]:
+def _wrong_slots(found: Evaluation) -> list[Block]:
     wrong = sorted(
         (item for item, has_errors in enumerate(found.wrong_slots) if has_errors),
         key=lambda item: -found.confidences[item],
@@ -46,7 +45,7 @@ def _wrong_slots(found: Measurement) -> list[Block]:
     return [Paragraph(words), Table(which, ["confidence", "reference", "answer"], lines, right=[0])]
 
 
-def _compared(found: Measurement, item: int) -> list[list[Piece]]:
+def _compared(found: Evaluation, item: int) -> list[list[MarkedText]]:
     """Reference and answer of a sentence, what differs marked."""
     words = found.sentences[item].words
     wanted, got = lenient_spans(found.sentences[item].tags or ()), lenient_spans(found.tags[item])
@@ -56,24 +55,26 @@ def _compared(found: Measurement, item: int) -> list[list[Piece]]:
     ]
 
 
-def mark(words: Sequence[str], spans: Sequence[Span], right: Sequence[bool], wrong: Kind) -> list[Piece]:
+def mark(
+    words: Sequence[str], spans: Sequence[Span], right: Sequence[bool], wrong: Marking
+) -> list[MarkedText]:
     """A sentence in pieces: its slots, right or of the kind `wrong`, each followed by its label."""
-    pieces: list[Piece] = []
+    pieces: list[MarkedText] = []
     done = 0
     for span, good in zip(spans, right, strict=True):
         if span.end > MOST_WORDS:
             break
         before, inside = words[done : span.start], words[span.start : span.end]
         pieces += [
-            Piece("".join(f"{word} " for word in before)),
-            Piece(" ".join(inside), "right" if good else wrong),
-            Piece(f" {span.label} ", "note"),
+            MarkedText("".join(f"{word} " for word in before)),
+            MarkedText(" ".join(inside), "right" if good else wrong),
+            MarkedText(f" {span.label} ", "note"),
         ]
         done = span.end
-    return [*pieces, Piece(_shortened(words, done))]
+    return [*pieces, MarkedText(_shortened(words, done))]
 
 
-def _wrong_intents(found: Measurement) -> Table:
+def _wrong_intents(found: Evaluation) -> Table:
     alone = [
         item
         for item, (whole, slots) in enumerate(zip(found.whole, found.wrong_slots, strict=True))

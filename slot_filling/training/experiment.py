@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from slot_filling.config import TaggerConfig
 from slot_filling.corpora import load_corpus
-from slot_filling.evaluation.evaluation import Measurement, measure
+from slot_filling.evaluation.evaluation import Evaluation, evaluate
 from slot_filling.network.word_vectors import read_vectors
 from slot_filling.sentences import Sentence
 from slot_filling.tagger import Tagger
@@ -162,13 +162,13 @@ def finish(experiment: Experiment, minutes: float, *, quiet: bool = False) -> di
     best = Tagger.load(experiment.run)
     best.set_temperatures(fit_temperatures(best, experiment.parts["dev"]))
     best.temperatures.save(experiment.run)
-    measured: dict[str, Measurement] = {}
+    measured: dict[str, Evaluation] = {}
     for part in ("dev", "test"):
         if part in experiment.parts:
-            measured[part] = measure(best, experiment.parts[part], quiet=quiet)
+            measured[part] = evaluate(best, experiment.parts[part], quiet=quiet)
             measured[part].write_answers(experiment.run / f"answers-{part}.tsv")
     metrics = {
-        **{part: measurement.to_dict() for part, measurement in measured.items()},
+        **{part: evaluation.to_dict() for part, evaluation in measured.items()},
         "temperatures": asdict(best.temperatures),
         **facts_of(best.model, experiment.config.training.seed, minutes),
     }

@@ -47,7 +47,7 @@ def _recognizer(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 def _tagger(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from slot_filling.corpora import load_corpus, load_parts
-    from slot_filling.evaluation.evaluation import format_metrics, measure
+    from slot_filling.evaluation.evaluation import evaluate, format_metrics
     from slot_filling.tagger import Tagger
 
     tagger = Tagger.load(options.model, options.device)
@@ -58,8 +58,8 @@ def _tagger(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     split = options.split or next(part for part in ("test", "dev", "all", *parts) if part in parts)
     if split not in parts:
         raise UserError(f"the corpus has no {split!r} part here; it has {', '.join(parts)}")
-    measurement = measure(tagger, parts[split], quiet=options.quiet)
+    evaluation = evaluate(tagger, parts[split], quiet=options.quiet)
     if options.transcripts:
-        measurement.write_answers(options.transcripts)
-    metrics = {split: measurement.to_dict()}
+        evaluation.write_answers(options.transcripts)
+    metrics = {split: evaluation.to_dict()}
     return metrics, format_metrics(metrics)

@@ -26,18 +26,18 @@ class Bar:
         return f"{100 * min(max(self.share, 0.0), 1.0):.1f}%"
 
 
-Kind = Literal["same", "left out", "put in", "right", "note"]
+Marking = Literal["same", "left out", "put in", "right", "note"]
 
 
 @dataclass(frozen=True)
-class Span:
+class MarkedText:
     """A piece of a text: as it should be, or left out, or put in; or marked as right, or a note beside it."""
 
     text: str
-    kind: Kind = "same"
+    kind: Marking = "same"
 
 
-Cell = str | int | Bar | Sequence[Span]
+Cell = str | int | Bar | Sequence[MarkedText]
 """Numbers are aligned right; spans are a text with its differences marked."""
 
 
@@ -133,15 +133,15 @@ class Details:
 
 
 @dataclass(frozen=True)
-class Part:
+class Subsection:
     """Blocks under a heading of their own within a section."""
 
-    kind: ClassVar = "part"
+    kind: ClassVar = "subsection"
     title: str
     blocks: Sequence["Block"]
 
 
-Block = Paragraph | Notice | Table | Picture | Texts | Audio | Grid | Details | Part
+Block = Paragraph | Notice | Table | Picture | Texts | Audio | Grid | Details | Subsection
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from recipes.experiments import Experiment
 from recipes.slots.comparison.jordan import JordanTagger
 from recipes.slots.comparison.settings import ComparisonSettings
 from slot_filling.config import TaggerConfig
-from slot_filling.evaluation.evaluation import measure
+from slot_filling.evaluation.evaluation import evaluate
 from slot_filling.sentences import Sentence
 from slot_filling.tagger import Tagger
 from slot_filling.training import experiment as tagging
@@ -61,7 +61,7 @@ def train_once(config: TaggerConfig) -> dict[str, Any]:
         history = read_history(experiment.run)
     last = Tagger(config, tagger.vocabulary, task.evaluated).to("cpu")
     last.set_temperatures(fit_temperatures(last, dev))
-    figures = measure(last, dev, quiet=True).to_dict() | suffered(last, dev)
+    figures = evaluate(last, dev, quiet=True).to_dict() | suffered(last, dev)
     return {
         "parameters": sum(parameter.numel() for parameter in last.model.parameters()),
         "seconds": seconds,
@@ -81,7 +81,7 @@ def suffered(tagger: Tagger, sentences: list[Sentence]) -> dict[str, float]:
     for figure, chances in DAMAGE.items():
         noise = Noise(tagger.vocabulary.words, **chances)
         parts = [damaged(sentences, noise, seed) for seed in range(DRAWS)]
-        figures[figure] = statistics.mean(measure(tagger, part, quiet=True).scores.f1 for part in parts)
+        figures[figure] = statistics.mean(evaluate(tagger, part, quiet=True).scores.f1 for part in parts)
     return figures
 
 

@@ -4,14 +4,14 @@ import math
 
 import pytest
 
-from asr.evaluation.diagnostics import BAD_STEPS, Monitor, TrainingError
+from asr.evaluation.diagnostics import BAD_STEPS, Diagnostics, TrainingError
 
 
 def watch(epochs: list[dict[str, float]]) -> tuple[list[str], list[int]]:
     """Everything that was said of a training, and in which epochs."""
     said: list[str] = []
-    monitor = Monitor(said.append)
-    when = [number for number, figures in enumerate(epochs) if monitor.epoch(number, figures)]
+    diagnostics = Diagnostics(said.append)
+    when = [number for number, figures in enumerate(epochs) if diagnostics.epoch(number, figures)]
     return said, when
 
 
@@ -95,9 +95,9 @@ def test_a_rising_dev_loss_with_a_falling_dev_error_is_no_over_fitting() -> None
 
 def test_epochs_are_named_by_their_own_numbers_after_a_resumed_training() -> None:
     said: list[str] = []
-    monitor = Monitor(said.append)
+    diagnostics = Diagnostics(said.append)
     for n in range(10):
-        monitor.epoch(30 + n, figures(0.2 * 0.8**n, 0.3 + 0.1 * n, 0.3))
+        diagnostics.epoch(30 + n, figures(0.2 * 0.8**n, 0.3 + 0.1 * n, 0.3))
     assert len(said) == 1 and "epoch 31 " in said[0]
 
 
@@ -116,27 +116,27 @@ def test_a_dev_loss_that_is_unknown_hides_nothing() -> None:
 
 def test_gradients_that_are_not_finite_are_said_once_and_end_the_training() -> None:
     said: list[str] = []
-    monitor = Monitor(said.append)
+    diagnostics = Diagnostics(said.append)
     for _ in range(BAD_STEPS - 1):
-        monitor.gradient_not_finite()
+        diagnostics.gradient_not_finite()
     assert len(said) == 1 and "step was skipped" in said[0]
     with pytest.raises(TrainingError, match=r"diverged.*learning_rate"):
-        monitor.gradient_not_finite()
+        diagnostics.gradient_not_finite()
 
 
 def test_a_bad_gradient_now_and_then_does_not_end_a_long_training() -> None:
     said: list[str] = []
-    monitor = Monitor(said.append)
+    diagnostics = Diagnostics(said.append)
     for epoch in range(3 * BAD_STEPS):
-        monitor.gradient_not_finite()
-        monitor.epoch(epoch, figures(2.0 * 0.9**epoch, 2.0 * 0.9**epoch, 0.9**epoch))
+        diagnostics.gradient_not_finite()
+        diagnostics.epoch(epoch, figures(2.0 * 0.9**epoch, 2.0 * 0.9**epoch, 0.9**epoch))
     assert len(said) == 1
 
 
 def test_an_unreadable_utterance_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
-    monitor = Monitor()
-    monitor.unreadable(["a.wav: empty", "b.wav: truncated"])
-    monitor.unreadable(["a.wav: empty"])
+    diagnostics = Diagnostics()
+    diagnostics.unreadable(["a.wav: empty", "b.wav: truncated"])
+    diagnostics.unreadable(["a.wav: empty"])
     assert [record.message for record in caplog.records] == [
         "left out: a.wav: empty",
         "left out: b.wav: truncated",

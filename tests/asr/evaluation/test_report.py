@@ -195,7 +195,7 @@ def test_long_recordings_and_large_splits_are_cut(tmp_path: Path) -> None:
     assert f"the first {report.MOST_UNREADABLE}" in text and "v60" not in text
 
 
-def test_what_the_monitor_would_say_is_said_without_repeating_it_in_the_log(
+def test_what_the_diagnostics_would_say_is_said_without_repeating_it_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = corpus(tmp_path, ["one"])

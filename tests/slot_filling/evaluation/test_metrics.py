@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from slot_filling.evaluation.metrics import (
     NOTHING,
-    Counts,
+    SpanCounts,
     confusions,
     intent_accuracy,
     lenient_spans,
@@ -59,7 +59,7 @@ def conlleval(gold, found):
             in_gold[now[0][1]] += begins[0]
             in_found[now[1][1]] += begins[1]
             before = now
-    return {label: Counts(in_gold[label], in_found[label], right[label])
+    return {label: SpanCounts(in_gold[label], in_found[label], right[label])
             for label in in_gold | in_found if in_gold[label] or in_found[label]}  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def test_scores_are_those_of_seqeval(pairs):
 
 def test_percentages_that_the_conll_2000_task_published():
     """processed 961 tokens with 459 phrases; found: 539 phrases; correct: 371."""
-    counts = Counts(459, 539, 371)
+    counts = SpanCounts(459, 539, 371)
     assert [round(100 * value, 2) for value in (counts.precision, counts.recall, counts.f1)] == [
         68.83,
         80.83,
@@ -169,4 +169,4 @@ def test_recall_of_spans_with_unknown_words():
     recalls = recall_by_novelty(
         gold, [["O", "B-c", "I-c", "O", "O"]], {"to", "New", "York", "or"}.__contains__
     )
-    assert recalls == {"known": Counts(1, 0, 1), "unknown": Counts(1, 0, 0)}
+    assert recalls == {"known": SpanCounts(1, 0, 1), "unknown": SpanCounts(1, 0, 0)}

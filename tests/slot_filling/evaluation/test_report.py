@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from slot_filling.evaluation.evaluation import Measurement
+from slot_filling.evaluation.evaluation import Evaluation
 from slot_filling.evaluation.metrics import NOTHING
 from slot_filling.evaluation.pictures import confusion_matrix, reliability_diagram, risk_coverage_curve
 from slot_filling.evaluation.report import write_report
@@ -19,17 +19,17 @@ from tests.pages import Reader, check_self_contained
 from tests.slot_filling.requests import SENTENCES, sentence, settings, vocabulary
 
 
-def measurement(sentences: list[Sentence], answers: list[Sentence], confidences: list[float]) -> Measurement:
+def evaluation(sentences: list[Sentence], answers: list[Sentence], confidences: list[float]) -> Evaluation:
     """Answers as a tagger would give them; each span is as sure as its sentence."""
     found = [
         [(span, sure) for span in spans(answer.tags or ())]
         for answer, sure in zip(answers, confidences, strict=True)
     ]
     tags = [answer.tags or () for answer in answers]
-    return Measurement(sentences, tags, found, [answer.intent for answer in answers], confidences)
+    return Evaluation(sentences, tags, found, [answer.intent for answer in answers], confidences)
 
 
-def answered() -> Measurement:
+def answered() -> Evaluation:
     """One slot too short, one of another label, one missed, one invented; one intent wrong and nothing else."""
     answers = [
         sentence(SENTENCES[0].text, "O B-city O B-date O", "arrive"),
@@ -38,10 +38,10 @@ def answered() -> Measurement:
         sentence(SENTENCES[3].text, "O B-time O B-city O O", "leave"),
         SENTENCES[4],
     ]
-    return measurement(SENTENCES, answers, [0.9, 0.99, 0.95, 0.2, 0.97])
+    return evaluation(SENTENCES, answers, [0.9, 0.99, 0.95, 0.2, 0.97])
 
 
-def write(run: Path, measured: dict[str, Measurement], metrics: dict[str, Any] | None = None) -> Reader:
+def write(run: Path, measured: dict[str, Evaluation], metrics: dict[str, Any] | None = None) -> Reader:
     path = write_report(run, measured, Tagger(settings(), vocabulary()), metrics or {})
     assert path == run / "report.html" and not list(run.glob("*.part"))
     return check_self_contained(path.read_text(encoding="utf-8"))
@@ -59,7 +59,7 @@ def test_a_run_is_told_whole(tmp_path: Path) -> None:
     (tmp_path / "history.json").write_text(json.dumps(history))
     metrics = {"seed": 23, "minutes": 1.5, "machine": "a machine", "parameters": 12345}
     reader = write(
-        tmp_path, {"dev": measurement(SENTENCES, SENTENCES, [1.0] * 5), "test": answered()}, metrics
+        tmp_path, {"dev": evaluation(SENTENCES, SENTENCES, [1.0] * 5), "test": answered()}, metrics
     )
     text = words_of(reader)
     facts = (
@@ -102,20 +102,20 @@ def test_differences_are_marked_with_their_labels(tmp_path: Path) -> None:
 
 
 def test_no_error_anywhere_is_said(tmp_path: Path) -> None:
-    text = words_of(write(tmp_path, {"dev": measurement(SENTENCES, SENTENCES, [1.0] * 5)}))
+    text = words_of(write(tmp_path, {"dev": evaluation(SENTENCES, SENTENCES, [1.0] * 5)}))
     assert "No slot was taken for another, missed or invented." in text
     assert "No intent was taken for another." in text and "5 of 5 sentences (100.0%) are wholly right" in text
 
 
 def test_nothing_found_anywhere_is_said(tmp_path: Path) -> None:
     nothing = [Sentence(each.words, ("O",) * len(each.words), each.intent) for each in SENTENCES]
-    text = words_of(write(tmp_path, {"dev": measurement(SENTENCES, nothing, [0.5] * 5)}))
+    text = words_of(write(tmp_path, {"dev": evaluation(SENTENCES, nothing, [0.5] * 5)}))
     assert "No slot was found in any sentence of dev." in text and "slots: precision none 0 / 0" in text
 
 
 def test_labels_that_training_never_had_are_told(tmp_path: Path) -> None:
     new = [sentence("to Mars", "O B-planet", "launch")]
-    text = words_of(write(tmp_path, {"test": measurement(new, new, [0.5])}))
+    text = words_of(write(tmp_path, {"test": evaluation(new, new, [0.5])}))
     assert "Test has labels that training never had, so they cannot be answered: planet (1)." in text
     assert "Test has intents that training never had, so they cannot be answered: launch (1)." in text
 
@@ -123,7 +123,7 @@ def test_labels_that_training_never_had_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [0, 1])
 def test_little_or_nothing_to_tell(count: int, tmp_path: Path) -> None:
     plain = [Sentence(("hello",), ("O",))] * count
-    text = words_of(write(tmp_path, {"dev": measurement(plain, plain, [0.5] * count)}))
+    text = words_of(write(tmp_path, {"dev": evaluation(plain, plain, [0.5] * count)}))
     assert "There is no slot" in text and "Intents" not in text
     assert "dev whole sentences none" in text or "dev whole sentences 100.0%" in text
     assert "no history" in words_of(write(tmp_path, {}))
@@ -133,7 +133,7 @@ def test_foreign_text_is_no_markup_and_long_sentences_are_cut(tmp_path: Path) ->
     words = ("<script>", "$x_1$", "名前", *["and"] * 10_000)
     gold = Sentence(words, ("B-<b>", "O", "B-&", *["O"] * 10_000))
     found = Sentence(words, ("O",) * len(words))
-    reader = write(tmp_path, {"dev": measurement([gold], [found], [0.5])})
+    reader = write(tmp_path, {"dev": evaluation([gold], [found], [0.5])})
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "名前" in page and "and …" in words_of(reader) and page.count(" and ") < 300
 

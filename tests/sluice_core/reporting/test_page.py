@@ -13,13 +13,13 @@ from sluice_core.reporting.page import (
     Bar,
     Details,
     Grid,
+    MarkedText,
     Notice,
     Page,
     Paragraph,
-    Part,
     Picture,
     Section,
-    Span,
+    Subsection,
     Table,
     Texts,
 )
@@ -34,7 +34,7 @@ def everything() -> Page:
         "loss", [Curve("a", [1, 2], [3, 1]), Curve("b", [1, 2], [2, 2])], x_label="epoch", mark=2
     )
     table = Table(NASTY, ["name", NASTY], [[NASTY, 3], ["x", 12]])
-    marked = [Span("one"), Span(NASTY, "left out"), Span("two", "put in")]
+    marked = [MarkedText("one"), MarkedText(NASTY, "left out"), MarkedText("two", "put in")]
     blocks = [
         Paragraph(NASTY),
         Notice(NASTY),
@@ -43,7 +43,7 @@ def everything() -> Page:
         Texts([(NASTY, marked), ("plain", NASTY)]),
         Grid([Picture(chart, f"alt {NASTY}", NASTY), Paragraph("beside")]),
         Details(NASTY, [Picture(chart, "again", wide=True)]),
-        Part(NASTY, [Audio(b"RIFF", NASTY)]),
+        Subsection(NASTY, [Audio(b"RIFF", NASTY)]),
     ]
     sections = [
         Section("First things", blocks[:5]),

@@ -42,21 +42,21 @@ recipe-slots: setup ## train and evaluate a slot tagger (CORPUS=, DATA=, NAME=, 
 	@$(BIN)/sluice train slots/$(CORPUS) $(DATA_OPTION) $(RUN_OPTIONS) $(SETTINGS)
 
 recipe-slots-cells: setup ## compare recurrent cells as slot taggers on ATIS (DATA=, SET=)
-	@$(BIN)/python recipes/slots/comparison/run.py cells $(DATA_OPTION) $(SETTINGS)
+	@$(BIN)/python -m recipes.slots.comparison cells $(DATA_OPTION) $(SETTINGS)
 
 recipe-slots-heads: setup ## compare the five heads on ATIS (DATA=, SET=)
-	@$(BIN)/python recipes/slots/comparison/run.py heads $(DATA_OPTION) $(SETTINGS)
+	@$(BIN)/python -m recipes.slots.comparison heads $(DATA_OPTION) $(SETTINGS)
 
 recipe-slots-ablation: setup ## what each setting of the ATIS recipe does (DATA=, SET=)
-	@$(BIN)/python recipes/slots/comparison/run.py ablation $(DATA_OPTION) $(SETTINGS)
+	@$(BIN)/python -m recipes.slots.comparison ablation $(DATA_OPTION) $(SETTINGS)
 
 recipe-understand: setup ## speech to slots: train both halves, join and measure them (SET=)
 	@echo "== Training a recognizer and a tagger of travel requests; runs that are there are taken"
-	@$(BIN)/python recipes/understand/run.py $(SETTINGS)
+	@$(BIN)/python -m recipes.understand $(SETTINGS)
 
 recipe-memory: setup ## show how long each recurrent cell remembers, and why (SET=)
 	@echo "== Training small networks of every cell; what is finished is kept"
-	@$(BIN)/python recipes/memory/run.py $(SETTINGS)
+	@$(BIN)/python -m recipes.memory $(SETTINGS)
 
 test: setup ## run all tests, then the slow ones that train
 	@echo "== Running the tests (real-corpus tests say so when they skip)"
@@ -78,11 +78,11 @@ docs-serve: docs ## show the documentation at http://localhost:8000, built anew 
 RUN ?=
 RUN_BENCHES = transcribe word_times long_form decoding server
 
-bench: setup ## print the tables of benchmarks/ (AN4 where it is at hand; RUN= a recognizer for those that need one)
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt pytorch-crf  # what the heads are held against
-	@for name in cells training heads $(if $(RUN),$(RUN_BENCHES)); do echo "== benchmarks/$$name.py"; \
+bench: setup ## print the tables of benchmarks/ (RUN= a recognizer for those that need one; SLUICE_CORPORA a folder with an4/)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt pytorch-crf  # what the heads are compared with
+	@for name in cells training heads $(if $(RUN),$(RUN_BENCHES)); do echo "== benchmarks.$$name"; \
 		case " $(RUN_BENCHES) " in *" $$name "*) run=$(RUN);; *) run=;; esac; \
-		$(BIN)/python benchmarks/$$name.py $$run || exit 1; done
+		$(BIN)/python -m benchmarks.$$name $$run || exit 1; done
 
 clean: ## remove .venv and prepared corpora; runs stay
 	rm -rf $(VENV) cache

@@ -1,4 +1,4 @@
-"""How fast recurrent cells run, as ratios to torch.nn: `python benchmarks/cells.py [--quick] [--json]`.
+"""How fast recurrent cells run, as ratios to torch.nn: `python -m benchmarks.cells [--quick] [--json]`.
 
 A stack of one layer and its peer of torch.nn, with as many inputs as units, run in the same process by turns; the
 ratio is that of the medians, below 1 where the stack is faster. A training step is a forward and a backward pass
@@ -10,19 +10,13 @@ is measured in several passes, minutes apart, and of a ratio's values in them th
 each of them.
 """
 
-import sys
-from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[1]
-if not __package__:  # run as a file, whose own folder would hide the package `cells`
-    sys.path[0] = str(ROOT)
-
 import argparse
 import json
 import os
 import resource
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -33,7 +27,7 @@ from tabulate import tabulate
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from benchmarks.common import stolen_seconds
+from benchmarks.common import REPOSITORY, stolen_seconds
 from sluice_cells import Cell, Stack, make_cell
 from sluice_cells.engines import ENGINES, choose_engine, fast
 from sluice_cells.engines.fast.kernel import Kernel
@@ -126,7 +120,7 @@ QUICK = Plan(
 
 
 @dataclass(frozen=True)
-class Task:
+class CellWorkload:
     """One column of the table, but for the threads."""
 
     work: str
@@ -144,11 +138,13 @@ class Task:
         return TRAINING_LIMITS[cell]
 
 
-TASKS = tuple(Task(work, layout) for work in ("training", "inference") for layout in ("padded", "ragged"))
+WORKLOADS = tuple(
+    CellWorkload(work, layout) for work in ("training", "inference") for layout in ("padded", "ragged")
+)
 
 
 @dataclass(frozen=True)
-class Measurement:
+class CellRatio:
     """One ratio."""
 
     cell: str
@@ -156,7 +152,7 @@ class Measurement:
     engine: str
     shape: Shape
     threads: int
-    task: Task
+    task: CellWorkload
     seconds: float
     peer_seconds: float
     rounds: int
@@ -207,7 +203,9 @@ def stack_run(stack: Stack) -> Run:
     return lambda inputs, lengths: stack(inputs, lengths)[0]
 
 
-def work_of(run: Run, weights: Iterable[nn.Parameter], shape: Shape, task: Task) -> Callable[[], object]:
+def work_of(
+    run: Run, weights: Iterable[nn.Parameter], shape: Shape, task: CellWorkload
+) -> Callable[[], object]:
     """A training step or an inference, ready to be timed."""
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(shape.batch, shape.time, shape.hidden, generator=generator)
@@ -255,9 +253,9 @@ def _least(times: dict[str, list[float]]) -> int:
     return min(map(len, times.values()))
 
 
-def measure(plan: Plan, wanted: list[str], quiet: bool) -> list[Measurement]:
+def measure(plan: Plan, wanted: list[str], quiet: bool) -> list[CellRatio]:
     """All measurements, each of the pass in which its ratio was the middle one."""
-    found: dict[object, list[Measurement]] = {}
+    found: dict[object, list[CellRatio]] = {}
     for number in range(plan.passes):
         for each in measure_once(plan, wanted, f"measuring, {number + 1} of {plan.passes}", quiet):
             found.setdefault((each.shape, each.threads, each.task, each.cell), []).append(each)
@@ -265,13 +263,13 @@ def measure(plan: Plan, wanted: list[str], quiet: bool) -> list[Measurement]:
     return [replace(each[plan.passes // 2], passes=tuple(one.ratio for one in each)) for each in ranked]
 
 
-def measure_once(plan: Plan, wanted: list[str], title: str, quiet: bool) -> Iterator[Measurement]:
+def measure_once(plan: Plan, wanted: list[str], title: str, quiet: bool) -> Iterator[CellRatio]:
     """One pass; a module of torch.nn and the cells it is compared with take turns."""
     groups = [
         (shape, threads, task, peer, [cell for cell in cells if cell in wanted])
         for shape in plan.shapes
         for threads in plan.threads
-        for task in TASKS
+        for task in WORKLOADS
         if shape.batch > 1 or task.layout == "padded"
         for peer, cells in PEERS.items()
     ]
@@ -291,7 +289,7 @@ def measure_once(plan: Plan, wanted: list[str], title: str, quiet: bool) -> Iter
         for cell in cells:
             name = f"nn.{peer.__name__}"
             times = (seconds[cell], seconds[""], *turns)
-            yield Measurement(cell, name, engines[cell], shape, threads, task, *times)
+            yield CellRatio(cell, name, engines[cell], shape, threads, task, *times)
 
 
 def engine_of(stack: Stack) -> str:
@@ -301,7 +299,7 @@ def engine_of(stack: Stack) -> str:
     return next(name for name, engine in ENGINES.items() if engine is chosen)
 
 
-def table(measurements: list[Measurement]) -> str:
+def table(measurements: list[CellRatio]) -> str:
     """A row for each shape and cell, a column for each task and number of threads."""
     columns = list(dict.fromkeys((each.threads, each.task) for each in measurements))
     found = {(each.shape, each.cell, each.threads, each.task): each.text() for each in measurements}
@@ -324,7 +322,7 @@ def table(measurements: list[Measurement]) -> str:
     )
 
 
-def between_passes(measurements: list[Measurement]) -> str:
+def between_passes(measurements: list[CellRatio]) -> str:
     """How far the machine's minutes lie apart."""
     spreads = sorted(each.passes[-1] / each.passes[0] - 1 for each in measurements)
     half, tenth = statistics.median(spreads), spreads[len(spreads) * 9 // 10]
@@ -373,7 +371,7 @@ def in_a_fresh_process(name: str, cache: str) -> KernelTime:
     )
     environment = {**os.environ, "SLUICE_CACHE": cache}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE
+        [sys.executable, "-c", code], cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.PIPE
     )
     return KernelTime(**json.loads(done.stdout))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 AN4 = Path(os.environ.get("SLUICE_CORPORA", "")) / "an4"
 """The real corpus, if the environment variable names the folder that has it."""
 REPEATS = 5

@@ -1,4 +1,4 @@
-"""How fast posteriors are decoded: `python benchmarks/decoding.py [RUN] [--peers PYTHON]`.
+"""How fast posteriors are decoded: `python -m benchmarks.decoding [RUN] [--peers PYTHON]`.
 
 The same log-probabilities go through ours, flashlight-text (whose engine is torchaudio's decoder too), pyctcdecode
 and fast-ctc-decode, one thread each, taking turns; figures are medians of CPU time. The emissions are those of the
@@ -13,15 +13,8 @@ and prefixes 20 (natural log) behind the best are dropped, by those that can.
 The peers may live in another environment, for pyctcdecode needs an older NumPy:
 
     python -m venv peers && peers/bin/pip install 'numpy<2' flashlight-text kenlm pyctcdecode fast-ctc-decode
-    python benchmarks/decoding.py RUN --peers peers/bin/python
+    python -m benchmarks.decoding RUN --peers peers/bin/python
 """
-
-import sys
-from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[1]
-if not __package__:  # run as a file, whose own folder would hide the package `training`
-    sys.path[0] = str(ROOT)
 
 import argparse
 import json
@@ -29,10 +22,12 @@ import math
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,7 +56,7 @@ THRESHOLDS = {"token_threshold": 1e-5, "beam_threshold": 20.0}
 
 
 @dataclass(frozen=True)
-class Task:
+class DecodingInput:
     """What everyone decodes."""
 
     what: str
@@ -145,7 +140,7 @@ def joined(
     return longer, texts
 
 
-def prepare(arguments: argparse.Namespace) -> Task:
+def prepare(arguments: argparse.Namespace) -> DecodingInput:
     """Everything that is measured with."""
     source = from_run(arguments.run, arguments.utterances) if arguments.run else made_up(arguments.utterances)
     what, emissions, references, train, tokens = source
@@ -154,13 +149,13 @@ def prepare(arguments: argparse.Namespace) -> Task:
     sentences = [text.split() for text in train]
     words = sorted({word for sentence in sentences for word in sentence})
     model = kneser_ney.train(sentences, 3, quiet=True)
-    return Task(what, emissions, references, tokens, words, model, arguments.weight, arguments.bonus)
+    return DecodingInput(what, emissions, references, tokens, words, model, arguments.weight, arguments.bonus)
 
 
 class Peers:
     """Other decoders, in a process of their own."""
 
-    def __init__(self, python: str, task: Task, folder: Path) -> None:
+    def __init__(self, python: str, task: DecodingInput, folder: Path) -> None:
         """Write what they need and start them."""
         arrays = {f"{number:05}": emission.numpy() for number, emission in enumerate(task.emissions)}
         np.savez(folder / "emissions.npz", **arrays)
@@ -179,7 +174,7 @@ class Peers:
         self.size = len(task.tokens)
         one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         self.process = subprocess.Popen(
-            [python, str(ROOT / "benchmarks/peers/decoders.py"), str(folder)],
+            [python, str(Path(__file__).parent / "peers" / "decoders.py"), str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -202,7 +197,7 @@ class Peers:
         return json.loads(line) if line else {"missing": "its process ended"}
 
 
-def decoder(name: str, task: Task, setting: Setting) -> Decoder:
+def decoder(name: str, task: DecodingInput, setting: Setting) -> Decoder:
     """One of ours."""
     if name == "greedy":
         return GreedySearch()
@@ -213,7 +208,7 @@ def decoder(name: str, task: Task, setting: Setting) -> Decoder:
     return BeamSearch(task.tokens, settings, task.model if setting.language else None, lexicon)
 
 
-def ours(name: str, task: Task, setting: Setting) -> Callable[[], dict[str, Any]]:
+def ours(name: str, task: DecodingInput, setting: Setting) -> Callable[[], dict[str, Any]]:
     """Seconds and texts of one of ours, when called."""
     search, lengths = (
         decoder(name, task, setting),
@@ -233,7 +228,9 @@ def ours(name: str, task: Task, setting: Setting) -> Callable[[], dict[str, Any]
     return run
 
 
-def measure(task: Task, peers: Peers, setting: Setting, rounds: int) -> Iterator[tuple[str, float, float]]:
+def measure(
+    task: DecodingInput, peers: Peers, setting: Setting, rounds: int
+) -> Iterator[tuple[str, float, float]]:
     """Utterances a second and error rate of everyone who can do this; they take turns."""
     names = ["greedy", OURS] if not setting.language else [OURS, CLOSED]
     runs: dict[str, Callable[[], dict[str, Any]]] = {name: ours(name, task, setting) for name in names}
@@ -253,7 +250,7 @@ def measure(task: Task, peers: Peers, setting: Setting, rounds: int) -> Iterator
         yield name, len(task.emissions) / seconds, word_errors(task.references, texts).rate
 
 
-def rows(task: Task, peers: Peers, setting: Setting, rounds: int) -> Iterator[tuple[str, ...]]:
+def rows(task: DecodingInput, peers: Peers, setting: Setting, rounds: int) -> Iterator[tuple[str, ...]]:
     """The table's rows of one setting; a ratio is how many times as fast ours is, with a lexicon as the other has."""
     figures = {name: (speed, error) for name, speed, error in measure(task, peers, setting, rounds)}
     for name, (speed, error) in figures.items():

@@ -1,4 +1,4 @@
-"""How fast the CRF head is beside pytorch-crf's: `python benchmarks/heads.py [--quick] [--json]`.
+"""How fast the CRF head is beside pytorch-crf's: `python -m benchmarks.heads [--quick] [--json]`.
 
 Needs `pip install pytorch-crf`, which nothing else here does and `make bench` does first. A loss is that with the
 gradients of emissions and of all parameters; decoding is the best path of each sentence. Both sides get the same
@@ -7,16 +7,10 @@ medians, pytorch-crf's time in times of ours, with the least that is wanted besi
 batch has lengths from 1 to 50; a padded one has 50 words everywhere. Figures count on an idle machine only.
 """
 
-import sys
-from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[1]
-if not __package__:  # run as a file, whose own folder would hide packages
-    sys.path[0] = str(ROOT)
-
 import argparse
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -37,7 +31,7 @@ LIMITS = {"loss": 15.0, "decode": 10.0}
 
 
 @dataclass(frozen=True)
-class Task:
+class HeadWorkload:
     """What is timed."""
 
     work: str
@@ -52,10 +46,10 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Measurement:
+class HeadRatio:
     """One row of the table."""
 
-    task: Task
+    task: HeadWorkload
     seconds: float
     peer_seconds: float
     rounds: int
@@ -77,7 +71,7 @@ class Measurement:
         return {**asdict(self), "ratio": self.ratio, "limit": self.task.limit}
 
 
-def works(task: Task, time_steps: int) -> tuple[Callable[[], object], Callable[[], object]]:
+def works(task: HeadWorkload, time_steps: int) -> tuple[Callable[[], object], Callable[[], object]]:
     """Ours and pytorch-crf's, on the same scores, of which they say the same."""
     try:
         from torchcrf import CRF
@@ -121,10 +115,10 @@ def works(task: Task, time_steps: int) -> tuple[Callable[[], object], Callable[[
     return lambda: head.decode(given, lengths), torch.no_grad()(lambda: peer.decode(given, mask))
 
 
-def measure(rounds: int, time_steps: int, quiet: bool) -> Iterator[Measurement]:
+def measure(rounds: int, time_steps: int, quiet: bool) -> Iterator[HeadRatio]:
     """All ratios, the two sides by turns."""
     tasks = [
-        Task(work, layout, labels, threads)
+        HeadWorkload(work, layout, labels, threads)
         for labels in (127, 9)
         for threads in (1, 2)
         for work in LIMITS
@@ -140,7 +134,7 @@ def measure(rounds: int, time_steps: int, quiet: bool) -> Iterator[Measurement]:
                 work()
                 if turn:  # the first warms up
                     kept.append(time.perf_counter() - begun)
-        yield Measurement(task, statistics.median(times[0]), statistics.median(times[1]), rounds)
+        yield HeadRatio(task, statistics.median(times[0]), statistics.median(times[1]), rounds)
 
 
 def main() -> None:

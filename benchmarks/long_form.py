@@ -1,4 +1,4 @@
-"""Long recordings: `python benchmarks/long_form.py RUN [--minutes 60]`, where `cache/` has RUN's corpus (Linux only).
+"""Long recordings: `python -m benchmarks.long_form RUN [--minutes 60]`, where `cache/` has RUN's corpus (Linux only).
 
 The utterances of the test split (of dev, where there is none) are joined into recordings, again and again in
 another order and loudness, over noise 60 dB under full scale. Each recording is written to a file and transcribed
@@ -7,19 +7,15 @@ the utterances were joined. These milliseconds are drawn by chance: a shift by h
 15% of the travel recognizer's words, without making them better or worse, and the first cut is not the true one.
 """
 
-import sys
-from pathlib import Path
-
-if not __package__:  # run as a file, whose own folder would hide the package `training`
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-
 import argparse
 import json
 import re
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -87,7 +83,7 @@ def compose(rows, layout: Layout, seconds: float, rate: int):  # type: ignore[no
 
 def transcribe_apart_from_this(run: str, path: Path) -> dict[str, float | str]:
     """Text, seconds of work and greatest memory (MiB) of a new process."""
-    command = [sys.executable, str(Path(__file__).resolve()), run, "--transcribe", str(path)]
+    command = [sys.executable, "-m", "benchmarks.long_form", run, "--transcribe", str(path)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 

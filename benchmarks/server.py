@@ -1,17 +1,11 @@
 """Many clients at once against `sluice serve`: throughput, latency, statuses and memory, beside one client alone.
 
-    python benchmarks/server.py [RUN] [--tagger RUN] [--clients 32] [--seconds 60] [--audio FILE …]
+    python -m benchmarks.server [RUN] [--tagger RUN] [--clients 32] [--seconds 60] [--audio FILE …]
 
 RUN is whatever `sluice serve` takes; without it an untrained model of the AN4 recipe's size is served. Clients send
 clips of mixed lengths, one after the other over one connection each, to `/v1/audio/transcriptions`, and where the
 server has a tagger every second time to `/v1/understand`.
 """
-
-import sys
-from pathlib import Path
-
-if not __package__:  # run as a file, whose own folder would hide the package `training`
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
 import http.client
@@ -19,11 +13,13 @@ import json
 import random
 import statistics
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from tabulate import tabulate

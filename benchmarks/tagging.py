@@ -1,17 +1,13 @@
-"""How fast sentences are tagged: `python benchmarks/tagging.py [RUN]`.
+"""How fast sentences are tagged: `python -m benchmarks.tagging [RUN]`.
 
 Without a run the travel recipe's model is used with random weights, which is as fast as a trained one. The sentences
 are the embedded corpus's written requests.
 """
 
-import sys
-from pathlib import Path
-
-if not __package__:  # run as a file, whose own folder would hide the package `training`
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-
 import subprocess
+import sys
 import tempfile
+from pathlib import Path
 
 import torch
 from tabulate import tabulate

@@ -1,20 +1,15 @@
-"""How fast the AN4 model trains, and where the time goes: `python benchmarks/training.py`.
+"""How fast the AN4 model trains, and where the time goes: `python -m benchmarks.training`.
 
 First each stage is timed alone, one after another on the same batches; then the whole runs as in training, with
 data workers where training would have some. Random texts stand in for transcripts, which changes no speed, and their
 words stand in the recordings as long as they are.
 """
 
-import sys
-from pathlib import Path
-
-if not __package__:  # run as a file, whose own folder would hide the package `training`
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np

@@ -1,17 +1,13 @@
-"""How fast recordings are transcribed: `python benchmarks/transcribe.py [RUN]`.
+"""How fast recordings are transcribed: `python -m benchmarks.transcribe [RUN]`.
 
 Without a run the AN4 model is used with random weights, which is as fast as a trained one.
 The real-time factor is seconds of work for a second of audio, reading included; lower is faster.
 """
 
-import sys
-from pathlib import Path
-
-if not __package__:  # run as a file, whose own folder would hide the package `training`
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-
 import subprocess
+import sys
 import tempfile
+from pathlib import Path
 
 import torch
 from tabulate import tabulate

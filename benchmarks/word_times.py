@@ -1,4 +1,4 @@
-"""How true the times of words are: `python benchmarks/word_times.py RUN`.
+"""How true the times of words are: `python -m benchmarks.word_times RUN`.
 
 Two measurements, in milliseconds, on the corpus that the run was trained on:
 
@@ -8,14 +8,9 @@ Two measurements, in milliseconds, on the corpus that the run was trained on:
   factor, its times scaled back, less those of the recording as it is. A model's step is 40 ms.
 """
 
-import sys
-from pathlib import Path
-
-if not __package__:  # run as a file, whose own folder would hide the package `training`
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-
 import argparse
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np

@@ -11,10 +11,12 @@ from sluice_core.errors import UserError
 from sluice_core.reporting.page import Bar, Table
 
 
-def option_parser(description: str | None, quick_name: str) -> argparse.ArgumentParser:
-    """The options of a recipe that does experiments; `quick_name` is the run directory of a trial."""
+def option_parser(module: str, description: str | None, quick_name: str) -> argparse.ArgumentParser:
+    """Return the parser of a recipe started by `python -m module`; `quick_name` is the run directory of a trial."""
     parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=f"python -m {module}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting")
     parser.add_argument("--quick", action="store_true", help=f"a trial in seconds, in runs/{quick_name}")

@@ -22,7 +22,7 @@ import numpy as np
 Decode = Callable[[np.ndarray], str]
 
 
-class Task:
+class PeerInput:
     """What is to be decoded, and with what."""
 
     def __init__(self, folder: Path) -> None:
@@ -38,7 +38,7 @@ class Task:
         self.space = self.symbols.index(" ")
 
 
-def flashlight(task: Task, setting: dict[str, Any]) -> Decode:
+def flashlight(task: PeerInput, setting: dict[str, Any]) -> Decode:
     """flashlight-text: a lexicon decoder with KenLM, or one without lexicon; both sum the paths of a prefix."""
     from flashlight.lib.text import decoder as library
 
@@ -79,7 +79,7 @@ def flashlight(task: Task, setting: dict[str, Any]) -> Decode:
     return decode
 
 
-def pyctcdecode(task: Task, setting: dict[str, Any]) -> Decode:
+def pyctcdecode(task: PeerInput, setting: dict[str, Any]) -> Decode:
     """Decoder of pyctcdecode with KenLM; an open vocabulary, in which unknown words cost ten."""
     from pyctcdecode import build_ctcdecoder
 
@@ -91,7 +91,7 @@ def pyctcdecode(task: Task, setting: dict[str, Any]) -> Decode:
     return lambda emission: search.decode(emission, setting["beam"], beam_threshold, token)
 
 
-def fast_ctc_decode(task: Task, setting: dict[str, Any]) -> Decode:
+def fast_ctc_decode(task: PeerInput, setting: dict[str, Any]) -> Decode:
     """fast-ctc-decode, which has no language model and no beam threshold."""
     from fast_ctc_decode import beam_search
 
@@ -102,7 +102,7 @@ def fast_ctc_decode(task: Task, setting: dict[str, Any]) -> Decode:
     return lambda emission: beam_search(np.exp(emission), alphabet, setting["beam"], least)[0]
 
 
-DECODERS: dict[str, tuple[str, Callable[[Task, dict[str, Any]], Decode]]] = {
+DECODERS: dict[str, tuple[str, Callable[[PeerInput, dict[str, Any]], Decode]]] = {
     "flashlight-text": ("flashlight-text", flashlight),
     "pyctcdecode": ("pyctcdecode", pyctcdecode),
     "fast-ctc-decode": ("fast-ctc-decode", fast_ctc_decode),
@@ -110,7 +110,7 @@ DECODERS: dict[str, tuple[str, Callable[[Task, dict[str, Any]], Decode]]] = {
 """By name: the package, and what makes a decoder of a setting."""
 
 
-def answer(task: Task, setting: dict[str, Any], ready: dict[str, Decode]) -> dict[str, Any]:
+def answer(task: PeerInput, setting: dict[str, Any], ready: dict[str, Decode]) -> dict[str, Any]:
     """Decode all utterances by the decoder and setting asked for, until it has taken a while; seconds of one pass."""
     package, make = DECODERS[setting["decoder"]]
     key = json.dumps(setting, sort_keys=True)
@@ -129,7 +129,7 @@ def answer(task: Task, setting: dict[str, Any], ready: dict[str, Decode]) -> dic
 
 def main() -> None:
     """Answer line by line."""
-    task, ready = Task(Path(sys.argv[1])), {}
+    task, ready = PeerInput(Path(sys.argv[1])), {}
     for line in sys.stdin:
         print(json.dumps(answer(task, json.loads(line), ready)), flush=True)
 

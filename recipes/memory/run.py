@@ -1,20 +1,14 @@
-"""How long recurrent cells remember: `python recipes/memory/run.py [--quick] [--again] [--set name=value ...]`.
+"""How long recurrent cells remember: `python -m recipes.memory [--quick] [--again] [--set name=value ...]`.
 
 Does the experiments of `memory.yaml`, prints their tables and writes `runs/memory/report.html`. What is finished is
 kept in `runs/memory/results`: the same command after an interrupt goes on, and after a change of settings does anew
 only what they touch.
 """
 
-import sys
-from pathlib import Path
-
-HERE = Path(__file__).resolve().parent
-if not __package__:  # run as a file
-    sys.path[0] = str(HERE.parents[1])
-
 import json
 import shutil
 import time
+from pathlib import Path
 
 from recipes.command import guarded, option_parser, print_table
 from recipes.experiments import Results, run_experiments
@@ -24,6 +18,7 @@ from recipes.memory.settings import MemorySettings
 from sluice_core.devices import describe_machine
 from sluice_core.files import write_text
 
+HERE = Path(__file__).resolve().parent
 QUICK = (
     "adding.lags=[3, 6]",
     "adding.steps=50",
@@ -42,7 +37,7 @@ QUICK = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Read settings, run, print, write; the exit code."""
-    given = option_parser(__doc__, "memory-quick").parse_args(arguments)
+    given = option_parser("recipes.memory", __doc__, "memory-quick").parse_args(arguments)
 
     def work() -> None:
         quick = ("name=memory-quick", *QUICK) if given.quick else ()
@@ -68,7 +63,3 @@ def run(settings: MemorySettings, folder: Path, again: bool = False, quiet: bool
     write_text(folder / "results.json", json.dumps(facts))
     write_text(folder / "report.html", page(found, settings, machine).render())
     print(f"{machine}\n{time.monotonic() - begun:.0f} seconds; {folder / 'report.html'}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

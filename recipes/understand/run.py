@@ -1,19 +1,13 @@
-"""Speech to slots, whole: `python recipes/understand/run.py [--quick] [--set name=value ...]`.
+"""Speech to slots, whole: `python -m recipes.understand [--quick] [--set name=value ...]`.
 
 Trains a recognizer and a tagger on the embedded travel requests (or takes the runs that are there), joins them, and
 measures both on voices and sentences that neither has met. Writes `runs/understand-travel`, which `sluice understand`
 takes, with `report.html` and `metrics.json` in it. After an interrupt the same command goes on.
 """
 
-import sys
-from pathlib import Path
-
-HERE = Path(__file__).resolve().parent
-if not __package__:  # run as a file
-    sys.path[0] = str(HERE.parents[1])
-
 import json
 import time
+from pathlib import Path
 
 from recipes.command import guarded, option_parser, print_table
 from recipes.understand import halves
@@ -24,6 +18,7 @@ from sluice.understanding import Understander
 from sluice_core.devices import describe_machine
 from sluice_core.files import write_text
 
+HERE = Path(__file__).resolve().parent
 QUICK = (
     "name=understand-quick",
     "recognizer_changes=[name=understand-quick-recognizer, corpus.utterances=60, training.max_epochs=2]",
@@ -34,7 +29,7 @@ QUICK = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Read settings, run, print, write; the exit code."""
-    parser = option_parser(__doc__, "understand-quick")
+    parser = option_parser("recipes.understand", __doc__, "understand-quick")
     parser.add_argument("--cache", type=Path, default=Path("cache"), help="where the spoken corpus is kept")
     given = parser.parse_args(arguments)
 
@@ -71,7 +66,3 @@ def run(settings: UnderstandSettings, runs: Path, cache: Path, quiet: bool = Fal
         f"{facts['minutes']:.1f} minutes, {machine}\nreport: {folder / 'report.html'}\n"
         f"try it: sluice understand {folder} FILE…"
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -60,8 +60,8 @@ def test_the_cells_benchmark_shows_the_middle_of_its_passes(threads: None) -> No
 
 
 def test_a_ratio_beyond_its_limit_is_marked() -> None:
-    shape, task = cells.WHOLE.shapes[0], cells.TASKS[0]
-    within = cells.Measurement("lstm", "nn.LSTM", "fast", shape, 1, task, 1.1, 1.0, 9, True)
+    shape, task = cells.WHOLE.shapes[0], cells.WORKLOADS[0]
+    within = cells.CellRatio("lstm", "nn.LSTM", "fast", shape, 1, task, 1.1, 1.0, 9, True)
     assert within.text() == "1.10 ≤1.10"
     assert replace(within, seconds=1.2).text() == "1.20 ≤1.10 OVER"
     assert replace(within, seconds=0.8, undisturbed=False).text() == "~0.80 ≤1.10"

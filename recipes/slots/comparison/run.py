@@ -1,20 +1,14 @@
-"""Compare taggers: `python recipes/slots/comparison/run.py cells|heads|ablation --data FOLDER [--set NAME=VALUE]`.
+"""Compare taggers: `python -m recipes.slots.comparison cells|heads|ablation --data FOLDER [--set NAME=VALUE]`.
 
 Trains the taggers of `cells/cells.yaml`, `heads/heads.yaml` or `ablation/ablation.yaml`, prints their table and writes
 `runs/slots-cells/report.html` (or slots-heads, slots-ablation). What is finished is kept in `results` beside it: the
 same command after an interrupt goes on, and after a change of settings does anew only what they touch.
 """
 
-import sys
-from pathlib import Path
-
-HERE = Path(__file__).resolve().parent
-if not __package__:  # run as a file
-    sys.path[0] = str(HERE.parents[2])
-
 import json
 import shutil
 import time
+from pathlib import Path
 
 from recipes.command import guarded, option_parser, print_table
 from recipes.experiments import Results, run_experiments
@@ -24,6 +18,7 @@ from recipes.slots.comparison.training import by_cell, experiments_of
 from sluice_core.devices import describe_machine
 from sluice_core.files import write_text
 
+HERE = Path(__file__).resolve().parent
 QUICK = (
     "name=slots-quick",
     "seeds=[17]",
@@ -35,7 +30,7 @@ QUICK = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Read settings, run, print, write; the exit code."""
-    parser = option_parser(__doc__, "slots-quick")
+    parser = option_parser("recipes.slots.comparison", __doc__, "slots-quick")
     parser.add_argument("what", choices=["cells", "heads", "ablation"])
     parser.add_argument("--data", type=Path, help="the corpus's folder")
     given = parser.parse_args(arguments)
@@ -63,7 +58,3 @@ def run(settings: ComparisonSettings, folder: Path, again: bool = False, quiet: 
     write_text(folder / "results.json", json.dumps(facts))
     write_text(folder / "report.html", page(results, settings, machine).render())
     print(f"{machine}\n{time.monotonic() - begun:.0f} seconds; {folder / 'report.html'}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

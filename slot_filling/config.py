@@ -1,7 +1,8 @@
 """The settings of a tagger, from corpus to training: what a recipe's YAML says."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
@@ -104,7 +105,7 @@ class TaggerConfig(Settings):
     corpus: CorpusConfig
     vocabulary: VocabularyConfig = VocabularyConfig()
     encoder: EncoderConfig = Field(default_factory=EncoderConfig)
-    voices: list[dict[str, Any]] = Field(
+    ensemble: list[dict[str, Any]] = Field(
         [{}],
         min_length=1,
         description="networks side by side whose scores are averaged: each is `encoder` but for what it says",
@@ -113,23 +114,25 @@ class TaggerConfig(Settings):
     noise: NoiseConfig = NoiseConfig()
     training: TrainingConfig = TrainingConfig()
 
-    @field_validator("voices")
+    renamed: ClassVar[Mapping[str, str]] = {"voices": "ensemble"}
+
+    @field_validator("ensemble")
     @classmethod
-    def _be_encoders(cls, voices: list[dict[str, Any]], info: ValidationInfo) -> list[dict[str, Any]]:
-        for number, voice in enumerate(voices if "encoder" in info.data else []):
+    def _be_encoders(cls, ensemble: list[dict[str, Any]], info: ValidationInfo) -> list[dict[str, Any]]:
+        for number, changes in enumerate(ensemble if "encoder" in info.data else []):
             try:
-                _changed(info.data["encoder"], voice)
+                _changed(info.data["encoder"], changes)
             except ValidationError as error:
                 (first, *_) = error.errors()
                 name = ".".join(map(str, first["loc"]))
                 message = first["msg"].removeprefix("Value error, ")
-                raise ValueError(f"of voice {number}, {name}: {message}") from error
-        return voices
+                raise ValueError(f"of member {number}, {name}: {message}") from error
+        return ensemble
 
     @property
     def encoders(self) -> list[EncoderConfig]:
-        """Of each voice."""
-        return [_changed(self.encoder, voice) for voice in self.voices]
+        """The encoder's settings of each member of the ensemble."""
+        return [_changed(self.encoder, changes) for changes in self.ensemble]
 
 
 def _changed(encoder: EncoderConfig, changes: dict[str, Any]) -> EncoderConfig:

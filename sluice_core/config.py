@@ -1,14 +1,17 @@
 """One typed tree of settings: read from YAML, overridden from the command line, checked as a whole."""
 
+import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sluice_core.errors import UserError
+
+log = logging.getLogger("sluice")
 
 Override = str | tuple[str, Any]
 """`"dotted.name=value"` as typed, its value in YAML, or the dotted name and the value itself."""
@@ -23,6 +26,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Old names of settings, each with its name of today; they are still read, with a remark in the log."""
+
     @classmethod
     def read(cls, path: str | Path, overrides: Iterable[Override] = ()) -> Self:
         """Read settings from a YAML file, then apply `overrides` such as `"model.layers=3"`.
@@ -30,22 +36,24 @@ class Settings(BaseModel):
         Raises:
             ConfigError: the file is missing, is not YAML, or a setting is wrong; names the setting.
         """
-        path = Path(path)
-        try:
-            tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot read the configuration: {error.strerror}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not valid YAML: {error}") from error
-        if not isinstance(tree, dict):
-            raise ConfigError(f"{path}: expected names and values at the top, found {type(tree).__name__}")
-        for override in overrides:
-            apply_override(tree, override)
-        return cls.check(tree, str(path))
+        return cls.check(read_tree(Path(path)), str(path), overrides)
 
     @classmethod
-    def check(cls, tree: dict[str, Any], where: str) -> Self:
-        """Build the settings from a plain tree; `where` opens the message of any error."""
+    def check(cls, tree: Mapping[str, Any], where: str, overrides: Iterable[Override] = ()) -> Self:
+        """Build the settings from a plain tree, which is left as it is, and from overrides.
+
+        Args:
+            tree: names and values.
+            where: the tree is from; opens the message of any error.
+            overrides: are applied in their order.
+
+        Raises:
+            ConfigError: a setting is wrong; names the setting.
+        """
+        tree = cls._with_new_names(tree, where)
+        for override in overrides:
+            name, value = _parse(override) if isinstance(override, str) else override
+            _set_value(tree, cls._new_name(name), value)
         try:
             return cls.model_validate(tree)
         except ValidationError as error:
@@ -56,28 +64,83 @@ class Settings(BaseModel):
             raise ConfigError(f"{where}: settings are wrong:\n" + "\n".join(lines)) from error
 
     def to_yaml(self) -> str:
-        """The whole tree, defaults included, as YAML text."""
+        """Return the whole tree, defaults included, as YAML text."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
+    @classmethod
+    def _with_new_names(cls, tree: Mapping[str, Any], where: str, prefix: str = "") -> dict[str, Any]:
+        """Copy a tree, calling its settings what they are called today."""
+        copy: dict[str, Any] = {}
+        for name, value in tree.items():
+            new = cls.renamed.get(name, name)
+            if new != name:
+                if new in tree:
+                    raise ConfigError(
+                        f"{where}: {prefix}{name} is the old name of {prefix}{new}, and both are given: "
+                        f"leave {prefix}{name} out"
+                    )
+                log.warning(
+                    f"{where}: {prefix}{name} is called {prefix}{new} now; the old name is still read"
+                )
+            group = cls._group(new)
+            if group and isinstance(value, dict):
+                value = group._with_new_names(value, where, f"{prefix}{new}.")
+            copy[new] = value
+        return copy
 
-def apply_override(tree: dict[str, Any], override: Override) -> None:
-    """Set one value in a plain tree.
+    @classmethod
+    def _new_name(cls, name: str) -> str:
+        """Return what a setting with a dotted name is called today, with a remark where that is something else."""
+        group: type[Settings] | None = cls
+        names: list[str] = []
+        for old in name.split("."):
+            names.append(group.renamed.get(old, old) if group else old)
+            group = group._group(names[-1]) if group else None
+        new = ".".join(names)
+        if new != name:
+            log.warning(f"the setting {name} is called {new} now; the old name is still understood")
+        return new
+
+    @classmethod
+    def _group(cls, name: str) -> "type[Settings] | None":
+        """Return the class of a setting that is a group of settings itself."""
+        field = cls.model_fields.get(name)
+        types = [field.annotation, *get_args(field.annotation)] if field else []
+        return next((each for each in types if isinstance(each, type) and issubclass(each, Settings)), None)
+
+
+def read_tree(path: Path) -> dict[str, Any]:
+    """Read the names and values of a YAML file, as plain values.
 
     Raises:
-        ConfigError: the override is not name=value, its value not YAML, or its name leads through a value.
+        ConfigError: the file is missing or is not YAML.
     """
-    name, value = _parsed(override) if isinstance(override, str) else override
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read the configuration: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: expected names and values at the top, found {type(tree).__name__}")
+    return tree
+
+
+def _set_value(tree: dict[str, Any], name: str, value: Any) -> None:
+    """Set the value of a dotted name in a plain tree."""
     *parents, leaf = name.split(".")
     node = tree
     for parent in parents:
-        child = node.setdefault(parent, {})
+        child = node.get(parent, {})
         if not isinstance(child, dict):
             raise ConfigError(f"override of {name}: {parent} is a value, not a group of settings")
+        child = dict(child)  # whoever gave the tree keeps it as it was
+        node[parent] = child
         node = child
     node[leaf] = value
 
 
-def _parsed(override: str) -> tuple[str, Any]:
+def _parse(override: str) -> tuple[str, Any]:
     name, equals, value = override.partition("=")
     if not equals or not name:
         raise ConfigError(f"override {override!r}: write it as name=value, such as model.layers=3")

@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from asr.acoustic.ctc import BLANK
-from sluice_core.masks import within
+from sluice_core.masks import padding_mask
 
 
 def ctc_loss(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
@@ -46,4 +46,4 @@ def consistency_loss(first: Tensor, second: Tensor, lengths: Tensor) -> Tensor:
     fixed_first, fixed_second = first.detach(), second.detach()
     to_first = fixed_second.exp() * (fixed_second - first)
     to_second = fixed_first.exp() * (fixed_first - second)
-    return 0.5 * ((to_first + to_second).sum(2) * within(lengths, first.shape[1])).sum(1)
+    return 0.5 * ((to_first + to_second).sum(2) * padding_mask(lengths, first.shape[1])).sum(1)

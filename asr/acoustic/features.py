@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from asr.config import FeatureConfig
 from sluice_core.errors import UserError
-from sluice_core.masks import within
+from sluice_core.masks import padding_mask
 
 log = logging.getLogger(__name__)
 
@@ -90,10 +90,10 @@ class Features(nn.Module):
         _check_batch(samples, lengths)
         lengths = lengths.to(samples.device)
         with torch.autocast(samples.device.type, enabled=False):
-            samples = samples.float().masked_fill(~within(lengths, samples.shape[1]), 0.0)
+            samples = samples.float().masked_fill(~padding_mask(lengths, samples.shape[1]), 0.0)
             statics = self._log_mel(samples)
             frames = self.frames(lengths)
-            valid = within(frames, statics.shape[1]).unsqueeze(-1)  # [batch, time, 1]
+            valid = padding_mask(frames, statics.shape[1]).unsqueeze(-1)  # [batch, time, 1]
             if self.config.kind == "mfcc":
                 statics = statics @ self.transform
             streams = [statics]

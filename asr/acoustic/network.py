@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from asr.config import ModelConfig
 from sluice_cells import Stack
-from sluice_core.masks import within
+from sluice_core.masks import padding_mask
 
 
 class Subsampling(nn.Module):
@@ -36,7 +36,7 @@ class Subsampling(nn.Module):
             planes = torch.relu(convolution(planes))
             lengths = -(-lengths // stride)
             # A convolution makes something of the zeros past a length; the next one must not read it.
-            inside = within(lengths, planes.shape[2])
+            inside = padding_mask(lengths, planes.shape[2])
             planes = planes * inside[:, None, :, None].to(planes.dtype)
         return planes.transpose(1, 2).flatten(2), lengths  # [batch, steps, channels * size / 4]
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sluice_core.masks import within
+from sluice_core.masks import padding_mask
 
 
 class Counts(NamedTuple):
@@ -51,7 +51,7 @@ class Chain:
     @cached_property
     def mask(self) -> Tensor:
         """`[batch, time]` bool: there is a word."""
-        return within(self.lengths, self.emissions.shape[1])
+        return padding_mask(self.lengths, self.emissions.shape[1])
 
     @cached_property
     def last(self) -> Tensor:

@@ -13,7 +13,7 @@ from slot_filling.heads.chain import Chain
 from slot_filling.heads.loss import PathLoss, make_chain
 from slot_filling.heads.posterior import Posterior, posterior_of
 from slot_filling.heads.viterbi import best_paths, k_best_paths
-from sluice_core.masks import within
+from sluice_core.masks import padding_mask
 
 
 class TaggedSpan(NamedTuple):
@@ -127,7 +127,7 @@ class Head(nn.Module):
             raise ValueError(
                 f"tags must be {list(emissions.shape[:2])}, as emissions; they are {list(tags.shape)}"
             )
-        mask = within(lengths, tags.shape[1])
+        mask = padding_mask(lengths, tags.shape[1])
         return torch.where(mask, tags.to(mask.device), 0), mask
 
     @torch.no_grad()

@@ -10,7 +10,7 @@ from slot_filling.network.character_encoder import CharacterCNN, CharacterLSTM
 from slot_filling.network.word_batch import WordBatch
 from slot_filling.vocabulary import PADDING, UNKNOWN, Vocabulary
 from sluice_cells import Stack
-from sluice_core.masks import within
+from sluice_core.masks import padding_mask
 
 
 class Encoder(nn.Module):
@@ -70,7 +70,7 @@ class Encoder(nn.Module):
             parts.append(self.characters(batch.characters)[batch.forms])
         if self.shapes is not None and self.digits is not None:
             parts += [self.shapes(batch.shapes), self.digits(batch.digits)]
-        inside = within(batch.lengths, batch.words.shape[1])
+        inside = padding_mask(batch.lengths, batch.words.shape[1])
         vectors = self._drop(torch.cat(parts, 2)) * inside[:, :, None]
         return context_windows(vectors, self.config.window) if self.config.window > 1 else vectors
 

@@ -16,7 +16,7 @@ from slot_filling.network.word_batch import WordBatch
 from slot_filling.network.word_vectors import WordVectors
 from slot_filling.vocabulary import Vocabulary
 from sluice_core.config import ConfigError
-from sluice_core.masks import within
+from sluice_core.masks import padding_mask
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class IntentHead(nn.Module):
     def forward(self, vectors: Tensor, lengths: Tensor) -> Tensor:
         """Vectors `[batch, time, size]` to scores `[batch, intents]`; an empty sentence is all zeros."""
         scores = self.attention(vectors)[:, :, 0]
-        outside = ~within(lengths, vectors.shape[1])
+        outside = ~padding_mask(lengths, vectors.shape[1])
         weights = scores.masked_fill(outside, -torch.inf).softmax(1).masked_fill(outside, 0.0)
         return self.output((weights[:, :, None] * vectors).sum(1))
 

@@ -94,7 +94,7 @@ def prepare(config: TaggerConfig, run: Path, start: Path | None = None) -> Exper
     if base:
         kept = {
             "encoder": base.config.encoder,
-            "voices": base.config.voices,
+            "ensemble": base.config.ensemble,
             "head": base.config.head,
             "vocabulary": base.config.vocabulary,
         }

@@ -30,13 +30,9 @@ def run(options: argparse.Namespace) -> int:
     from asr.acoustic.features import Features
     from asr.audio.reading import check_samples, read_audio
     from asr.config import FeatureConfig, RecognizerConfig
-    from sluice_core.config import apply_override
 
     base = RecognizerConfig.read(options.model / "config.yaml").features if options.model else FeatureConfig()
-    tree = base.model_dump()
-    for override in options.set:
-        apply_override(tree, override)
-    config = FeatureConfig.check(tree, "features")
+    config = FeatureConfig.check(base.model_dump(), "features", options.set)
     samples, rate = read_audio(options.audio, config.sample_rate)
     samples = check_samples(samples, rate, str(options.audio))
     features, _ = Features(config)(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))

@@ -40,7 +40,7 @@ def vocabulary() -> Vocabulary:
 def settings(
     head: str = "crf",
     training: dict[str, Any] | None = None,
-    voices: Sequence[dict[str, Any]] = ({},),
+    ensemble: Sequence[dict[str, Any]] = ({},),
     **encoder: Any,
 ) -> TaggerConfig:
     """Settings of a small tagger; `encoder` changes those of the encoder."""
@@ -49,7 +49,7 @@ def settings(
         "name": "small",
         "corpus": {"kind": "travel"},
         "encoder": {**small, "engine": "reference", **encoder},
-        "voices": list(voices),
+        "ensemble": list(ensemble),
         "head": {"kind": head},
         "training": training or {},
     }

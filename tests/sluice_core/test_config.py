@@ -1,13 +1,16 @@
 """Settings: typed, with errors that name the setting."""
 
+import logging
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from asr.config import RecognizerConfig
-from sluice_core.config import ConfigError
+from sluice_core.config import ConfigError, Settings
 from tests.conftest import RECIPES, ROOT
 
 
@@ -78,3 +81,57 @@ def test_a_module_of_settings_is_read_without_torch() -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.yaml: cannot read"):
         RecognizerConfig.read(tmp_path / "nowhere.yaml")
+
+
+class Inner(Settings):
+    renamed: ClassVar[Mapping[str, str]] = {"width": "size"}
+    size: int = 1
+
+
+class Outer(Settings):
+    renamed: ClassVar[Mapping[str, str]] = {"core": "inner"}
+    inner: Inner = Inner()
+    other: Inner | None = None
+
+
+def test_old_names_of_settings_are_read_with_a_remark(caplog: pytest.LogCaptureFixture) -> None:
+    tree = {"core": {"width": 3}, "other": {"width": 4}}
+    with caplog.at_level(logging.WARNING, "sluice"):
+        config = Outer.check(tree, "x.yaml")
+    assert config == Outer(inner=Inner(size=3), other=Inner(size=4))
+    assert tree == {"core": {"width": 3}, "other": {"width": 4}}
+    assert caplog.messages == [
+        "x.yaml: core is called inner now; the old name is still read",
+        "x.yaml: inner.width is called inner.size now; the old name is still read",
+        "x.yaml: other.width is called other.size now; the old name is still read",
+    ]
+
+
+@pytest.mark.parametrize("given", ["core: {width: 3}", "inner: {size: 3}"])
+@pytest.mark.parametrize("override", ["core.width=5", "inner.size=5"])
+def test_overrides_by_old_or_new_names_win(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, given: str, override: str
+) -> None:
+    with caplog.at_level(logging.WARNING, "sluice"):
+        assert Outer.read(write(tmp_path, given), [override]).inner.size == 5
+    told = (
+        "the setting core.width is called inner.size now; the old name is still understood" in caplog.messages
+    )
+    assert told == override.startswith("core")
+
+
+def test_an_old_name_beside_the_new_one_is_an_error() -> None:
+    with pytest.raises(ConfigError, match=r"x\.yaml: inner\.width is the old name of inner\.size, and both"):
+        Outer.check({"inner": {"width": 3, "size": 4}}, "x.yaml")
+
+
+def test_overrides_leave_the_tree_as_it_was() -> None:
+    tree = {
+        "name": "a",
+        "corpus": {"kind": "an4"},
+        "model": {"cell": "clockwork", "cell_options": {"periods": [1, 2]}},
+    }
+    config = RecognizerConfig.check(tree, "x.yaml", ["model.cell_options.periods=[1, 3]", "corpus.kind=fsdd"])
+    assert config.model.cell_options == {"periods": [1, 3]}
+    assert tree["model"] == {"cell": "clockwork", "cell_options": {"periods": [1, 2]}}
+    assert tree["corpus"] == {"kind": "an4"}

@@ -1,13 +1,12 @@
 """What is compared: `cells/cells.yaml`, `heads/heads.yaml` and `ablation/ablation.yaml` are read into this."""
 
-from copy import deepcopy
 from typing import Any, Literal
 
 from pydantic import Field
 
 from slot_filling.config import TaggerConfig
 from sluice.recipes import find_recipe
-from sluice_core.config import Settings, apply_override
+from sluice_core.config import Settings
 
 Changes = list[str]
 """Of a tagger's settings, written as for `--set`."""
@@ -56,7 +55,6 @@ class ComparisonSettings(Settings):
         Raises:
             ConfigError: its settings are wrong; names row, column and setting.
         """
-        tree = {**deepcopy(self.common), "name": "training"}
-        for change in [*self.rows[row], *self.columns[column], f"training.seed={seed}"]:
-            apply_override(tree, change)
-        return TaggerConfig.check(tree, f"{row}, {column}" if column else row)
+        changes = [*self.rows[row], *self.columns[column], f"training.seed={seed}"]
+        tree = {**self.common, "name": "training"}
+        return TaggerConfig.check(tree, f"{row}, {column}" if column else row, changes)

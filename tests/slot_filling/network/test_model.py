@@ -22,7 +22,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "words alone": {"characters": "none", "shape_size": 0},
     "window": {"window": 5, "cell": "elman", "bidirectional": False},
     "two layers": {"layers": 2, "cell": "gru"},
-    "two voices": {"voices": [{}, {"characters": "lstm", "hidden_size": 4}]},
+    "two members": {"ensemble": [{}, {"characters": "lstm", "hidden_size": 4}]},
 }
 
 
@@ -207,8 +207,8 @@ def test_without_limits_nothing_is_weighed() -> None:
     assert read.emissions is emissions
 
 
-def test_voices_begin_apart_are_trained_each_and_answer_with_the_mean() -> None:
-    network = model(settings(voices=[{}, {}, {"hidden_size": 4}]))
+def test_members_begin_apart_are_trained_each_and_answer_with_the_mean() -> None:
+    network = model(settings(ensemble=[{}, {}, {"hidden_size": 4}]))
     together = batch(SENTENCES)
     said = network.voices(together.words)
     assert len(said) == 3 and not torch.allclose(said[0][0], said[1][0])
@@ -225,15 +225,15 @@ def test_voices_begin_apart_are_trained_each_and_answer_with_the_mean() -> None:
     )
 
 
-def test_a_voice_with_a_wrong_setting_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"voices: .*of voice 1, dropout: .*less than 1"):
-        settings(voices=[{}, {"dropout": 2}])
+def test_a_member_with_a_wrong_setting_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"ensemble: .*of member 1, dropout: .*less than 1"):
+        settings(ensemble=[{}, {"dropout": 2}])
     with pytest.raises(
-        ConfigError, match=r"voices: of voice 1, cell_options: 4 modules need .* units, not 3"
+        ConfigError, match=r"ensemble: of member 1, cell_options: 4 modules need .* units, not 3"
     ):
-        settings(voices=[{}, {"cell": "clockwork", "hidden_size": 3}])
-    with pytest.raises(ConfigError, match=r"voices: .*of voice 0, sise"):
-        settings(voices=[{"sise": 2}])
+        settings(ensemble=[{}, {"cell": "clockwork", "hidden_size": 3}])
+    with pytest.raises(ConfigError, match=r"ensemble: .*of member 0, sise"):
+        settings(ensemble=[{"sise": 2}])
 
 
 def test_attention_looks_at_the_words_alone() -> None:

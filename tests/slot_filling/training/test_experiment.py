@@ -139,7 +139,7 @@ def test_a_run_starts_another_with_its_words_and_weights(runs: Path, tmp_path: P
     changes = (
         "corpus.split_seed=5",
         "encoder.hidden_size=7",
-        "voices=[{}, {}]",
+        "ensemble=[{}, {}]",
         "training.max_epochs=1",
         "training.learning_rate=1e-9",
     )

@@ -176,7 +176,9 @@ def read_options() -> argparse.Namespace:
         "--alone", type=float, metavar="S", help="how long one client alone (default: a quarter)"
     )
     parser.add_argument("--audio", nargs="+", type=Path, help="files to send (default: AN4's, or noise)")
-    parser.add_argument("--serve", default="", metavar="OPTIONS", help='of sluice serve, such as "--batch 8"')
+    parser.add_argument(
+        "--serve", default="", metavar="OPTIONS", help='of sluice serve, such as "--batch-size 8"'
+    )
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""The `sluice` command: one file for each subcommand, in `sluice.commands`."""
+"""The `sluice` command; each subcommand is a module of `sluice.commands`."""
 
 import argparse
 import io
@@ -21,6 +21,7 @@ from sluice.commands import (
     tune,
     understand,
 )
+from sluice.commands.options import warn_of_renamed_options
 from sluice_core.errors import UserError
 from sluice_core.surrogates import HALF_PAIR
 
@@ -38,16 +39,20 @@ COMMANDS = {
     "features": features,
     "manifest": manifest,
 }
-OUR_LOGGERS = ("sluice", "asr", "slot_filling", "sluice_core", "sluice_cells")
+PACKAGES = ("sluice", "asr", "slot_filling", "sluice_core", "sluice_cells")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand; returns the exit code: 0, or 1 with the reason on stderr, or 130 when interrupted."""
-    _escape_what_cannot_be_shown()
-    options = _parser().parse_args(arguments)
-    _log_to_stderr(
-        quiet=options.quiet or int(os.environ.get("RANK", 0)) > 0
-    )  # one of torchrun's processes speaks
+    """Run a subcommand and return the exit code: 0; 1 with the reason on stderr; or 130 after an interrupt.
+
+    Args:
+        arguments: the command line without the program's name; that of this process if not given.
+    """
+    _escape_unprintable_characters()
+    options = make_parser().parse_args(arguments)
+    is_further_rank = int(os.environ.get("RANK", 0)) > 0  # only the first of torchrun's processes logs
+    _log_to_stderr(quiet=options.quiet or is_further_rank)
+    warn_of_renamed_options(options)
     try:
         return options.run(options)
     except UserError as error:
@@ -57,24 +62,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not HALF_PAIR.match(error.object, error.start):
             raise
         print(
-            f"sluice: {error.object}: the path is not UTF-8, and not all libraries open such", file=sys.stderr
+            f"sluice: {error.object}: the path is not UTF-8, and a library cannot open it; rename it",
+            file=sys.stderr,
         )
         return 1
-    except BrokenPipeError:  # the reader, such as head, has seen enough
+    except BrokenPipeError:  # the program that reads the output, such as head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:  # whatever no deeper place had better words for: a full disk, a forbidden folder
+    except OSError as error:  # what no other place describes better: a full disk, a folder without permission
         print(f"sluice: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("sluice: interrupted; repeat the command to go on", file=sys.stderr)
+        print("sluice: interrupted; repeat the command to continue", file=sys.stderr)
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the complete parser of the command line, with every subcommand; nothing slow is imported.
+
+    Example:
+        >>> make_parser().parse_args(["train", "recipe.yaml", "--name", "first"]).name
+        'first'
+    """
     parser = argparse.ArgumentParser(
         prog="sluice",
-        description="Train and use small, offline recognizers of speech and taggers of what is said.",
+        description="Train and use small speech recognizers, slot taggers and both together, offline.",
+        epilog="`sluice COMMAND --help` describes a command and its options.",
     )
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
@@ -85,17 +98,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _escape_what_cannot_be_shown() -> None:
-    """Print names of files that are not UTF-8, and letters that the terminal lacks, as JSON would have them."""
+def _escape_unprintable_characters() -> None:
+    """Print what an output stream cannot encode, such as file names that are not UTF-8, as backslash escapes."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a caller's own may be anything
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # the caller of `main` may have put another kind of stream there
             stream.reconfigure(errors="backslashreplace")
 
 
 def _log_to_stderr(*, quiet: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
-    for name in OUR_LOGGERS:
+    for name in PACKAGES:
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
         logger.propagate = False

@@ -1,7 +1,8 @@
-"""What was said as people write it: "november second" → "November 2nd", "two thirty p m" → "2:30 PM".
+"""Inverse text normalization: "november second" → "November 2nd", "two thirty p m" → "2:30 PM".
 
-Only slots are rewritten, since there is known what the words stand for: dates, times, money and numbers in figures
-(text2num reads the numbers), names with capitals. A place in one form is a place in the other.
+A recognizer writes the spoken form; people read the written form. Only slots are rewritten, because only there is it
+known what the words stand for: dates, times, amounts of money and numbers become figures (text2num reads the numbers),
+and names get capitals. Offsets of one form can be converted to offsets of the other.
 """
 
 import re
@@ -15,12 +16,12 @@ from sluice_core.normalization.dates_times import MONTH_NUMBERS, WEEKDAY_NUMBERS
 from sluice_core.normalization.numerals import plain
 from sluice_core.normalization.quantities import read_digits, read_money
 
-SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
-CLOCK = re.compile(r"(\d\d?)(?::| )?((?<=[: ])\d\d| (?:oh|o|0) \d)?(?: ?([ap])\.? ?m\b\.?)?")
+CURRENCY_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+CLOCK_TIME = re.compile(r"(\d\d?)(?::| )?((?<=[: ])\d\d| (?:oh|o|0) \d)?(?: ?([ap])\.? ?m\b\.?)?")
 
 
-class Piece(NamedTuple):
-    """A stretch of the spoken text, and the stretch of the written one that stands for it."""
+class AlignedSpan(NamedTuple):
+    """A span of the spoken form and the span of the written form that stands for it, as character offsets."""
 
     start: int
     end: int
@@ -29,65 +30,80 @@ class Piece(NamedTuple):
 
 
 @dataclass(frozen=True)
-class WrittenForm:
-    """A text as people write it; `pieces` are its slots, in order, and all between them is as long as it was."""
+class InverseNormalization:
+    """The written form of a text, aligned with its spoken form."""
 
     text: str
-    pieces: tuple[Piece, ...]
+    """The written form."""
+    spans: tuple[AlignedSpan, ...]
+    """The slots in their order; everything between them is as long in the written form as in the spoken one."""
 
-    def place(self, offset: int) -> int:
-        """Where a place of the spoken text is in the written one; within a slot, the slot's start."""
+    def written_offset(self, offset: int) -> int:
+        """Convert a character offset of the spoken form to one of the written form.
+
+        An offset within a slot becomes the slot's start.
+        """
         shift = 0
-        for piece in self.pieces:
-            if offset < piece.end:
-                return piece.written_start if offset >= piece.start else offset + shift
-            shift = piece.written_end - piece.end
+        for span in self.spans:
+            if offset < span.end:
+                return span.written_start if offset >= span.start else offset + shift
+            shift = span.written_end - span.end
         return offset + shift
 
 
-def write_down(text: str, slots: Iterable[Slot], names: Collection[str] = ()) -> WrittenForm:
-    """The written form of a spoken text.
+def inverse_normalize(text: str, slots: Iterable[Slot], names: Collection[str] = ()) -> InverseNormalization:
+    """Convert a spoken form to its written form.
 
     Args:
-        text: as a recognizer writes it.
-        slots: of the text, none overlapping.
-        names: labels whose slots are written with capitals.
+        text: the spoken form, as a recognizer writes it.
+        slots: slots of the text, none of which overlap.
+        names: labels of slots that hold names, which are written with capitals.
+
+    Example:
+        >>> slot = Slot("city", "new york", start=7, end=15, confidence=0.9)
+        >>> inverse_normalize("fly to new york", [slot], names={"city"}).text
+        'Fly to New York'
     """
-    written, pieces, position = "", [], 0
+    written, spans, position = "", [], 0
     for slot in sorted(slots, key=lambda slot: slot.start):
-        written += _between(text[position : slot.start])
+        written += _outside_slots(text[position : slot.start])
         start = len(written)
-        written += write_slot(slot, names)
-        pieces.append(Piece(slot.start, slot.end, start, len(written)))
+        written += inverse_normalize_slot(slot, names)
+        spans.append(AlignedSpan(slot.start, slot.end, start, len(written)))
         position = slot.end
-    written += _between(text[position:])
-    return WrittenForm(_capital(written), tuple(pieces))
+    written += _outside_slots(text[position:])
+    return InverseNormalization(_capitalize(written), tuple(spans))
 
 
-def write_slot(slot: Slot, names: Collection[str] = ()) -> str:
-    """The text of a slot as people write it; what is not understood stays as it is."""
+def inverse_normalize_slot(slot: Slot, names: Collection[str] = ()) -> str:
+    """Return the written form of a slot's text; a text that is not understood stays as it is.
+
+    Example:
+        >>> inverse_normalize_slot(Slot("class", "first class", start=0, end=11, confidence=0.9))
+        'first class'
+    """
     for kind in kinds_of(slot.label):
         written = _WRITERS[kind](plain(slot.text))
         if written is not None:
             return written
     if slot.label in names:
-        return " ".join(_capital(word) for word in slot.text.split(" "))
+        return " ".join(_capitalize(word) for word in slot.text.split(" "))
     return slot.text
 
 
-def _between(text: str) -> str:
-    """What is no slot, as long as before."""
+def _outside_slots(text: str) -> str:
+    """Return the written form of a text between slots; its length does not change."""
     return re.sub(r"\bi\b", "I", text)
 
 
-def _capital(word: str) -> str:
-    """With a capital first, where that is one letter."""
+def _capitalize(word: str) -> str:
+    """Capitalize the first letter, unless its capital is more than one character (ß → SS)."""
     first = word[:1].upper()
     return first + word[1:] if len(first) == 1 else word
 
 
 def _date(text: str) -> str | None:
-    """Months and weekdays with capitals: "november 2nd" → "November 2nd"."""
+    """Capitalize months and weekdays: "november 2nd" → "November 2nd"."""
     words = text.split(" ")
     if not any(
         word in MONTH_NUMBERS or word in WEEKDAY_NUMBERS or re.fullmatch(r"\d+(st|nd|rd|th)", word)
@@ -95,13 +111,13 @@ def _date(text: str) -> str | None:
     ):
         return None
     return " ".join(
-        _capital(word) if word in MONTH_NUMBERS or word in WEEKDAY_NUMBERS else word for word in words
+        _capitalize(word) if word in MONTH_NUMBERS or word in WEEKDAY_NUMBERS else word for word in words
     )
 
 
 def _time(text: str) -> str | None:
-    """On the clock: "2 30 p m" → "2:30 PM"; "half past 7" stays."""
-    found = CLOCK.fullmatch(text)
+    """Write a time as a clock shows it: "2 30 p m" → "2:30 PM"; "half past 7" stays."""
+    found = CLOCK_TIME.fullmatch(text)
     if found is None or not (found[2] or found[3]):
         return text if re.search(r"\d", text) else None
     minutes = re.sub(r"\D", "", (found[2] or "").replace("oh", "0").replace("o", "0"))
@@ -110,18 +126,18 @@ def _time(text: str) -> str | None:
 
 
 def _money(text: str) -> str | None:
-    """With the currency's sign: "250 dollars" → "$250"."""
+    """Write an amount with the currency's sign: "250 dollars" → "$250"."""
     value = read_money(text)
     if value is None:
         return None
     code, amount = value.split(" ")
     whole, point, cents = amount.partition(".")
     amount = f"{int(whole):,}{point}{cents}"
-    return f"{SIGNS[code]}{amount}" if code in SIGNS else f"{amount} {code}"
+    return f"{CURRENCY_SIGNS[code]}{amount}" if code in CURRENCY_SIGNS else f"{amount} {code}"
 
 
 def _number(text: str) -> str | None:
-    """In figures, with what stands around them."""
+    """Keep a text that holds figures, with the words around them."""
     return text if re.search(r"\d", text) else None
 
 

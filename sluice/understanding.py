@@ -1,4 +1,8 @@
-"""From speech to slots: a recognizer's best readings, tagged, and the one chosen that both halves believe."""
+"""From speech to slots: tag the best hypotheses of a recognizer, and choose the one that both models find likely.
+
+This is n-best rescoring: the score of a hypothesis is the recognizer's score plus the weighted log-probabilities that
+the tagger gives to its slots and intent.
+"""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,46 +19,48 @@ from asr.transcriber import Source
 from asr.transcript import Transcript, Word
 from slot_filling import Tagger
 from slot_filling.tagging import Slot, Tagging
-from sluice.inverse_text_normalization import Piece, WrittenForm, write_down
+from sluice.inverse_text_normalization import AlignedSpan, InverseNormalization, inverse_normalize
 from sluice_core.config import Settings
 from sluice_core.errors import UserError
 from sluice_core.files import CheckpointError, write_text
 from sluice_core.kind import task_of
 
 SETTINGS_FILE = "understanding.yaml"
-TOGETHER = 32
-"""Recordings whose readings are tagged in one go."""
-LEAST = 1e-300
-"""Probabilities below it count as it."""
+TAGGING_BATCH_SIZE = 32
+"""Recordings whose hypotheses are tagged in one batch."""
+MIN_PROBABILITY = 1e-300
+"""Lower bound of probabilities, so that their logarithms are finite."""
 
 
 class UnderstandingConfig(Settings):
-    """Which recognizer and tagger go together, and how their opinions are weighed."""
+    """Which recognizer and tagger work together, and how their scores are weighted."""
 
     recognizer: Path = Field(description="a recognizer's run directory, relative to this file's")
     tagger: Path = Field(description="a tagger's run directory, relative to this file's")
-    candidates: int = Field(8, ge=1, description="readings of the recognizer that are tagged")
+    candidates: int = Field(8, ge=1, description="hypotheses of the recognizer that are tagged")
     tagger_weight: float = Field(
-        0.5, ge=0, description="of the log-probabilities of slots and intent beside the recognizer's score"
+        0.5,
+        ge=0,
+        description="weight of the log-probabilities of slots and intent; the recognizer's score has 1",
     )
 
 
 @dataclass(frozen=True)
-class HeardSlot:
-    """A labelled piece of what was said: `text[start:end]`, and `written_text[written_start:written_end]`."""
+class SpokenSlot:
+    """A slot in speech: `text[start:end]` and `written_text[written_start:written_end]` of an `Understanding`."""
 
     label: str
     text: str
     start: int
     end: int
     written: str
-    """As people write it."""
+    """The written form of `text`, after inverse text normalization."""
     written_start: int
     written_end: int
     confidence: float
-    """The probability that these words, and no more, are this slot, times that of each word being right."""
+    """The probability that exactly these words are the slot, times the probability of each word being right."""
     value: str | None
-    """What it stands for, where that is sure, in ISO forms."""
+    """What the slot stands for, in ISO forms; None where that is not certain."""
     start_seconds: float
     end_seconds: float
 
@@ -66,25 +72,25 @@ class Understanding:
     text: str
     written_text: str
     words: tuple[Word, ...]
-    slots: tuple[HeardSlot, ...]
+    slots: tuple[SpokenSlot, ...]
     intent: str | None
     intent_confidence: float | None
     confidence: float
-    """The probability that words and slots are all right."""
+    """The probability that all words and slots are right."""
     score: float
-    """What readings are ranked by: the recognizer's score, and the weighted log-probabilities of the tagger."""
+    """What hypotheses are ranked by: the recognizer's score plus the weighted log-probabilities of the tagger."""
     duration_seconds: float
     source: str | None = None
     alternatives: tuple["Understanding", ...] = ()
-    """Other readings, best first, where they were asked for."""
+    """Further hypotheses, best first, if any were asked for."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The same facts as plain values, for JSON."""
+        """Return all fields as plain values, for JSON."""
         return asdict(self)
 
 
 class Understander:
-    """Hears and understands.
+    """A recognizer and a tagger that work together on recordings.
 
     Example:
         >>> understander = Understander.load("runs/understand-travel")  # doctest: +SKIP
@@ -95,7 +101,7 @@ class Understander:
     def __init__(
         self, transcriber: Transcriber, tagger: Tagger, *, candidates: int = 8, tagger_weight: float = 0.5
     ) -> None:
-        """Put the halves together; see `UnderstandingConfig` for the numbers."""
+        """Join the two models; `UnderstandingConfig` describes the numbers."""
         self.transcriber, self.tagger = transcriber, tagger
         self.candidates, self.tagger_weight = candidates, tagger_weight
 
@@ -103,12 +109,12 @@ class Understander:
     def load(
         cls, directory: str | Path, device: str = "cpu", *, tagger: str | Path | None = None
     ) -> "Understander":
-        """Read what `save` wrote, and the two run directories that it names; or a recognizer's run and a tagger's.
+        """Load a directory that `save` wrote, or the run directories of a recognizer and of a tagger.
 
         Args:
-            directory: both halves, or a recognizer's run where `tagger` is given.
-            device: where the models compute.
-            tagger: a tagger's run.
+            directory: what `save` wrote; or a recognizer's run directory, if `tagger` is given.
+            device: where the models compute: "cpu", "cuda", "cuda:1", …
+            tagger: a tagger's run directory.
 
         Raises:
             CheckpointError: a directory is missing or damaged.
@@ -116,21 +122,21 @@ class Understander:
             UserError: the two do not go together.
         """
         directory = Path(directory)
-        joined = (directory / SETTINGS_FILE).is_file()
+        is_joined = (directory / SETTINGS_FILE).is_file()
         if tagger is not None:
-            if joined:
+            if is_joined:
                 raise UserError(
-                    f"{directory} has a tagger already: leave --tagger out, or name a recognizer's run"
+                    f"{directory} has a tagger already: leave out --tagger, or name a recognizer's run"
                 )
             if task_of(directory) == "slots":
                 raise UserError(
                     f"{directory} is a tagger's run, and so is --tagger: put a recognizer's run first"
                 )
             return cls(Transcriber.load(directory, device), Tagger.load(tagger, device))
-        if not joined:
+        if not is_joined:
             raise CheckpointError(
-                f"{directory}: no {SETTINGS_FILE} in it; `make recipe-understand` makes such a directory, or name a "
-                "recognizer and a tagger"
+                f"{directory}: has no {SETTINGS_FILE}; `make recipe-understand` makes such a directory, or name a "
+                "recognizer's run and a tagger's"
             )
         config = UnderstandingConfig.read(directory / SETTINGS_FILE)
         return cls(
@@ -141,7 +147,7 @@ class Understander:
         )
 
     def save(self, directory: str | Path) -> None:
-        """Write both halves and how they are weighed into one directory, complete in itself."""
+        """Write both models and their settings into one directory that needs no other files."""
         directory = Path(directory)
         config = UnderstandingConfig(
             recognizer=Path("recognizer"),
@@ -164,10 +170,10 @@ class Understander:
         """Understand one file, or samples at `sample_rate` Hz.
 
         Args:
-            source: what to listen to.
-            sample_rate: of samples, in Hz; the model's own if not given.
-            alternatives: how many other readings to give, at most.
-            hot_words: as in `Transcriber.transcribe`.
+            source: audio file, or samples `[samples]`.
+            sample_rate: sample rate of the samples in Hz; the model's own if not given.
+            alternatives: how many further hypotheses to return, at most.
+            hot_words: phrases to favour (contextual biasing), as in `Transcriber.transcribe`.
 
         Raises:
             AudioError: the audio cannot be read.
@@ -186,7 +192,7 @@ class Understander:
         on_error: Callable[[Source, AudioError], None] | None = None,
         quiet: bool = True,
     ) -> Iterator[Understanding]:
-        """Understand many, in the order given; the arguments are those of `Transcriber.transcribe_many`."""
+        """Understand many recordings, in the order given; the arguments are those of `Transcriber.transcribe_many`."""
         transcripts = self.transcriber.transcribe_many(
             sources,
             sample_rate,
@@ -196,73 +202,83 @@ class Understander:
             alternatives=max(self.candidates - 1, alternatives),
             quiet=quiet,
         )
-        while group := list(islice(transcripts, TOGETHER)):
-            yield from self.choose(group, alternatives=alternatives)
+        while group := list(islice(transcripts, TAGGING_BATCH_SIZE)):
+            yield from self.rescore(group, alternatives=alternatives)
 
-    def choose(self, transcripts: Sequence[Transcript], *, alternatives: int = 0) -> list[Understanding]:
-        """Tag transcripts with their alternatives, and rank the readings of each by both halves' scores."""
-        readings = [[transcript, *transcript.alternatives] for transcript in transcripts]
-        texts = dict.fromkeys(reading.text for each in readings for reading in each)
-        tagged = dict(zip(texts, self.tagger.tag_many(list(texts)), strict=True))
-        return [self._best(each, tagged, alternatives) for each in readings]
+    def rescore(self, transcripts: Sequence[Transcript], *, alternatives: int = 0) -> list[Understanding]:
+        """Tag each transcript and its alternatives, and rank these hypotheses by the scores of both models.
+
+        Args:
+            transcripts: what the recognizer found, with its alternatives.
+            alternatives: how many further hypotheses to return for each transcript, at most.
+        """
+        n_best = [[transcript, *transcript.alternatives] for transcript in transcripts]
+        texts = dict.fromkeys(hypothesis.text for hypotheses in n_best for hypothesis in hypotheses)
+        taggings = dict(zip(texts, self.tagger.tag_many(list(texts)), strict=True))
+        return [self._best(hypotheses, taggings, alternatives) for hypotheses in n_best]
 
     def _best(
-        self, readings: Sequence[Transcript], tagged: Mapping[str, Tagging], alternatives: int
+        self, hypotheses: Sequence[Transcript], taggings: Mapping[str, Tagging], alternatives: int
     ) -> Understanding:
-        scored = [(self._score(reading, tagged[reading.text]), reading) for reading in readings]
-        ranked = sorted(scored, key=lambda each: -each[0])[: 1 + alternatives]
-        best, *others = [self._meaning(reading, tagged[reading.text], score) for score, reading in ranked]
+        scored = [(self._score(each, taggings[each.text]), each) for each in hypotheses]
+        ranked = sorted(scored, key=lambda pair: -pair[0])[: 1 + alternatives]
+        best, *others = [self._understanding(each, taggings[each.text], score) for score, each in ranked]
         return replace(best, alternatives=tuple(others))
 
-    def _score(self, heard: Transcript, tagging: Tagging) -> float:
-        sure = [tagging.confidence, tagging.intent_confidence or 1.0]
-        return heard.score + self.tagger_weight * sum(math.log(max(each, LEAST)) for each in sure)
+    def _score(self, transcript: Transcript, tagging: Tagging) -> float:
+        probabilities = [tagging.confidence, tagging.intent_confidence or 1.0]
+        log_probabilities = [math.log(max(probability, MIN_PROBABILITY)) for probability in probabilities]
+        return transcript.score + self.tagger_weight * sum(log_probabilities)
 
-    def _meaning(self, heard: Transcript, tagging: Tagging, score: float) -> Understanding:
-        form = write_down(heard.text, tagging.slots, self.tagger.vocabulary.names)
-        places = _places(heard)
+    def _understanding(self, transcript: Transcript, tagging: Tagging, score: float) -> Understanding:
+        written = inverse_normalize(transcript.text, tagging.slots, self.tagger.vocabulary.names)
+        offsets = _word_offsets(transcript)
         return Understanding(
-            text=heard.text,
-            written_text=form.text,
-            words=heard.words,
+            text=transcript.text,
+            written_text=written.text,
+            words=transcript.words,
             slots=tuple(
-                _heard_slot(slot, piece, form, heard, places)
-                for slot, piece in zip(tagging.slots, form.pieces, strict=True)
+                _spoken_slot(slot, span, written, transcript, offsets)
+                for slot, span in zip(tagging.slots, written.spans, strict=True)
             ),
             intent=tagging.intent,
             intent_confidence=tagging.intent_confidence,
-            confidence=tagging.confidence * math.prod(word.confidence for word in heard.words),
+            confidence=tagging.confidence * math.prod(word.confidence for word in transcript.words),
             score=score,
-            duration_seconds=heard.duration_seconds,
-            source=heard.source,
+            duration_seconds=transcript.duration_seconds,
+            source=transcript.source,
         )
 
 
-def _places(heard: Transcript) -> list[int]:
-    """Where each word of a transcript begins in its text, which is the words with single spaces between."""
-    places, position = [], 0
-    for word in heard.words:
-        places.append(position)
+def _word_offsets(transcript: Transcript) -> list[int]:
+    """Return the character offset of each word in the text, which is the words joined by single spaces."""
+    offsets, position = [], 0
+    for word in transcript.words:
+        offsets.append(position)
         position += len(word.text) + 1
-    return places
+    return offsets
 
 
-def _heard_slot(
-    slot: Slot, piece: Piece, form: WrittenForm, heard: Transcript, places: Sequence[int]
-) -> HeardSlot:
+def _spoken_slot(
+    slot: Slot,
+    span: AlignedSpan,
+    written: InverseNormalization,
+    transcript: Transcript,
+    offsets: Sequence[int],
+) -> SpokenSlot:
     words = [
         word
-        for word, place in zip(heard.words, places, strict=True)
-        if place < slot.end and place + len(word.text) > slot.start
+        for word, offset in zip(transcript.words, offsets, strict=True)
+        if offset < slot.end and offset + len(word.text) > slot.start
     ]
-    return HeardSlot(
+    return SpokenSlot(
         label=slot.label,
         text=slot.text,
         start=slot.start,
         end=slot.end,
-        written=form.text[piece.written_start : piece.written_end],
-        written_start=piece.written_start,
-        written_end=piece.written_end,
+        written=written.text[span.written_start : span.written_end],
+        written_start=span.written_start,
+        written_end=span.written_end,
         confidence=slot.confidence * math.prod(word.confidence for word in words),
         value=slot.value,
         start_seconds=words[0].start,

@@ -131,7 +131,7 @@ def understand(
     readings = [
         replace(request.heard, alternatives=request.heard.alternatives[: candidates - 1]) for request in heard
     ]
-    return Understander(transcriber, tagger, tagger_weight=weight).choose(readings)
+    return Understander(transcriber, tagger, tagger_weight=weight).rescore(readings)
 
 
 def answers(understood: Iterable[Understanding | Tagging]) -> list[Answer]:

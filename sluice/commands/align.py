@@ -1,4 +1,4 @@
-"""Find when each word of a known text is said in a recording."""
+"""Find when each word of a known text is spoken in a recording (forced alignment)."""
 
 import argparse
 import json
@@ -10,23 +10,25 @@ from sluice_core.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the options of this command to a parser."""
     add_model(parser)
     parser.add_argument("audio", type=Path, metavar="FILE", help="audio file")
-    parser.add_argument("text", nargs="?", help="what is said in it (default: read from standard input)")
+    parser.add_argument(
+        "text", nargs="?", metavar="TEXT", help="what is said in it (default: standard input)"
+    )
     add_json(parser)
     add_quiet(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print start, end, confidence and text of each word, or JSON with the tokens too."""
+    """Print start, end, confidence and text of each word; or JSON, which also holds the tokens."""
     from tabulate import tabulate
 
     from asr.transcriber import Transcriber
     from sluice_core.devices import set_threads
 
     if options.text is None and sys.stdin.isatty():
-        raise UserError("give the text that is said, in quotes, or on standard input")
+        raise UserError("give the text that is spoken, in quotes, or on standard input")
     set_threads(options.threads)
     text = sys.stdin.read() if options.text is None else options.text
     transcript = Transcriber.load(options.model, options.device).align(options.audio, text)

@@ -1,4 +1,4 @@
-"""Which utterances a command works on: those of a manifest, a corpus folder, or the run's own corpus."""
+"""Choose the utterances that a command works on: a manifest, a corpus folder, or the run's own corpus."""
 
 import argparse
 from pathlib import Path
@@ -13,22 +13,28 @@ if TYPE_CHECKING:
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """Declare `--data` and `--corpus`."""
+    """Add `--data` and `--corpus`."""
     parser.add_argument(
-        "--data", type=Path, help="manifest, or corpus folder; the run's own corpus if not given"
+        "--data", type=Path, metavar="PATH", help="manifest or corpus folder (default: the run's own corpus)"
     )
-    parser.add_argument("--corpus", help="kind of the corpus folder (default: the run's)")
+    parser.add_argument(
+        "--corpus", metavar="KIND", help="kind of the corpus folder, such as an4 (default: the run's)"
+    )
 
 
-def rows_of(
+def select_utterances(
     corpus: "CorpusConfig", options: argparse.Namespace, split: str | None = None
 ) -> "tuple[str, Dataset]":
-    """The rows that the options name, of a run's corpus unless they say otherwise, and what to call them.
+    """Return the name of a split and its utterances, from where the options say, else from the run's corpus.
 
-    Without `split` that is the test part where there is one, else dev.
+    Args:
+        corpus: settings of the run's corpus.
+        options: with `data`, `corpus` and `cache`.
+        split: "train", "dev" or "test"; if not given, "test" where there is one, else "dev". A manifest is one split,
+            which is called by its file name.
 
     Raises:
-        UserError: the corpus has no such part.
+        UserError: the corpus has no such split.
     """
     from asr.corpora import load_corpus
     from asr.corpora.manifest import load_manifest
@@ -36,15 +42,15 @@ def rows_of(
     if options.data and options.data.is_file():
         return options.data.name, load_manifest(options.data, options.cache, corpus.case)
     changes = {"data": options.data or corpus.data, "kind": options.corpus or corpus.kind}
-    parts = load_corpus(type(corpus).check({**corpus.model_dump(), **changes}, "the corpus"), options.cache)
-    split = split or ("test" if "test" in parts else "dev")
-    if split not in parts:
-        raise UserError(f"the corpus has no {split!r} part here; it has {', '.join(parts)}")
-    return split, parts[split]
+    splits = load_corpus(type(corpus).check({**corpus.model_dump(), **changes}, "the corpus"), options.cache)
+    split = split or ("test" if "test" in splits else "dev")
+    if split not in splits:
+        raise UserError(f"the corpus has no split {split!r}; it has {', '.join(splits)}")
+    return split, splits[split]
 
 
 def training_transcripts(corpus: "CorpusConfig", cache: Path) -> list[str]:
-    """The texts that a run was trained on."""
+    """Return the transcripts that a run was trained on."""
     from asr.corpora import load_corpus
 
     return list(load_corpus(corpus, cache)["train"]["text"])

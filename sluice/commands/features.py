@@ -1,4 +1,4 @@
-"""Show what the recognizer hears of a file: its features, as figures and as a picture."""
+"""Show the acoustic features of an audio file, as figures and as a picture."""
 
 import argparse
 import json
@@ -8,23 +8,25 @@ from sluice.commands.options import add_json, add_quiet
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the options of this command to a parser."""
     parser.add_argument("audio", type=Path, metavar="FILE", help="audio file")
-    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw waveform and features into this file")
-    parser.add_argument("--run", dest="model", type=Path, metavar="RUN", help="use the features of this run")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw waveform and features to this file")
+    parser.add_argument(
+        "--run", dest="model", type=Path, metavar="RUN", help="use the feature settings of this run"
+    )
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="change a setting: kind=mfcc, mels=40",
+        help="change a setting, such as kind=mfcc; may be repeated",
     )
     add_json(parser)
     add_quiet(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print shape and range; draw if asked."""
+    """Print shape and range of the features, and draw them if `--plot` is given."""
     import torch
 
     from asr.acoustic.features import Features

@@ -1,4 +1,4 @@
-"""Train, convert and try n-gram language models: `sluice lm train TEXT -o FILE`."""
+"""Train, convert and score n-gram language models."""
 
 import argparse
 import json
@@ -14,23 +14,28 @@ from sluice_core.errors import UserError
 if TYPE_CHECKING:
     from sluice_core.language_models.ngram import NGram
 
-FILE_HELP = "ARPA if it ends in .arpa or .arpa.gz, else our binary, which opens at once"
+INPUT_HELP = "ARPA file (plain or gzip), or a binary of `sluice lm`"
+OUTPUT_HELP = "ARPA if the name ends in .arpa or .arpa.gz, else a binary, which loads at once"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the actions and their options."""
+    """Add the actions of this command, with their options, to a parser."""
     actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
-    _add_train(actions.add_parser("train", help="estimate an n-gram from text: modified Kneser-Ney"))
+    _add_train(
+        actions.add_parser("train", help="estimate an n-gram model from text (modified Kneser-Ney smoothing)")
+    )
 
-    convert = actions.add_parser("convert", help="ARPA to our binary, or back")
-    convert.add_argument("source", type=Path, metavar="IN", help="ARPA (plain or gzip), or our binary")
-    convert.add_argument("output", type=Path, metavar="OUT", help=FILE_HELP)
+    convert = actions.add_parser("convert", help="convert an ARPA file to a binary, or back")
+    convert.add_argument("source", type=Path, metavar="IN", help=INPUT_HELP)
+    convert.add_argument("output", type=Path, metavar="OUT", help=OUTPUT_HELP)
     add_json(convert)
     add_quiet(convert)
 
-    score = actions.add_parser("score", help="perplexity of a text, and its unknown words")
-    score.add_argument("model", type=Path, metavar="MODEL", help="ARPA (plain or gzip), or our binary")
-    score.add_argument("text", nargs="+", type=Path, metavar="TEXT", help="one sentence a line; - for stdin")
+    score = actions.add_parser("score", help="compute the perplexity of a text, and count its unknown words")
+    score.add_argument("model", type=Path, metavar="MODEL", help=INPUT_HELP)
+    score.add_argument(
+        "text", nargs="+", type=Path, metavar="TEXT", help="text file with a sentence per line; - for stdin"
+    )
     _add_case(score)
     add_json(score)
     add_quiet(score)
@@ -38,20 +43,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_train(train: argparse.ArgumentParser) -> None:
     train.add_argument(
-        "text", nargs="*", type=Path, metavar="TEXT", help="one sentence a line, plain or gzip; - for stdin"
+        "text",
+        nargs="*",
+        type=Path,
+        metavar="TEXT",
+        help="text file with a sentence per line, plain or gzip; - for stdin",
     )
     train.add_argument(
-        "--run", dest="model", type=Path, metavar="RUN", help="the transcripts that trained RUN"
+        "--run", dest="model", type=Path, metavar="RUN", help="train on the training transcripts of this run"
     )
-    train.add_argument("--order", type=int, default=4, help="words of the longest n-grams (default: 4)")
-    train.add_argument("--unit", choices=("word", "character"), default="word", help="default: word")
+    train.add_argument(
+        "--order", type=int, default=4, metavar="N", help="length of the longest n-grams (default: 4)"
+    )
+    train.add_argument(
+        "--unit", choices=("word", "character"), default="word", help="unit of the model (default: word)"
+    )
     train.add_argument(
         "--prune", nargs="+", type=int, default=[], metavar="COUNT",
-        help="leave out n-grams that occur this often or less, by order; the last holds for the rest: 0 0 1",
+        help="leave out n-grams that occur this often or less, for each order; the last is for all longer ones: 0 0 1",
     )  # fmt: skip
     _add_case(train)
     train.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help=f"{FILE_HELP}; ARPA to stdout if none"
+        "-o", "--output", type=Path, metavar="FILE", help=f"{OUTPUT_HELP} (default: ARPA to stdout)"
     )
     add_json(train)
     add_cache(train)
@@ -63,12 +76,12 @@ def _add_case(parser: argparse.ArgumentParser) -> None:
         "--case",
         choices=("keep", "lower", "upper"),
         default="keep",
-        help="of the text's letters; default: keep",
+        help="convert the text's letters (default: keep)",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do what the action says."""
+    """Run the action that was chosen."""
     return {"train": _train, "convert": _convert, "score": _score}[options.action](options)
 
 
@@ -82,14 +95,14 @@ def _train(options: argparse.Namespace) -> int:
     )
     if options.output:
         save_ngram(model, options.output)
-        _tell({**_facts(model), "file": str(options.output)}, options.json)
+        _print_facts({**_facts(model), "file": str(options.output)}, options.json)
     else:
         write_arpa_to(sys.stdout.buffer, model)
     return 0
 
 
 def _sentences(options: argparse.Namespace) -> Iterator[list[str]]:
-    """The text to train on: files, a run's training transcripts, or both."""
+    """Yield the sentences to train on: of files, of a run's training transcripts, or of both."""
     from asr.config import RecognizerConfig
     from sluice_core.language_models.text import divide, read_sentences
 
@@ -107,7 +120,7 @@ def _convert(options: argparse.Namespace) -> int:
 
     model = load_ngram(options.source)
     save_ngram(model, options.output)
-    _tell({**_facts(model), "file": str(options.output)}, options.json)
+    _print_facts({**_facts(model), "file": str(options.output)}, options.json)
     return 0
 
 
@@ -120,7 +133,7 @@ def _score(options: argparse.Namespace) -> int:
     sentences = read_sentences(options.text, model.unit, options.case)
     score = model.score_text(track(sentences, "scoring sentences", quiet=options.quiet))
     if not score.sentences:
-        raise UserError("there is nothing to score: every line is empty")
+        raise UserError("nothing to score: every line is empty")
     facts = {
         "sentences": score.sentences,
         f"{model.unit}s": score.words,
@@ -130,16 +143,16 @@ def _score(options: argparse.Namespace) -> int:
         "perplexity without ends": round(score.perplexity_without_ends, 4),
         "perplexity without unknown": round(score.perplexity_of_known, 4),
     }
-    _tell(facts, options.json)
+    _print_facts(facts, options.json)
     return 0
 
 
 def _facts(model: "NGram") -> dict[str, Any]:
-    """What a model is."""
+    """Describe a model."""
     return {"unit": model.unit, "order": model.order, "n-grams": model.sizes}
 
 
-def _tell(facts: dict[str, Any], as_json: bool) -> None:
+def _print_facts(facts: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(
             json.dumps({name.replace(" ", "_"): value for name, value in facts.items()}, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Look over one's data before training: `sluice manifest check FILE`."""
+"""Check your data before training."""
 
 import argparse
 import json
@@ -8,20 +8,25 @@ from sluice.commands.options import add_cache, add_json, add_quiet
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the actions and their options."""
+    """Add the actions of this command, with their options, to a parser."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    check = actions.add_parser("check", help="hours, speakers, vocabulary, rates, and the ten worst suspects")
-    check.add_argument(
-        "data", type=Path, metavar="FILE", help="manifest (CSV, TSV, JSON lines) or corpus folder"
+    check = actions.add_parser(
+        "check",
+        help="print hours, speakers, vocabulary and sample rates, and the ten most suspicious utterances",
     )
-    check.add_argument("--corpus", help="kind of the corpus folder: an4, fsdd, ljspeech, librispeech")
+    check.add_argument(
+        "data", type=Path, metavar="FILE", help="manifest (CSV, TSV or JSON Lines) or corpus folder"
+    )
+    check.add_argument(
+        "--corpus", metavar="KIND", help="kind of the corpus folder: an4, fsdd, ljspeech or librispeech"
+    )
     add_json(check)
     add_cache(check)
     add_quiet(check)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the report; the exit code is 1 when lines or files of it cannot be used."""
+    """Print the report; the exit code is 1 if any line or file cannot be used."""
     from itertools import chain
 
     from asr.config import CorpusConfig

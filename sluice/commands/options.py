@@ -1,39 +1,109 @@
 """Options that several subcommands share."""
 
 import argparse
+import logging
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+log = logging.getLogger("sluice")
 
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:
-    """`--quiet`: no progress, no remarks; errors and results alone."""
-    parser.add_argument("--quiet", action="store_true", help="no progress and no remarks")
+    """Add `--quiet`."""
+    parser.add_argument("--quiet", action="store_true", help="show no progress; log warnings and errors only")
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """`--json`: the same facts for programs."""
-    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    """Add `--json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs, instead of text")
 
 
 def add_cache(parser: argparse.ArgumentParser) -> None:
-    """`--cache`: where corpora keep what they prepared."""
-    parser.add_argument("--cache", type=Path, default=Path("cache"), help="prepared corpora (default: cache)")
+    """Add `--cache`."""
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path("cache"),
+        metavar="DIR",
+        help="where prepared corpora are kept (default: cache)",
+    )
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """The run to use, and what to run it on."""
-    parser.add_argument("model", type=Path, metavar="RUN", help="run directory that training made")
+    """Add the run directory to use, and the device and threads to use it with."""
+    parser.add_argument("model", type=Path, metavar="RUN", help="run directory of a trained model")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, … (default: cpu)")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's choice)")
+    parser.add_argument(
+        "--threads", type=int, default=0, metavar="N", help="CPU threads (default: PyTorch's choice)"
+    )
+
+
+def add_tagger(parser: argparse.ArgumentParser) -> None:
+    """Add `--tagger`."""
+    parser.add_argument(
+        "--tagger", type=Path, metavar="RUN", help="run directory of a tagger, if RUN is a recognizer's"
+    )
 
 
 def add_alternatives(parser: argparse.ArgumentParser, help: str) -> None:
-    """`--alternatives N`: how many other readings to give."""
-    parser.add_argument("--alternatives", type=count, default=0, metavar="N", help=help)
+    """Add `--alternatives N`, the number of further hypotheses to print."""
+    parser.add_argument("--alternatives", type=natural_number, default=0, metavar="N", help=help)
 
 
-def count(text: str) -> int:
-    """A number from 0; argparse makes a message of any other."""
+def natural_number(text: str) -> int:
+    """Convert an option's value to a whole number from 0; argparse reports any other.
+
+    Example:
+        >>> natural_number("3")
+        3
+    """
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{number} is below 0")
     return number
+
+
+def add_renamed(parser: argparse.ArgumentParser, old: str, new: str, **options: Any) -> None:
+    """Accept the old name of an option, which no help shows; `warn_of_renamed_options` names the new one.
+
+    Args:
+        parser: has the new option already.
+        old: old name of the option, such as "--batch".
+        new: its name now, such as "--batch-size".
+        options: arguments of `add_argument`, such as `type`.
+    """
+    destination = new.removeprefix("--").replace("-", "_")
+    parser.add_argument(
+        old,
+        action=_RenamedOption,
+        new=new,
+        dest=destination,
+        default=argparse.SUPPRESS,
+        help=argparse.SUPPRESS,
+        **options,
+    )
+
+
+class _RenamedOption(argparse.Action):
+    """Store the value under the new name, and remember that the old name was used."""
+
+    def __init__(self, *arguments: Any, new: str, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.new = new
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, values)
+        namespace.renamed = [*getattr(namespace, "renamed", []), (option_string, self.new)]
+
+
+def warn_of_renamed_options(options: argparse.Namespace) -> None:
+    """Log a warning for each old option name that was used."""
+    for old, new in getattr(options, "renamed", []):
+        log.warning(f"the option {old} is now called {new}; the old name still works")

@@ -1,85 +1,98 @@
-"""Serve a run over HTTP: transcription as OpenAI's clients ask for it, tagging, understanding, and a page."""
+"""Serve a run over HTTP: an OpenAI-compatible transcription API, slot tagging, and a web page."""
 
 import argparse
 import os
 from functools import partial
-from pathlib import Path
 
-from sluice.commands.options import add_model, add_quiet
+from sluice.commands.options import add_model, add_quiet, add_renamed, add_tagger
 from sluice_core.errors import UserError
 
-KEY = "SLUICE_API_KEY"
-MOST_WORKERS = 4
-"""By default: each has some 400 MB of its own."""
-NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+API_KEY_VARIABLE = "SLUICE_API_KEY"
+MAX_DEFAULT_WORKERS = 4
+"""Upper bound of the default, because each worker takes about 400 MB."""
+REQUIRED_PACKAGES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the options of this command to a parser."""
     add_model(parser)
-    parser.add_argument(
-        "--tagger", type=Path, metavar="RUN", help="a tagger's run, where RUN is only a recognizer's"
-    )
+    add_tagger(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8000, help="port (default: 8000; 0: any that is free)")
+    parser.add_argument("--port", type=int, default=8000, help="port (default: 8000; 0 takes a free one)")
     parser.add_argument(
-        "--api-key", metavar="KEY", help=f"what clients must send (default: ${KEY}; others can see arguments)"
+        "--api-key",
+        metavar="KEY",
+        help=f"key that clients must send (default: ${API_KEY_VARIABLE}, which other users of the machine cannot see)",
     )
     parser.add_argument(
-        "--max-upload-mb", type=float, default=25.0, metavar="MB", help="largest upload (default: 25)"
+        "--max-upload-mb", type=float, default=25.0, metavar="MB", help="largest upload in MiB (default: 25)"
     )
     parser.add_argument(
-        "--max-seconds", type=float, default=600.0, metavar="S", help="longest recording (default: 600)"
+        "--max-seconds",
+        type=float,
+        default=600.0,
+        metavar="S",
+        help="longest recording in seconds (default: 600)",
     )
     parser.add_argument(
-        "--queue", type=int, default=64, metavar="N", help="most requests at once; more get 429 (default: 64)"
+        "--queue-size",
+        type=int,
+        default=64,
+        metavar="N",
+        help="requests at the same time, at most; further ones get status 429 (default: 64)",
     )
+    add_renamed(parser, "--queue", "--queue-size", type=int)
     parser.add_argument(
-        "--batch", type=int, default=16, metavar="N", help="most requests answered together (default: 16)"
+        "--batch-size",
+        type=int,
+        default=16,
+        metavar="N",
+        help="requests per batch, at most (dynamic batching; default: 16)",
     )
+    add_renamed(parser, "--batch", "--batch-size", type=int)
     parser.add_argument(
         "--workers",
         type=int,
         metavar="N",
-        help="batches that are answered at the same time, each in a process of its own from 2 on (default: one for "
-        f"each core, at most {MOST_WORKERS}; 1 on a GPU)",
+        help="batches that are computed at the same time; from 2 on, each worker is a process with its own models "
+        f"(default: the number of cores, at most {MAX_DEFAULT_WORKERS}; 1 on a GPU)",
     )
     add_quiet(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Listen until SIGTERM or Ctrl-C; what was accepted by then is answered, and the exit code is 0."""
+    """Listen until SIGTERM or Ctrl-C; then finish the requests that were accepted, and return 0."""
     _check_installed()
     from sluice.server.lifecycle import serve
-    from sluice.server.models import load_parts
+    from sluice.server.models import load_models
     from sluice.server.settings import ServerSettings
 
-    workers = options.workers if options.workers is not None else _workers(options.device)
+    workers = options.workers if options.workers is not None else _default_workers(options.device)
     settings = ServerSettings(
         host=options.host,
         port=options.port,
-        api_key=options.api_key if options.api_key is not None else os.environ.get(KEY),
+        api_key=options.api_key if options.api_key is not None else os.environ.get(API_KEY_VARIABLE),
         max_upload_mb=options.max_upload_mb,
         max_seconds=options.max_seconds,
-        queue=options.queue,
-        batch=options.batch,
+        queue_size=options.queue_size,
+        batch_size=options.batch_size,
         workers=workers,
     )
-    load = partial(load_parts, options.model, options.tagger, options.device)
-    # Decoders, event loop and clients on this machine want cores too: torch on all of them answers half as many.
+    load = partial(load_models, options.model, options.tagger, options.device)
+    # Audio decoders, event loop and local clients need cores too: with PyTorch on all of them, throughput halves.
     serve(load, settings, options.threads or max(1, (os.cpu_count() or 1) // 2 // workers))
     return 0
 
 
-def _workers(device: str) -> int:
-    return min(MOST_WORKERS, os.cpu_count() or 1) if device == "cpu" else 1
+def _default_workers(device: str) -> int:
+    return min(MAX_DEFAULT_WORKERS, os.cpu_count() or 1) if device == "cpu" else 1
 
 
 def _check_installed() -> None:
     from importlib.util import find_spec
 
-    missing = [name for name in NEEDED if find_spec(name) is None]
+    missing = [name for name in REQUIRED_PACKAGES if find_spec(name) is None]
     if missing:
         raise UserError(
-            f"serving needs the extra 'serve' (pip install 'sluice-speech[serve]'); not installed: {', '.join(missing)}"
+            f"{', '.join(missing)} is not available: install the extra 'serve' (pip install 'sluice-speech[serve]')"
         )

@@ -1,4 +1,4 @@
-"""Find slots and intent in sentences: arguments, a file, or standard input with a sentence a line."""
+"""Find slots and intent in sentences, given as arguments, in a file or on standard input."""
 
 import argparse
 import json
@@ -19,29 +19,29 @@ CHUNK_BYTES = 1 << 16
 
 
 class LineError(UserError):
-    """A sentence is no text."""
+    """A sentence is not UTF-8 text."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the options of this command to a parser."""
     add_model(parser)
     parser.add_argument(
-        "text", nargs="*", metavar="TEXT", help="a sentence; without any, standard input is read line by line"
+        "text", nargs="*", metavar="TEXT", help="a sentence (default: standard input, line by line)"
     )
-    parser.add_argument("--file", type=Path, metavar="FILE", help="a text file with a sentence a line")
-    add_alternatives(parser, "other readings of each sentence, at most N")
+    parser.add_argument("--file", type=Path, metavar="FILE", help="text file with a sentence per line")
+    add_alternatives(parser, "add up to N further taggings of each sentence")
     parser.add_argument(
         "--today",
         type=date.fromisoformat,
         metavar="YYYY-MM-DD",
-        help='gives values to dates such as "tomorrow"',
+        help='date of today, so that dates such as "tomorrow" get a value',
     )
     add_json(parser)
     add_quiet(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print each sentence's slots as they are found; an empty line is a sentence without words, and has none."""
+    """Print the slots of each sentence as they are found; an empty line is a sentence without words or slots."""
     from slot_filling.tagger import Tagger
     from sluice_core.devices import set_threads
 
@@ -63,18 +63,18 @@ def run(options: argparse.Namespace) -> int:
 
 
 def describe(tagging: "Tagging") -> str:
-    """A sentence, its intent and a table of its slots, then its other readings."""
+    """Format a sentence, its intent and a table of its slots, then its alternatives, for people."""
     from tabulate import tabulate
 
     lines = [tagging.text]
     if tagging.intent is not None:
         lines.append(f"  intent: {tagging.intent} ({tagging.intent_confidence:.3f})")
-    for rank, reading in enumerate((tagging, *tagging.alternatives)):
+    for rank, each in enumerate((tagging, *tagging.alternatives)):
         if rank:
-            lines.append(f"  or ({reading.confidence:.3f}):")
+            lines.append(f"  or ({each.confidence:.3f}):")
         rows = [
             (slot.label, f"{slot.start}-{slot.end}", f"{slot.confidence:.3f}", slot.text, slot.value or "")
-            for slot in reading.slots
+            for slot in each.slots
         ]
         table = tabulate(rows, tablefmt="plain", disable_numparse=True) if rows else "no slots"
         lines += [f"  {line.rstrip()}" for line in table.splitlines()]
@@ -82,10 +82,10 @@ def describe(tagging: "Tagging") -> str:
 
 
 def _groups(options: argparse.Namespace) -> Iterator[list[str]]:
-    """Sentences, in groups as they arrive: all that is there is tagged together, nothing waits for more."""
+    """Yield sentences in groups as they arrive: those that are there are tagged together, without waiting for more."""
     if options.text:
         for number, text in enumerate(options.text, 1):
-            if HALF_PAIR.search(text):  # bytes that were no UTF-8
+            if HALF_PAIR.search(text):  # bytes that were not UTF-8
                 raise LineError(f"sentence {number} is not UTF-8 text")
         yield options.text
     elif options.file:
@@ -96,19 +96,28 @@ def _groups(options: argparse.Namespace) -> Iterator[list[str]]:
             raise LineError(f"{options.file}: cannot be read: {error.strerror or error}") from error
     else:
         if sys.stdin.isatty() and not options.quiet:
-            print("a sentence a line; end with Ctrl-D", file=sys.stderr)
+            print("type one sentence per line; end with Ctrl-D", file=sys.stderr)
         yield from read_lines(sys.stdin.buffer, "standard input")
 
 
 def read_lines(stream: BinaryIO, name: str) -> Iterator[list[str]]:
-    """Lines of UTF-8 text without their ends, in groups as they arrive.
+    r"""Yield lines of UTF-8 text without their ends, in groups as they arrive.
+
+    Args:
+        stream: what to read.
+        name: what errors call it.
+
+    Example:
+        >>> import io
+        >>> list(read_lines(io.BytesIO(b"fly to oslo\nto taipei"), "request.txt"))
+        [['fly to oslo'], ['to taipei']]
 
     Raises:
-        LineError: a line is not UTF-8; the lines before it were given.
+        LineError: a line is not UTF-8; the lines before it have been given.
     """
     rest, count = b"", 0
     while True:
-        chunk = stream.read1(CHUNK_BYTES)  # type: ignore[attr-defined]  # what is there, if only a line
+        chunk = stream.read1(CHUNK_BYTES)  # type: ignore[attr-defined]  # what is there, even if it is one line
         *whole, rest = (rest + chunk).split(b"\n")
         if not chunk and rest:
             whole, rest = [rest], b""

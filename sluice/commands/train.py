@@ -1,4 +1,4 @@
-"""Train a recognizer or a tagger from a recipe, or go on with one that was interrupted."""
+"""Train a recognizer or a tagger from a recipe, or continue an interrupted training."""
 
 import argparse
 from pathlib import Path
@@ -12,27 +12,35 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the options of this command to a parser."""
     parser.add_argument(
         "recipe",
         metavar="RECIPE",
-        help="name of a recipe that comes with the package (`sluice recipes` lists them), or a YAML file of your own",
+        help="name of a recipe that comes with the package (`sluice recipes` lists them), or your own YAML file",
     )
-    parser.add_argument("--data", help="the corpus's folder, or manifest (corpus.data)")
-    parser.add_argument("--name", help="name of the run directory, instead of the recipe's")
+    parser.add_argument("--data", metavar="PATH", help="corpus folder or manifest (setting corpus.data)")
+    parser.add_argument("--name", help="name of the run directory (default: the recipe's)")
     parser.add_argument(
-        "--runs", type=Path, default=Path("runs"), help="where run directories go (default: runs)"
+        "--runs",
+        type=Path,
+        default=Path("runs"),
+        metavar="DIR",
+        help="parent of run directories (default: runs)",
     )
     parser.add_argument("--from", dest="start", type=Path, metavar="RUN", help="finished run to fine-tune")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting: model.layers=3"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change a setting of the recipe, such as model.layers=3; may be repeated",
     )
     add_cache(parser)
     add_quiet(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train, evaluate, report; prints the figures and where everything is."""
+    """Train, evaluate and write the report; print the metrics and where the results are."""
     from sluice.recipes import find_recipe
     from sluice_core.kind import task_of
 
@@ -53,7 +61,7 @@ def _train_recognizer(recipe: Path, options: argparse.Namespace, overrides: "lis
     config = RecognizerConfig.read(recipe, overrides)
     metrics = train(config, options.runs, options.cache, start=options.start, quiet=options.quiet)
     if metrics:  # further ranks of a distributed training have none to show
-        _tell(format_metrics(metrics), metrics, options.runs / config.name, "transcribe", "FILE…")
+        _print_results(format_metrics(metrics), metrics, options.runs / config.name, "transcribe", "FILE…")
     return 0
 
 
@@ -64,14 +72,14 @@ def _train_tagger(recipe: Path, options: argparse.Namespace, overrides: "list[Ov
 
     config = TaggerConfig.read(recipe, overrides)
     metrics = train(config, options.runs, start=options.start, quiet=options.quiet)
-    _tell(format_metrics(metrics), metrics, options.runs / config.name, "tag", "'A SENTENCE'")
+    _print_results(format_metrics(metrics), metrics, options.runs / config.name, "tag", "'A SENTENCE'")
     return 0
 
 
-def _tell(table: str, metrics: dict[str, Any], run: Path, use: str, what: str) -> None:
+def _print_results(table: str, metrics: dict[str, Any], run: Path, command: str, argument: str) -> None:
     print(table)
     print(
         f"{metrics['minutes']:.1f} minutes, seed {metrics['seed']}, {metrics['machine']}\n"
         f"report: {run / 'report.html'}\n"
-        f"try it: sluice {use} {run} {what}"
+        f"try it: sluice {command} {run} {argument}"
     )

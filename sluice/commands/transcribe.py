@@ -1,4 +1,4 @@
-"""Transcribe audio files, directories and patterns with a trained recognizer."""
+"""Transcribe audio files with a trained recognizer."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluice.commands.options import add_alternatives, add_json, add_model, add_quiet
-from sluice.commands.recordings import Recordings, add_recordings, hot_words
+from sluice.commands.recordings import Recordings, add_recordings, parse_hot_words
 from sluice_core.errors import UserError
 from sluice_core.surrogates import spelled_out
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the options of this command to a parser."""
     add_model(parser)
     add_recordings(parser)
     parser.add_argument(
-        "--format", choices=("text", "json", "srt", "vtt", "ctm"), help="what to write (default: text)"
+        "--format", choices=("text", "json", "srt", "vtt", "ctm"), help="output format (default: text)"
     )
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="DIR", help="write a file for each recording into this folder"
+        "-o", "--output", type=Path, metavar="DIR", help="write one file per recording to this folder"
     )
-    add_alternatives(parser, "so many other readings (with --json)")
+    add_alternatives(parser, "add up to N further transcripts of each recording (with --json)")
     parser.add_argument(
-        "--greedy", action="store_true", help="decode greedily, whatever the run's decoding.yaml says"
+        "--greedy", action="store_true", help="decode greedily, and ignore the run's decoding.yaml"
     )
     add_json(parser)
     add_quiet(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print each transcript as it is ready; a bad file is named on stderr, and the exit code is then 1."""
+    """Print each transcript as it is ready; if a file is bad, name it on stderr and return 1."""
     from asr.config import DecodingConfig
     from asr.transcriber import Transcriber
     from sluice_core.devices import set_threads
@@ -47,10 +47,10 @@ def run(options: argparse.Namespace) -> int:
     recordings = Recordings(options.audio)
 
     transcripts = transcriber.transcribe_many(
-        recordings.shown("transcribing", quiet=options.quiet),
+        recordings.tracked("transcribing", quiet=options.quiet),
         batch_size=options.batch_size,
         on_error=recordings.fail,
-        hot_words=hot_words(options.hot_word),
+        hot_words=parse_hot_words(options.hot_word),
         alternatives=options.alternatives,
         quiet=options.quiet,
     )
@@ -71,7 +71,7 @@ def _print(transcripts: "Iterable[Transcript]", options: argparse.Namespace, *, 
     from asr.formats import format_transcript
 
     kind = _format(options)
-    gap = ""
+    separator = ""
     for transcript in transcripts:
         if kind == "json":
             print(json.dumps(transcript.to_dict(), ensure_ascii=False), flush=True)
@@ -79,13 +79,13 @@ def _print(transcripts: "Iterable[Transcript]", options: argparse.Namespace, *, 
             print(transcript.text if alone else f"{transcript.source}\t{transcript.text}", flush=True)
         else:
             content = format_transcript(transcript, kind)
-            print(gap + content if content else "", end="", flush=True)
+            print(separator + content if content else "", end="", flush=True)
             if content and kind in ("srt", "vtt"):
-                gap = "\n"  # the last cue goes on until a blank line
+                separator = "\n"  # a cue ends at a blank line
 
 
 def _write(transcripts: "Iterable[Transcript]", options: argparse.Namespace, paths: list[Path]) -> None:
-    """A file for each recording, named as it is."""
+    """Write one file per recording, named like it."""
     from asr.formats import FORMATS, format_transcript
     from sluice_core.files import write_text
 
@@ -94,11 +94,10 @@ def _write(transcripts: "Iterable[Transcript]", options: argparse.Namespace, pat
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise UserError(
-            f"-o {options.output}: more than one recording is called {', '.join(repeated[:5])}; their files would "
-            "have the same name: transcribe them into different folders"
+            f"-o {options.output}: several recordings are called {', '.join(repeated[:5])}, and their files would "
+            "have the same name; transcribe them to different folders"
         )
     for transcript in transcripts:
         path = options.output / (Path(transcript.source or "").stem + FORMATS[kind])
         content = format_transcript(transcript, kind)
-        # It may name the recording, and not every name is UTF-8.
-        write_text(path, spelled_out(content))
+        write_text(path, spelled_out(content))  # names of recordings in it may not be UTF-8

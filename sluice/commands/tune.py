@@ -1,15 +1,15 @@
-"""Choose a language model, its weight and the bonus of a word on the dev split, and keep them with the run."""
+"""Choose a language model, its weight and the word bonus on the dev split, and keep them in the run."""
 
 import argparse
 import json
 from pathlib import Path
 
-from sluice.commands.data import add_data, rows_of, training_transcripts
+from sluice.commands.data import add_data, select_utterances, training_transcripts
 from sluice.commands.options import add_cache, add_json, add_model, add_quiet
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the options of this command to a parser."""
     add_model(parser)
     parser.add_argument(
         "--lm",
@@ -18,11 +18,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="language model to try (`sluice lm train`, or any ARPA file); may be given more than once. Without it: "
-        "n-grams of words and of characters of the run's training transcripts",
+        help="language model to try, from `sluice lm train` or any ARPA file; may be repeated (default: word and "
+        "character n-grams of the run's training transcripts)",
     )
-    parser.add_argument("--lexicon", type=Path, help="word list: the output keeps to it")
-    parser.add_argument("--beam", type=int, default=64, help="prefixes kept after each step (default: 64)")
+    parser.add_argument(
+        "--lexicon", type=Path, metavar="FILE", help="word list; transcripts hold no other words"
+    )
+    parser.add_argument(
+        "--beam", type=int, default=64, metavar="N", help="prefixes kept after each time step (default: 64)"
+    )
     add_data(parser)
     add_json(parser)
     add_cache(parser)
@@ -30,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what each model gives on dev, and write the best into the run directory."""
+    """Print the error rate of each model on dev, and write the best one's settings to the run directory."""
     from asr.transcriber import Transcriber
     from asr.tuning import Candidate, format_tuning, of_transcripts, read_candidate, save_tuning, tune_run
     from sluice_core.devices import set_threads
@@ -42,8 +46,8 @@ def run(options: argparse.Namespace) -> int:
     if not candidates:
         texts, hot_words = training_transcripts(corpus, options.cache), transcriber.decoding.hot_words
         candidates = of_transcripts(texts, options.lexicon, hot_words)
-    split, rows = rows_of(corpus, options, "dev")
-    tuned = tune_run(transcriber, rows, candidates, beam=options.beam, quiet=options.quiet)
+    split, utterances = select_utterances(corpus, options, "dev")
+    tuned = tune_run(transcriber, utterances, candidates, beam=options.beam, quiet=options.quiet)
     save_tuning(transcriber, tuned)
     facts = {"split": split, **tuned.to_dict()}
     print(

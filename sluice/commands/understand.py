@@ -1,66 +1,65 @@
-"""Hear what is said in audio files and find its slots and intent."""
+"""Transcribe audio files, and find slots and intent in what is said."""
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sluice.commands.options import add_alternatives, add_json, add_model, add_quiet
-from sluice.commands.recordings import Recordings, add_recordings, hot_words
+from sluice.commands.options import add_alternatives, add_json, add_model, add_quiet, add_tagger
+from sluice.commands.recordings import Recordings, add_recordings, parse_hot_words
 
 if TYPE_CHECKING:
     from sluice.understanding import Understanding
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the options of this command to a parser."""
     add_model(parser)
     add_recordings(parser)
-    parser.add_argument(
-        "--tagger", type=Path, metavar="RUN", help="a tagger's run, where RUN is only a recognizer's"
-    )
-    add_alternatives(parser, "so many other readings, at most")
+    add_tagger(parser)
+    add_alternatives(parser, "add up to N further hypotheses for each recording")
     add_json(parser)
     add_quiet(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what each recording says as it is ready; a bad file is named on stderr, and the exit code is then 1."""
+    """Print what each recording means as it is ready; if a file is bad, name it on stderr and return 1."""
     from sluice.understanding import Understander
     from sluice_core.devices import set_threads
 
     set_threads(options.threads)
     understander = Understander.load(options.model, options.device, tagger=options.tagger)
     recordings = Recordings(options.audio)
-    understood = understander.understand_many(
-        recordings.shown("listening", quiet=options.quiet),
+    understandings = understander.understand_many(
+        recordings.tracked("listening", quiet=options.quiet),
         batch_size=options.batch_size,
         on_error=recordings.fail,
-        hot_words=hot_words(options.hot_word),
+        hot_words=parse_hot_words(options.hot_word),
         alternatives=options.alternatives,
         quiet=options.quiet,
     )
-    for number, each in enumerate(understood):
+    for number, understanding in enumerate(understandings):
         if options.json:
-            print(json.dumps(each.to_dict(), ensure_ascii=False), flush=True)
+            print(json.dumps(understanding.to_dict(), ensure_ascii=False), flush=True)
         else:
-            print(("\n" if number else "") + describe(each), flush=True)
+            print(("\n" if number else "") + describe(understanding), flush=True)
     return 1 if recordings.failures else 0
 
 
-def describe(understood: "Understanding") -> str:
-    """A recording, what was said, its intent and a table of its slots, then its other readings."""
+def describe(understanding: "Understanding") -> str:
+    """Format a recording's text, intent and table of slots, then its alternatives, for people."""
     from tabulate import tabulate
 
     lines = [
-        f"{understood.source}: {understood.written_text}" if understood.source else understood.written_text
+        f"{understanding.source}: {understanding.written_text}"
+        if understanding.source
+        else understanding.written_text
     ]
-    for rank, reading in enumerate((understood, *understood.alternatives)):
+    for rank, hypothesis in enumerate((understanding, *understanding.alternatives)):
         if rank:
-            lines.append(f"  or: {reading.written_text}")
-        lines.append(f"  heard: {reading.text} ({reading.confidence:.3f})")
-        if reading.intent is not None:
-            lines.append(f"  intent: {reading.intent} ({reading.intent_confidence:.3f})")
+            lines.append(f"  or: {hypothesis.written_text}")
+        lines.append(f"  heard: {hypothesis.text} ({hypothesis.confidence:.3f})")
+        if hypothesis.intent is not None:
+            lines.append(f"  intent: {hypothesis.intent} ({hypothesis.intent_confidence:.3f})")
         rows = [
             (
                 slot.label,
@@ -70,7 +69,7 @@ def describe(understood: "Understanding") -> str:
                 slot.written,
                 slot.value or "",
             )
-            for slot in reading.slots
+            for slot in hypothesis.slots
         ]
         table = tabulate(rows, tablefmt="plain", disable_numparse=True) if rows else "no slots"
         lines += [f"  {line.rstrip()}" for line in table.splitlines()]

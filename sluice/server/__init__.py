@@ -1,5 +1,6 @@
-"""The HTTP server: transcription in the shape clients already speak, tagging, understanding, and one web page.
+"""The HTTP server: an OpenAI-compatible transcription API, slot tagging, understanding, and a web page.
 
-A request's way: `gate` (key, measures), `uploads` (body within limits), `sound` (decoded, in a few threads), `worker`
-(what has arrived together is answered together, by `answers`), `routes` (put in its shape).
+The modules in the order in which a request passes them: `middleware` (API key, security headers, metrics), `routes`
+(the endpoints), `uploads` (bodies within limits), `audio_upload` (decoding, in a few threads), `batching` (dynamic
+batching: requests that are waiting at the same time form a batch), `inference` (what the models compute for a batch).
 """

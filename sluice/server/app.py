@@ -1,16 +1,16 @@
-"""The application: endpoints, page, errors and the gate before them."""
+"""The ASGI application: endpoints, web page, error responses and middleware."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sluice.server.batching import Answer
+from sluice.server.batching import RunBatch
 from sluice.server.errors import ApiError
-from sluice.server.middleware import Gate
-from sluice.server.models import Parts
+from sluice.server.middleware import CLIENT_CLOSED_REQUEST, RequestMiddleware
+from sluice.server.models import Models
 from sluice.server.routes import add_routes
-from sluice.server.service import Gone, Service
+from sluice.server.service import ClientDisconnected, Service
 from sluice.server.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -24,32 +24,42 @@ FILES = {
     "/drawing.js": ("drawing.js", "text/javascript; charset=utf-8"),
     "/microphone.js": ("microphone.js", "text/javascript; charset=utf-8"),
 }
-"""The page: no other file is ever served."""
+"""Files of the web page by path; no other file is served."""
 
 
-def create_app(parts: Parts, settings: ServerSettings, answers: Sequence[Answer] | None = None) -> "FastAPI":
-    """An ASGI application that answers with `parts`; its `state.service` is the `Service` behind it, which explains
-    the arguments.
+def create_app(
+    models: Models, settings: ServerSettings, runners: Sequence[RunBatch] | None = None
+) -> "FastAPI":
+    """Create the application; its `state.service` is the `Service` behind it.
+
+    Args:
+        models: what to use.
+        settings: limits, and the key that clients must send.
+        runners: functions that compute batches, in parallel; if not given, one that uses `models` in this process.
     """
     from fastapi import FastAPI
 
-    service = Service(parts, settings, answers)
+    service = Service(models, settings, runners)
 
     @asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.start()
         try:
             yield
         finally:
             service.close()
 
-    app = FastAPI(title="Sluice", docs_url=None, redoc_url=None, lifespan=life)
+    app = FastAPI(title="Sluice", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = service
-    _add_errors(app)
+    _add_error_handlers(app)
     add_routes(app, service)
     _add_page(app)
-    open_paths = frozenset([*FILES, "/health"])
-    app.add_middleware(Gate, api_key=settings.api_key, open_paths=open_paths, metrics=service.metrics)
+    app.add_middleware(
+        RequestMiddleware,
+        api_key=settings.api_key,
+        open_paths=frozenset([*FILES, "/health"]),
+        metrics=service.metrics,
+    )
     return app
 
 
@@ -66,29 +76,29 @@ def _add_page(app: "FastAPI") -> None:
         add(path, (PAGE / name).read_bytes(), media_type)
 
 
-def _add_errors(app: "FastAPI") -> None:
-    """Whatever is wrong with a request is said in one shape; what is wrong with the server, the gate says."""
+def _add_error_handlers(app: "FastAPI") -> None:
+    """Give all errors of requests one format; the middleware answers for failures of the server."""
     from fastapi import Request, Response
     from fastapi.responses import JSONResponse
     from starlette.exceptions import HTTPException
     from starlette.requests import ClientDisconnect
 
-    def answer(error: ApiError) -> Response:
+    def respond(error: ApiError) -> Response:
         return JSONResponse(error.body(), error.status, error.headers)
 
-    async def ours(request: Request, error: Exception) -> Response:
+    async def on_api_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, ApiError)
-        return answer(error)
+        return respond(error)
 
-    async def others(request: Request, error: Exception) -> Response:
+    async def on_http_exception(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         message = f"{request.method} {request.url.path}: {error.detail}"
-        return answer(ApiError(error.status_code, message, headers=dict(error.headers or {})))
+        return respond(ApiError(error.status_code, message, headers=dict(error.headers or {})))
 
-    async def gone(request: Request, error: Exception) -> Response:
-        return Response(status_code=499)
+    async def on_disconnect(request: Request, error: Exception) -> Response:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
 
-    app.add_exception_handler(ApiError, ours)
-    app.add_exception_handler(HTTPException, others)
-    app.add_exception_handler(ClientDisconnect, gone)
-    app.add_exception_handler(Gone, gone)
+    app.add_exception_handler(ApiError, on_api_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(ClientDisconnect, on_disconnect)
+    app.add_exception_handler(ClientDisconnected, on_disconnect)

@@ -1,4 +1,4 @@
-"""A queue and the threads that empty it: what has arrived together is answered together."""
+"""Dynamic batching: a bounded queue, and threads that compute what waits in it batch by batch."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,129 +7,132 @@ from dataclasses import dataclass, field
 from threading import Condition, Thread
 from typing import Any
 
-from sluice.server.errors import too_busy
+from sluice.server.errors import queue_full
 
-GATHER_SECONDS = 0.02
-"""How long a batch that is not full waits for more."""
-WAITING_SECONDS = 3600.0
-"""Most audio that waits in memory, decoded: about 230 MB at 16 kHz."""
+MAX_QUEUE_DELAY_SECONDS = 0.02
+"""How long a batch that is not full waits for more jobs."""
+MAX_QUEUED_AUDIO_SECONDS = 3600.0
+"""Most decoded audio that waits in memory: about 230 MB at 16 kHz."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """Something to answer."""
+    """One request for inference."""
 
     kind: str
-    """Of `answers.ANSWERS`."""
+    """A key of `inference.PREDICTORS`."""
     content: Any
-    """Samples `[samples]` at the recognizer's rate, or texts."""
-    seconds: float = 0.0
-    """Of audio in it."""
+    """Samples `[samples]` at the recognizer's rate, or a list of texts."""
+    audio_seconds: float = 0.0
+    """Duration of the audio in it."""
     alternatives: int = 0
-    answer: "Future[Any]" = field(default_factory=Future)
+    """How many further hypotheses are asked for."""
+    result: "Future[Any]" = field(default_factory=Future)
 
 
-Answer = Callable[[list[Job]], None]
-"""Sets the answers of a batch; what it raises becomes the answer of those it left without."""
+RunBatch = Callable[[list[Job]], None]
+"""Sets the results of a batch of jobs; an exception that it raises becomes the result of the jobs left over."""
 
 
-class Workers:
-    """A bounded queue, and a thread for each of those that answer."""
+class DynamicBatcher:
+    """A bounded queue of jobs, and one thread for each function that computes batches."""
 
     def __init__(
         self,
-        answers: Sequence[Answer],
-        batch: int,
-        measure: Callable[[int], None] = lambda size: None,
-        expected: Callable[[], int] | None = None,
+        runners: Sequence[RunBatch],
+        batch_size: int,
+        on_batch: Callable[[int], None] = lambda size: None,
+        open_requests: Callable[[], int] | None = None,
     ) -> None:
         """Start the threads.
 
         Args:
-            answers: each is called by one thread alone.
-            batch: most jobs at once.
-            measure: told the size of each batch.
-            expected: how many jobs there are, from those that are not submitted yet to those that are being
-                answered: a batch waits for no more.
+            runners: functions that compute batches; each is called by one thread only.
+            batch_size: most jobs per batch.
+            on_batch: called with the size of each batch.
+            open_requests: returns how many jobs exist, from those that are not submitted yet to those that are being
+                computed; a batch does not wait for more.
         """
-        self._batch, self._measure = batch, measure
-        self._expected = expected or (lambda: batch * len(answers))
-        self._waiting: list[Job] = []
-        self._answering = 0
+        self._batch_size, self._on_batch = batch_size, on_batch
+        self._open_requests = open_requests or (lambda: batch_size * len(runners))
+        self._queue: list[Job] = []
+        self._running = 0
         self._changed = Condition()
-        self._closing = False
-        self._job_seconds = 0.1  # what a job took lately
+        self._is_closing = False
+        self._seconds_per_job = 0.1  # moving average
         self._threads = [
-            Thread(target=self._run, args=(answer,), name=f"worker-{number}", daemon=True)
-            for number, answer in enumerate(answers)
+            Thread(target=self._run, args=(runner,), name=f"inference-{number}", daemon=True)
+            for number, runner in enumerate(runners)
         ]
         for thread in self._threads:
             thread.start()
 
     def __len__(self) -> int:
-        """Jobs that wait."""
-        return len(self._waiting)
+        """Return the number of jobs that wait."""
+        return len(self._queue)
 
     def submit(self, job: Job) -> "Future[Any]":
-        """Let a job wait for its turn.
+        """Add a job to the queue and return its future result.
 
         Raises:
-            ApiError: 429, too much audio waits.
+            ApiError: 429, too much audio waits, or the queue is closed.
         """
         with self._changed:
-            waiting = sum(each.seconds for each in self._waiting)
-            if self._closing or (waiting and waiting + job.seconds > WAITING_SECONDS):
-                raise too_busy(self.patience())
-            self._waiting.append(job)
+            queued_seconds = sum(each.audio_seconds for each in self._queue)
+            is_full = queued_seconds > 0 and queued_seconds + job.audio_seconds > MAX_QUEUED_AUDIO_SECONDS
+            if self._is_closing or is_full:
+                raise queue_full(self.estimated_wait_seconds())
+            self._queue.append(job)
             self._changed.notify_all()
-        return job.answer
+        return job.result
 
-    def patience(self) -> float:
-        """Seconds until what waits is answered, as far as can be told."""
-        return (1 + len(self._waiting)) * self._job_seconds / len(self._threads)
+    def estimated_wait_seconds(self) -> float:
+        """Estimate the time in seconds until all jobs that wait now are done."""
+        return (1 + len(self._queue)) * self._seconds_per_job / len(self._threads)
 
     def close(self) -> None:
-        """Answer what waits, then end."""
+        """Compute the jobs that wait, then end the threads."""
         with self._changed:
-            self._closing = True
+            self._is_closing = True
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
 
-    def _run(self, answer: Answer) -> None:
-        while jobs := self._take():
-            live = [job for job in jobs if job.answer.set_running_or_notify_cancel()]
-            if live:  # whoever asked is still there
-                self._measure(len(live))
+    def _run(self, runner: RunBatch) -> None:
+        while jobs := self._take_batch():
+            wanted = [job for job in jobs if job.result.set_running_or_notify_cancel()]
+            if wanted:  # the client of at least one job is still connected
+                self._on_batch(len(wanted))
                 started = time.monotonic()
                 try:
-                    answer(live)
-                except BaseException as error:  # a thread that ended would leave everybody waiting
-                    _fail(live, error)
-                self._job_seconds = 0.8 * self._job_seconds + 0.2 * (time.monotonic() - started) / len(live)
+                    runner(wanted)
+                except BaseException as error:  # if the thread ended, all clients would wait forever
+                    _fail(wanted, error)
+                seconds = (time.monotonic() - started) / len(wanted)
+                self._seconds_per_job = 0.8 * self._seconds_per_job + 0.2 * seconds
             with self._changed:
-                self._answering -= len(jobs)
+                self._running -= len(jobs)
 
-    def _take(self) -> Sequence[Job]:
-        """The next batch, as soon as there is one; none when all is done."""
+    def _take_batch(self) -> Sequence[Job]:
+        """Wait for a batch and return it; an empty one means that the queue is closed."""
         with self._changed:
             while True:
-                self._changed.wait_for(lambda: self._waiting or self._closing)
-                self._changed.wait_for(self._is_full, timeout=GATHER_SECONDS)
-                if self._waiting or self._closing:  # another thread may have taken what there was
+                self._changed.wait_for(lambda: self._queue or self._is_closing)
+                self._changed.wait_for(self._is_batch_full, timeout=MAX_QUEUE_DELAY_SECONDS)
+                if self._queue or self._is_closing:  # another thread may have taken all jobs
                     break
-            jobs = self._waiting[: self._batch]
-            del self._waiting[: self._batch]
-            self._answering += len(jobs)
+            jobs = self._queue[: self._batch_size]
+            del self._queue[: self._batch_size]
+            self._running += len(jobs)
             return jobs
 
-    def _is_full(self) -> bool:
-        """Whether there is nothing that a batch should wait for."""
-        coming = self._expected() - self._answering
-        return self._closing or len(self._waiting) >= min(self._batch, coming)
+    def _is_batch_full(self) -> bool:
+        """Return whether there is no job that the next batch should wait for."""
+        possible = self._open_requests() - self._running
+        return self._is_closing or len(self._queue) >= min(self._batch_size, possible)
 
 
 def _fail(jobs: Sequence[Job], error: BaseException) -> None:
     for job in jobs:
-        if not job.answer.done():
-            job.answer.set_exception(error)
+        if not job.result.done():
+            job.result.set_exception(error)

@@ -1,15 +1,15 @@
-"""What goes wrong with a request, in the shape that OpenAI's clients read."""
+"""Errors of requests, in the format that OpenAI's clients read."""
 
 from typing import Any
 
 from sluice_core.errors import UserError
 from sluice_core.surrogates import spelled_out
 
-KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+ERROR_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
 class ApiError(UserError):
-    """A request that is not answered as asked: a status, and words that say why."""
+    """A request that is refused or fails: an HTTP status and a message that says why."""
 
     def __init__(
         self,
@@ -20,27 +20,37 @@ class ApiError(UserError):
         code: str | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
-        """Describe it.
+        """Describe the error.
 
         Args:
-            status: of HTTP, from 400.
+            status: HTTP status, 400 or above.
             message: what was wrong and what to do.
-            param: the field of the request that is to blame.
-            code: a word for programs.
-            headers: of the response.
+            param: field of the request that caused the error.
+            code: short code for programs.
+            headers: further headers of the response.
         """
         super().__init__(message)
         self.status, self.param, self.code, self.headers = status, param, code, headers or {}
 
     def body(self) -> dict[str, Any]:
-        """`{"error": {"message", "type", "param", "code"}}`."""
-        kind = KINDS.get(self.status, "server_error" if self.status >= 500 else "invalid_request_error")
-        param = None if self.param is None else spelled_out(self.param)
-        return {"error": {"message": spelled_out(str(self)), "type": kind, "param": param, "code": self.code}}
+        """Return the body of the response: `{"error": {"message", "type", "param", "code"}}`."""
+        default = "server_error" if self.status >= 500 else "invalid_request_error"
+        return {
+            "error": {
+                "message": spelled_out(str(self)),
+                "type": ERROR_TYPES.get(self.status, default),
+                "param": None if self.param is None else spelled_out(self.param),
+                "code": self.code,
+            }
+        }
 
 
-def too_busy(seconds: float) -> ApiError:
-    """Turned away for now; `seconds` is a guess of when there is room."""
+def queue_full(seconds: float) -> ApiError:
+    """Return the error of a full queue.
+
+    Args:
+        seconds: estimated time until there is room, for the header `Retry-After`.
+    """
     wait = max(1, round(seconds))
     return ApiError(
         429,

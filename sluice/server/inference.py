@@ -1,4 +1,4 @@
-"""How a batch of jobs is answered: like with like, the shortest first, and nobody suffers from a neighbour."""
+"""Inference on batches of jobs: like with like, the shortest first, and a job that fails harms no other."""
 
 import json
 import logging
@@ -13,113 +13,116 @@ import numpy as np
 from asr.transcript import Transcript
 from slot_filling.tagging import Tagging
 from sluice.server.batching import Job
-from sluice.server.models import Parts
+from sluice.server.models import Models
 from sluice.server.visualization import posteriors
 from sluice.understanding import Understanding
 from sluice_core.devices import give_back_memory, keep_memory
 
-TIDY_SECONDS = 10.0
-"""How often memory that batches have freed is given back: ever other sizes leave holes, which add up."""
+MEMORY_RELEASE_SECONDS = 10.0
+"""How often freed memory is given back to the system: batches of varying sizes fragment it, and the gaps add up."""
 
 log = logging.getLogger(__name__)
 
-Answerer = Callable[[Parts, Sequence[Job]], Iterable[Any]]
+Predictor = Callable[[Models, Sequence[Job]], Iterable[Any]]
 
 
-class Answers:
-    """Answers batches, one after the other, for as long as a server runs."""
+class InferenceRunner:
+    """Runs inference on one batch after the other, for as long as a server runs."""
 
-    def __init__(self, parts: Parts) -> None:
-        """With what there is in `parts`; from now on this process keeps memory from one batch for the next."""
+    def __init__(self, models: Models) -> None:
+        """Use some models; from now on this process reuses the memory of one batch for the next."""
         keep_memory()
-        self._parts = parts
-        self._tidied = time.monotonic()
+        self._models = models
+        self._released = time.monotonic()
 
     def __call__(self, jobs: Sequence[Job]) -> None:
-        """Set every job's answer, as soon as it is there."""
-        answer_all(self._parts, jobs)
-        if time.monotonic() - self._tidied > TIDY_SECONDS:
+        """Set the result of each job as soon as it is computed."""
+        run_inference(self._models, jobs)
+        if time.monotonic() - self._released > MEMORY_RELEASE_SECONDS:
             give_back_memory()
-            self._tidied = time.monotonic()
+            self._released = time.monotonic()
 
 
-def answer_all(parts: Parts, jobs: Sequence[Job]) -> None:
-    """Set every job's answer, as soon as it is there."""
-    order = sorted(jobs, key=lambda job: (job.kind, _readings(parts, job), job.seconds))
-    for (kind, _), group in groupby(order, key=lambda job: (job.kind, _readings(parts, job))):
-        _answer_group(parts, ANSWERS[kind], list(group))
+def run_inference(models: Models, jobs: Sequence[Job]) -> None:
+    """Set the result of each job as soon as it is computed."""
+    order = sorted(jobs, key=lambda job: (job.kind, _hypotheses(models, job), job.audio_seconds))
+    for (kind, _), group in groupby(order, key=lambda job: (job.kind, _hypotheses(models, job))):
+        _run_group(models, PREDICTORS[kind], list(group))
 
 
-def _readings(parts: Parts, job: Job) -> int:
-    """Readings that are looked at: jobs with the same number are answered alike alone and together."""
-    if job.kind == "understand" and parts.understander is not None:
-        return max(job.alternatives, parts.understander.candidates - 1)
+def _hypotheses(models: Models, job: Job) -> int:
+    """Return how many further hypotheses are scored; jobs with the same number get the same results in any batch."""
+    if job.kind == "understand" and models.understander is not None:
+        return max(job.alternatives, models.understander.candidates - 1)
     return job.alternatives
 
 
-def _answer_group(parts: Parts, answerer: Answerer, jobs: Sequence[Job]) -> None:
+def _run_group(models: Models, predictor: Predictor, jobs: Sequence[Job]) -> None:
     try:
-        for job, answer in zip(jobs, answerer(parts, jobs), strict=True):
-            job.answer.set_result(answer)
+        for job, result in zip(jobs, predictor(models, jobs), strict=True):
+            job.result.set_result(result)
     except Exception as error:
-        left = [job for job in jobs if not job.answer.done()]
+        remaining = [job for job in jobs if not job.result.done()]
         if len(jobs) > 1:
             log.warning("a batch failed (%s); each of its requests is tried alone", error)
-        for job in left:
+        for job in remaining:
             if len(jobs) > 1:
-                _answer_group(parts, answerer, [job])
+                _run_group(models, predictor, [job])
             else:
-                job.answer.set_exception(error)
+                job.result.set_exception(error)
 
 
-def _transcribe(parts: Parts, jobs: Sequence[Job]) -> Iterable[Transcript]:
+def _transcribe(models: Models, jobs: Sequence[Job]) -> Iterable[Transcript]:
     samples = (job.content for job in jobs)
-    return parts.need_transcriber().transcribe_many(samples, batch_size=len(jobs))
+    return models.require_transcriber().transcribe_many(samples, batch_size=len(jobs))
 
 
-def _understand(parts: Parts, jobs: Sequence[Job]) -> Iterable[Understanding]:
-    understander = parts.need_understander()
+def _understand(models: Models, jobs: Sequence[Job]) -> Iterable[Understanding]:
+    understander = models.require_understander()
     samples = (job.content for job in jobs)
     most = max(job.alternatives for job in jobs)
-    found = understander.understand_many(samples, batch_size=len(jobs), alternatives=most)
-    for job, each in zip(jobs, found, strict=True):
-        yield replace(each, alternatives=each.alternatives[: job.alternatives])
+    results = understander.understand_many(samples, batch_size=len(jobs), alternatives=most)
+    for job, result in zip(jobs, results, strict=True):
+        yield replace(result, alternatives=result.alternatives[: job.alternatives])
 
 
-def _tag(parts: Parts, jobs: Sequence[Job]) -> Iterable[list[str]]:
-    """Each text's answer in JSON: of long texts that is much to write, and would hold up all who are served."""
+def _tag(models: Models, jobs: Sequence[Job]) -> Iterable[list[str]]:
+    """Yield the taggings of each job's texts as JSON.
+
+    Writing the JSON of long texts takes time; in the event loop it would delay all clients.
+    """
     texts = [text for job in jobs for text in job.content]
-    found = iter(parts.need_tagger().tag_many(texts, alternatives=jobs[0].alternatives))
+    taggings = iter(models.require_tagger().tag_many(texts, alternatives=jobs[0].alternatives))
     for job in jobs:
-        yield [_json(next(found)) for _ in job.content]
+        yield [_to_json(next(taggings)) for _ in job.content]
 
 
-def _json(tagging: Tagging) -> str:
+def _to_json(tagging: Tagging) -> str:
     return json.dumps(tagging.to_dict(), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _posteriors(parts: Parts, jobs: Sequence[Job]) -> Iterable[dict[str, Any]]:
+def _posteriors(models: Models, jobs: Sequence[Job]) -> Iterable[dict[str, Any]]:
     for job in jobs:
-        yield posteriors(parts.need_transcriber(), job.content)
+        yield posteriors(models.require_transcriber(), job.content)
 
 
-ANSWERS: dict[str, Answerer] = {
+PREDICTORS: dict[str, Predictor] = {
     "transcribe": _transcribe,
     "understand": _understand,
     "tag": _tag,
     "posteriors": _posteriors,
 }
-"""By kind of job: from jobs to their answers, in order."""
+"""For each kind of job, the function that computes the results of several jobs, in their order."""
 
 
-def warm_up(parts: Parts) -> None:
-    """Answer one of each kind, so that what is compiled or read at first use is there before anybody waits."""
-    jobs = [Job("tag", ["one two"])] if parts.tagger else []
-    if parts.transcriber:
-        rate = parts.transcriber.config.features.sample_rate
+def warm_up(models: Models) -> None:
+    """Run one job of each kind, so that no client waits for what is compiled or loaded at first use."""
+    jobs = [Job("tag", ["one two"])] if models.tagger else []
+    if models.transcriber:
+        rate = models.transcriber.config.features.sample_rate
         noise = np.random.default_rng(0).normal(0, 0.05, rate).astype(np.float32)
-        kinds = ["transcribe", "posteriors"] + ["understand"] * (parts.understander is not None)
+        kinds = ["transcribe", "posteriors"] + ["understand"] * (models.understander is not None)
         jobs += [Job(kind, noise, 1.0) for kind in kinds]
-    answer_all(parts, jobs)
+    run_inference(models, jobs)
     for job in jobs:
-        job.answer.result()
+        job.result.result()

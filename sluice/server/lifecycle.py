@@ -1,4 +1,4 @@
-"""A server from its start to its end by a signal."""
+"""Start of a server, and its end after a signal."""
 
 import logging
 import os
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sluice.server.app import create_app
-from sluice.server.batching import Answer
+from sluice.server.batching import RunBatch
 from sluice.server.inference import warm_up
-from sluice.server.model_process import Load, ModelProcess
-from sluice.server.models import Parts
+from sluice.server.model_process import LoadModels, ModelProcess
+from sluice.server.models import Models
 from sluice.server.settings import ServerSettings
 from sluice_core.devices import set_threads
 from sluice_core.errors import UserError
@@ -22,49 +22,53 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-OPEN = "WARNING: whoever can reach %s can use this server; give --api-key, or --host 127.0.0.1"
+EXPOSED_WARNING = (
+    "WARNING: everybody who can reach %s can use this server; give --api-key, or --host 127.0.0.1"
+)
 
 
-def serve(load: Load, settings: ServerSettings, threads: int = 1) -> None:
-    """Answer requests until SIGTERM or SIGINT; what was accepted by then is still answered.
+def serve(load: LoadModels, settings: ServerSettings, threads: int = 1) -> None:
+    """Serve until SIGTERM or SIGINT; requests that were accepted by then are still finished.
 
     Args:
-        load: makes what there is to answer with.
-        settings: where to listen, and how much to take.
-        threads: of torch, in each worker.
+        load: loads the models.
+        settings: where to listen, and limits.
+        threads: threads of PyTorch in each worker.
 
     Raises:
-        UserError: the address is taken, or is none of this machine's; what `load` raises.
+        UserError: the address is in use or does not belong to this machine; what `load` raises.
     """
-    parts = load()
-    listening = listen(settings)
-    with _answering(parts, load, settings.workers, threads) as answers:
-        _serve(create_app(parts, settings, answers), settings, listening)
+    models = load()
+    listening = open_socket(settings)
+    with _inference_workers(models, load, settings.workers, threads) as runners:
+        _run_server(create_app(models, settings, runners), settings, listening)
     log.info("Stopped.")
 
 
 @contextmanager
-def _answering(parts: Parts, load: Load, workers: int, threads: int) -> Iterator[Sequence[Answer] | None]:
-    """Those that answer, ready: processes, or this one."""
+def _inference_workers(
+    models: Models, load: LoadModels, workers: int, threads: int
+) -> Iterator[Sequence[RunBatch] | None]:
+    """Start the processes that compute batches and wait until they are ready; None means this process."""
     if workers == 1:
         set_threads(threads)
-        warm_up(parts)
+        warm_up(models)
         yield None
         return
     processes: list[ModelProcess] = []
     try:
         for _ in range(workers):
             processes.append(ModelProcess(load, threads))
-            processes[0].wait()  # what the first one compiles, the others read
+            processes[0].wait_until_ready()  # the others load what the first one has compiled
         for process in processes:
-            process.wait()
+            process.wait_until_ready()
         yield processes
     finally:
         for process in processes:
             process.close()
 
 
-def _serve(app: "FastAPI", settings: ServerSettings, listening: socket.socket) -> None:
+def _run_server(app: "FastAPI", settings: ServerSettings, listening: socket.socket) -> None:
     import uvicorn
 
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="on")
@@ -74,33 +78,31 @@ def _serve(app: "FastAPI", settings: ServerSettings, listening: socket.socket) -
     def stop(*_: object) -> None:
         server.should_exit = True
 
-    # Uvicorn raises the signal again once it is done, for whoever was there before it: here that is no news, so that
-    # the process ends as one does that has done its work.
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    # When Uvicorn is done, it raises the signal again for the handler that was there before. That handler is `stop`, so
+    # that the process ends with exit code 0.
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        log.info("Listening on %s (Ctrl-C ends it)", address(listening))
-        if is_open(settings):
-            log.warning("%s", OPEN % settings.host)
+        log.info("Listening on %s (stop with Ctrl-C)", url_of(listening))
+        if is_exposed(settings):
+            log.warning(EXPOSED_WARNING, settings.host)
         server.run(sockets=[listening])
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
-def listen(settings: ServerSettings) -> socket.socket:
-    """A socket that queues connections from now on.
+def open_socket(settings: ServerSettings) -> socket.socket:
+    """Open a socket that accepts connections from now on.
 
     Raises:
-        UserError: as `serve`.
+        UserError: the address is in use or does not belong to this machine.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    # The protocol is named, or asyncio leaves Nagle's algorithm on, and each answer over a connection that is kept
-    # waits 40 ms for its client to acknowledge the headers.
+    # With the protocol named, asyncio turns off Nagle's algorithm; otherwise each response on a connection that is kept
+    # alive would wait 40 ms for the client to acknowledge the headers.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        if (
-            os.name == "posix"
-        ):  # a port that was just given back; elsewhere it would also take one that is in use
+        if os.name == "posix":  # allows a port that was just released; on Windows also one that is in use
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((settings.host, settings.port))
         listening.listen(1024)
@@ -113,12 +115,12 @@ def listen(settings: ServerSettings) -> socket.socket:
         ) from error
 
 
-def address(listening: socket.socket) -> str:
-    """Where it can be reached."""
+def url_of(listening: socket.socket) -> str:
+    """Return the URL of a server that listens on a socket."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def is_open(settings: ServerSettings) -> bool:
-    """Whether strangers may use it."""
+def is_exposed(settings: ServerSettings) -> bool:
+    """Return whether other machines can use the server without a key."""
     return settings.api_key is None and not settings.is_local

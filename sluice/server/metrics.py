@@ -1,55 +1,57 @@
-"""What a server counts, as Prometheus reads it."""
+"""Metrics of a server, for Prometheus."""
 
 from collections.abc import Callable
 from typing import Any
 
-SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-SIZES = (1, 2, 4, 8, 16, 32, 64)
+LATENCY_BUCKETS_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+BATCH_SIZE_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Metrics:
-    """Counters of one server, apart from those of any other in the process."""
+    """Counters, gauges and histograms of one server, in a registry of their own."""
 
     def __init__(self) -> None:
-        """All at zero."""
+        """Start all metrics at zero."""
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
         self._registry = CollectorRegistry()
-        what: dict[str, Any] = {"registry": self._registry, "namespace": "sluice"}
+        options: dict[str, Any] = {"registry": self._registry, "namespace": "sluice"}
         labels = ["endpoint", "status"]
-        self._requests = Counter("requests", "Requests answered", labels, **what)
+        self._requests = Counter("requests", "Requests answered", labels, **options)
         self._latency = Histogram(
             "request_seconds",
-            "From a request's headers to its answer's end",
+            "Time from the headers of a request to the end of its response",
             ["endpoint"],
-            buckets=SECONDS,
-            **what,
+            buckets=LATENCY_BUCKETS_SECONDS,
+            **options,
         )
-        self._audio = Counter("audio_seconds", "Seconds of audio taken", ["endpoint"], **what)
-        self._queue = Gauge("queue_length", "Requests that wait for the models", **what)
-        self._open = Gauge("requests_open", "Requests that hold a place in the queue", **what)
-        self._batches = Histogram("batch_size", "Requests answered together", buckets=SIZES, **what)
+        self._audio = Counter("audio_seconds", "Seconds of audio received", ["endpoint"], **options)
+        self._queue_length = Gauge("queue_length", "Requests that wait for the models", **options)
+        self._open = Gauge("requests_open", "Requests that hold a place in the queue", **options)
+        self._batch_size = Histogram(
+            "batch_size", "Requests per batch", buckets=BATCH_SIZE_BUCKETS, **options
+        )
 
-    def watch(self, waiting: Callable[[], int], holding: Callable[[], int]) -> None:
-        """Read the lengths of queues whenever they are asked for."""
-        self._queue.set_function(waiting)
-        self._open.set_function(holding)
+    def watch(self, queue_length: Callable[[], int], requests_open: Callable[[], int]) -> None:
+        """Read the two gauges from functions whenever the metrics are requested."""
+        self._queue_length.set_function(queue_length)
+        self._open.set_function(requests_open)
 
-    def answered(self, endpoint: str, status: int, seconds: float) -> None:
-        """Count a request."""
+    def count_request(self, endpoint: str, status: int, seconds: float) -> None:
+        """Count a request and its latency in seconds."""
         self._requests.labels(endpoint, str(status)).inc()
         self._latency.labels(endpoint).observe(seconds)
 
-    def heard(self, endpoint: str, seconds: float) -> None:
-        """Count audio."""
+    def count_audio(self, endpoint: str, seconds: float) -> None:
+        """Count seconds of audio."""
         self._audio.labels(endpoint).inc(seconds)
 
-    def batch(self, size: int) -> None:
-        """Count a batch."""
-        self._batches.observe(size)
+    def count_batch(self, size: int) -> None:
+        """Count a batch by its number of requests."""
+        self._batch_size.observe(size)
 
-    def text(self) -> tuple[bytes, str]:
-        """All of it, and its media type."""
+    def exposition(self) -> tuple[bytes, str]:
+        """Return all metrics in the text format of Prometheus, and its media type."""
         from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
         return generate_latest(self._registry), CONTENT_TYPE_LATEST

@@ -1,4 +1,4 @@
-"""Models in processes of their own: batches are answered at the same time, and one that dies takes nobody along."""
+"""Models in processes of their own: batches are computed in parallel, and a crash harms no other process."""
 
 import gc
 import logging
@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sluice.server.batching import Job
-from sluice.server.inference import Answers, warm_up
-from sluice.server.models import Parts
+from sluice.server.inference import InferenceRunner, warm_up
+from sluice.server.models import Models
 from sluice_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Load = Callable[[], Parts]
-"""Makes the models; it travels to the process, so it must be one that pickles."""
+LoadModels = Callable[[], Models]
+"""Loads the models; it is sent to the process, so it must be picklable."""
 
 
 class ModelProcess:
-    """Answers batches, as `Answers` does, in a process that is started anew if it dies."""
+    """Runs inference on batches, as `InferenceRunner` does, in a process that is restarted if it dies."""
 
-    def __init__(self, load: Load, threads: int = 1) -> None:
-        """Start it; `wait` waits until it is ready.
+    def __init__(self, load: LoadModels, threads: int = 1) -> None:
+        """Start the process; `wait_until_ready` waits for it.
 
         Args:
-            load: makes the models there.
-            threads: of torch in it.
+            load: loads the models in the process.
+            threads: threads of PyTorch in the process.
         """
         self._load, self._threads = load, threads
         self._start()
@@ -40,91 +40,95 @@ class ModelProcess:
         from multiprocessing import get_context
 
         context = get_context("spawn")  # a fork would copy locks that other threads hold
-        self._line, theirs = context.Pipe()
-        self._process = context.Process(target=_run, args=(theirs, self._load, self._threads), name="models")
+        self._connection, child_end = context.Pipe()
+        arguments = child_end, self._load, self._threads
+        self._process = context.Process(target=_run_process, args=arguments, name="models")
         self._process.start()
-        theirs.close()  # so that its end is heard
-        self._ready = False
+        child_end.close()  # or the end of the process would not close the pipe
+        self._is_ready = False
 
-    def wait(self) -> None:
-        """Until it has its models and has answered one of each kind.
+    def wait_until_ready(self) -> None:
+        """Wait until the process has loaded its models and has run one job of each kind.
 
         Raises:
-            UserError: it has not got so far.
+            UserError: the process ended before that.
         """
-        if not self._ready:
+        if not self._is_ready:
             try:
-                self._line.recv()
+                self._connection.recv()
             except (EOFError, OSError) as error:
                 raise UserError(
-                    f"a process with the models ended while it started, with {self.close()}"
+                    f"a model process ended while it started, with exit code {self.close()}"
                 ) from error
-            self._ready = True
+            self._is_ready = True
 
     def __call__(self, jobs: Sequence[Job]) -> None:
-        """Set every job's answer, as soon as it is there."""
+        """Set the result of each job as soon as it is computed."""
         try:
-            self.wait()
-            self._line.send([(job.kind, job.content, job.seconds, job.alternatives) for job in jobs])
-            while (said := self._line.recv()) is not None:
-                _set(jobs[said[0]].answer, *said[1:])
+            self.wait_until_ready()
+            self._connection.send(
+                [(job.kind, job.content, job.audio_seconds, job.alternatives) for job in jobs]
+            )
+            while (message := self._connection.recv()) is not None:
+                number, result, error = message
+                _set_result(jobs[number].result, result, error)
         except (EOFError, OSError, UserError):
-            log.error("a process with the models ended with %s; another is started", self.close())
+            log.error("a model process ended with exit code %s; another is started", self.close())
             self._start()
-            self._try_alone([job for job in jobs if not job.answer.done()])
+            self._try_alone([job for job in jobs if not job.result.done()])
 
     def _try_alone(self, jobs: Sequence[Job]) -> None:
-        """One of several has ended the process: which, only each by itself can show."""
+        """Run the jobs of a batch that ended the process one by one, to find the one that does it."""
         if len(jobs) == 1:
-            jobs[0].answer.set_exception(RuntimeError("it ended the process that was to answer"))
+            jobs[0].result.set_exception(RuntimeError("the request ended the model process"))
             return
         for job in jobs:
             self([job])
 
     def close(self) -> int | None:
-        """Let it end, as it does when nobody is there to ask it; its exit code."""
-        self._line.close()
+        """Close the connection, which ends the process, and return its exit code."""
+        self._connection.close()
         self._process.join()
         return self._process.exitcode
 
 
-def _set(answer: "Future[Any]", result: Any, error: str | None) -> None:
+def _set_result(future: "Future[Any]", result: Any, error: str | None) -> None:
     if error is None:
-        answer.set_result(result)
+        future.set_result(result)
     else:
-        answer.set_exception(RuntimeError(error))
+        future.set_exception(RuntimeError(error))
 
 
-def _run(line: "Connection", load: Load, threads: int) -> None:
-    """The process: answer what comes until nobody is there."""
+def _run_process(connection: "Connection", load: LoadModels, threads: int) -> None:
+    """Compute batches that arrive over a connection until it is closed."""
     from sluice_core.devices import set_threads
 
-    # Both reach a whole group of processes; the one that listens says when this one may end.
+    # Both signals reach a whole process group; the server's process decides when this one may end.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     set_threads(threads)
-    parts = load()
-    warm_up(parts)
-    answers = Answers(parts)
+    models = load()
+    warm_up(models)
+    runner = InferenceRunner(models)
     gc.collect()
-    gc.freeze()  # what stays is not looked through again and again
+    gc.freeze()  # the garbage collector need not look at the models again and again
     try:
-        line.send(None)
+        connection.send(None)
         while True:
-            _answer(line, answers, [Job(*each) for each in line.recv()])
+            _run_batch(connection, runner, [Job(*fields) for fields in connection.recv()])
     except (EOFError, OSError):
         pass
 
 
-def _answer(line: "Connection", answers: Answers, jobs: Sequence[Job]) -> None:
-    """Send each answer once it is there, then nothing."""
+def _run_batch(connection: "Connection", runner: InferenceRunner, jobs: Sequence[Job]) -> None:
+    """Send each result as soon as it is computed, then None."""
 
-    def send(number: int, answer: "Future[Any]") -> None:
-        error = answer.exception()
-        said = None if error is None else "".join(traceback.format_exception(error))
-        line.send((number, answer.result() if error is None else None, said))
+    def send(number: int, future: "Future[Any]") -> None:
+        error = future.exception()
+        reason = None if error is None else "".join(traceback.format_exception(error))
+        connection.send((number, future.result() if error is None else None, reason))
 
     for number, job in enumerate(jobs):
-        job.answer.add_done_callback(partial(send, number))
-    answers(jobs)
-    line.send(None)
+        job.result.add_done_callback(partial(send, number))
+    runner(jobs)
+    connection.send(None)

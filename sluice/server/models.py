@@ -1,4 +1,4 @@
-"""What a server has: a recognizer, a tagger, or both."""
+"""The models that a server uses: a recognizer, a tagger, or both."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,85 +10,93 @@ from sluice.server.errors import ApiError
 from sluice.understanding import SETTINGS_FILE, Understander
 from sluice_core.kind import task_of
 
-HEARD_AS = "whisper-1"
-"""What programs written for OpenAI ask for; it is taken for the server's own recognizer."""
+OPENAI_MODEL = "whisper-1"
+"""Model name that programs written for OpenAI send; here it means the server's recognizer."""
 
 
 @dataclass(frozen=True)
-class Model:
-    """A run as `/v1/models` lists it."""
+class ServedRun:
+    """A run directory, as `/v1/models` lists it."""
 
     name: str
     created: int
     """When its weights were written, in seconds since 1970."""
-    hears: bool
-    """Whether it can be asked for transcripts."""
+    transcribes: bool
+    """Whether transcription requests may name it."""
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What there is to answer with."""
+class Models:
+    """The models of a server, and the runs that they come from."""
 
     transcriber: Transcriber | None
     tagger: Tagger | None
     understander: Understander | None
-    models: Sequence[Model]
+    runs: Sequence[ServedRun]
 
-    def need_transcriber(self) -> Transcriber:
-        """The recognizer.
+    def require_transcriber(self) -> Transcriber:
+        """Return the recognizer.
 
         Raises:
             ApiError: 404, there is none.
         """
         if self.transcriber is None:
-            raise _missing("a recognizer's run", "sluice serve RECOGNIZER --tagger TAGGER")
+            raise _not_served("a recognizer's run")
         return self.transcriber
 
-    def need_tagger(self) -> Tagger:
-        """The tagger.
+    def require_tagger(self) -> Tagger:
+        """Return the tagger.
 
         Raises:
             ApiError: 404, there is none.
         """
         if self.tagger is None:
-            raise _missing("a tagger's run", "sluice serve RECOGNIZER --tagger TAGGER")
+            raise _not_served("a tagger's run")
         return self.tagger
 
-    def need_understander(self) -> Understander:
-        """Both together.
+    def require_understander(self) -> Understander:
+        """Return recognizer and tagger together.
 
         Raises:
             ApiError: 404, one of them is missing.
         """
-        self.need_transcriber()
-        self.need_tagger()
+        self.require_transcriber()
+        self.require_tagger()
         assert self.understander is not None
         return self.understander
 
 
-def load_parts(run: Path, tagger: Path | None = None, device: str = "cpu") -> Parts:
-    """Load a joined directory, or a recognizer's or tagger's run; `tagger` goes with a recognizer's.
+def load_models(run: Path, tagger: Path | None = None, device: str = "cpu") -> Models:
+    """Load the models of a server.
+
+    Args:
+        run: run directory of a recognizer or a tagger, or a directory that `Understander.save` wrote.
+        tagger: a tagger's run directory, if `run` is a recognizer's.
+        device: where the models compute: "cpu", "cuda", …
 
     Raises:
         UserError: a directory is missing or damaged, or the two do not go together.
     """
     if tagger is not None:
         both = Understander.load(run, device, tagger=tagger)
-        return Parts(both.transcriber, both.tagger, both, [_model(run), _model(tagger, hears=False)])
+        runs = [_served_run(run), _served_run(tagger, transcribes=False)]
+        return Models(both.transcriber, both.tagger, both, runs)
     if (run / SETTINGS_FILE).is_file():
         both = Understander.load(run, device)
-        return Parts(both.transcriber, both.tagger, both, [_model(run, run / SETTINGS_FILE)])
+        return Models(both.transcriber, both.tagger, both, [_served_run(run, run / SETTINGS_FILE)])
     if task_of(run) == "slots":
-        return Parts(None, Tagger.load(run, device), None, [_model(run, hears=False)])
-    return Parts(Transcriber.load(run, device), None, None, [_model(run)])
+        return Models(None, Tagger.load(run, device), None, [_served_run(run, transcribes=False)])
+    return Models(Transcriber.load(run, device), None, None, [_served_run(run)])
 
 
-def _model(run: Path, file: Path | None = None, *, hears: bool = True) -> Model:
+def _served_run(run: Path, file: Path | None = None, *, transcribes: bool = True) -> ServedRun:
     created = (file or run / "model.safetensors").stat().st_mtime
-    return Model(run.resolve().name, int(created), hears)
+    return ServedRun(run.resolve().name, int(created), transcribes)
 
 
-def _missing(what: str, command: str) -> ApiError:
+def _not_served(what: str) -> ApiError:
     return ApiError(
-        404, f"this server was started without {what}; start it as `{command}`", code="not_served"
+        404,
+        f"this server was started without {what}; start it as `sluice serve RECOGNIZER --tagger TAGGER`",
+        code="not_served",
     )

@@ -1,4 +1,4 @@
-"""`/v1/audio/transcriptions`: what OpenAI's clients send, and what they expect."""
+"""Requests to `/v1/audio/transcriptions` and their responses, as OpenAI's clients send and expect them."""
 
 import math
 import re
@@ -10,7 +10,7 @@ from typing import Any
 from asr.formats import Cue, cues, format_transcript
 from asr.transcript import Transcript, Word
 from sluice.server.errors import ApiError
-from sluice.server.models import HEARD_AS, Parts
+from sluice.server.models import OPENAI_MODEL, Models
 from sluice.server.uploads import Upload
 
 MEDIA_TYPES = {
@@ -21,7 +21,7 @@ MEDIA_TYPES = {
     "vtt": "text/vtt; charset=utf-8",
 }
 GRANULARITIES = ("word", "segment")
-FIELDS = {
+FORM_FIELDS = {
     "model",
     "response_format",
     "timestamp_granularities[]",
@@ -31,96 +31,97 @@ FIELDS = {
     "temperature",
     "stream",
 }
-"""What may be sent beside the file; `language`, `prompt` and `temperature` change nothing in a recognizer of one
-language."""
+"""Fields that may be sent beside the file; `language`, `prompt` and `temperature` are accepted, but do not change the
+transcript of a recognizer of one language."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """How a transcript is to be given."""
+class TranscriptionOptions:
+    """Options of a transcription request."""
 
-    format: str
+    response_format: str
     granularities: tuple[str, ...]
     language: str
 
 
-def read_wanted(upload: Upload, parts: Parts) -> Wanted:
-    """The fields of a request.
+def parse_options(upload: Upload, models: Models) -> TranscriptionOptions:
+    """Check the form fields of a request.
 
     Raises:
-        ApiError: 400, a field or its value is not supported; names it.
+        ApiError: 400, a field or its value is not supported; names the field.
     """
     for name, _ in upload.fields:
-        if name not in FIELDS:
+        if name not in FORM_FIELDS:
             raise _unsupported(
-                name, f"there is no field {name!r}; there are file, {', '.join(sorted(FIELDS))}"
+                name, f"there is no field {name!r}; the fields are file, {', '.join(sorted(FORM_FIELDS))}"
             )
-    models = [HEARD_AS, *(model.name for model in parts.models if model.hears)]
-    if (model := upload.field("model") or HEARD_AS) not in models:
-        message = f"there is no model {model!r}; there is {' and '.join(map(repr, models))}"
+    names = [OPENAI_MODEL, *(run.name for run in models.runs if run.transcribes)]
+    if (model := upload.field("model") or OPENAI_MODEL) not in names:
+        message = f"there is no model {model!r}; there is {' and '.join(map(repr, names))}"
         raise ApiError(400, message, param="model", code="model_not_found")
     if (upload.field("stream") or "false").lower() not in ("false", "0"):
-        raise _unsupported("stream", "a transcript is not streamed here; leave 'stream' out or send false")
-    kind = upload.field("response_format") or "json"
-    if kind not in MEDIA_TYPES:
+        raise _unsupported("stream", "transcripts are not streamed; leave out 'stream' or send false")
+    response_format = upload.field("response_format") or "json"
+    if response_format not in MEDIA_TYPES:
         raise _unsupported(
-            "response_format", f"there is no format {kind!r}; there are {', '.join(MEDIA_TYPES)}"
+            "response_format",
+            f"there is no format {response_format!r}; the formats are {', '.join(MEDIA_TYPES)}",
         )
     _check_temperature(upload.field("temperature") or "0")
     language = upload.field("language") or "und"
     if not re.fullmatch(r"[A-Za-z]{2,20}(-[A-Za-z0-9]{2,8})*", language):
-        raise _unsupported("language", f"{language!r} is no language's code such as 'en'")
-    return Wanted(kind, _granularities(upload, kind), language)
+        raise _unsupported("language", f"{language!r} is not a language code such as 'en'")
+    return TranscriptionOptions(response_format, _granularities(upload, response_format), language)
 
 
-def _granularities(upload: Upload, kind: str) -> tuple[str, ...]:
-    given = [value for name, value in upload.fields if name.startswith("timestamp_granularities") and value]
-    for value in given:
+def _granularities(upload: Upload, response_format: str) -> tuple[str, ...]:
+    values = [value for name, value in upload.fields if name.startswith("timestamp_granularities") and value]
+    for value in values:
         if value not in GRANULARITIES:
             raise _unsupported("timestamp_granularities", f"{value!r} is neither 'word' nor 'segment'")
-    if given and kind != "verbose_json":
-        raise _unsupported("timestamp_granularities", "they need the response_format 'verbose_json'")
-    return tuple(given) or GRANULARITIES
+    if values and response_format != "verbose_json":
+        raise _unsupported("timestamp_granularities", "it needs the response_format 'verbose_json'")
+    return tuple(values) or GRANULARITIES
 
 
-def _check_temperature(given: str) -> None:
+def _check_temperature(value: str) -> None:
     try:
-        right = 0 <= float(given) <= 1
+        is_valid = 0 <= float(value) <= 1
     except ValueError:
-        right = False
-    if not right:
-        raise _unsupported("temperature", f"the temperature must be a number between 0 and 1, not {given!r}")
+        is_valid = False
+    if not is_valid:
+        raise _unsupported("temperature", f"the temperature must be a number between 0 and 1, not {value!r}")
 
 
 def _unsupported(param: str, message: str) -> ApiError:
     return ApiError(400, message, param=param, code="unsupported_value")
 
 
-def write_transcript(transcript: Transcript, wanted: Wanted) -> str | dict[str, Any]:
-    """A transcript as it is wanted: text, or what becomes JSON."""
-    if wanted.format == "verbose_json":
-        return _verbose(transcript, wanted)
-    if wanted.format == "json":
+def format_response(transcript: Transcript, options: TranscriptionOptions) -> str | dict[str, Any]:
+    """Return a transcript in the format that was asked for: text, or an object for JSON."""
+    if options.response_format == "verbose_json":
+        return _verbose(transcript, options)
+    if options.response_format == "json":
         return {"text": transcript.text, "usage": _usage(transcript)}
-    return format_transcript(transcript, wanted.format)  # type: ignore[arg-type]
+    return format_transcript(transcript, options.response_format)  # type: ignore[arg-type]
 
 
 def _usage(transcript: Transcript) -> dict[str, Any]:
     return {"type": "duration", "seconds": math.ceil(transcript.duration_seconds)}
 
 
-def _verbose(transcript: Transcript, wanted: Wanted) -> dict[str, Any]:
-    answer: dict[str, Any] = {
+def _verbose(transcript: Transcript, options: TranscriptionOptions) -> dict[str, Any]:
+    response: dict[str, Any] = {
         "task": "transcribe",
-        "language": wanted.language,
+        "language": options.language,
         "duration": round(transcript.duration_seconds, 3),
         "text": transcript.text,
         "usage": _usage(transcript),
     }
-    if "segment" in wanted.granularities:
-        answer["segments"] = _segments(transcript.words)
-    if "word" in wanted.granularities:
-        answer["words"] = [
+    if "segment" in options.granularities:
+        response["segments"] = _segments(transcript.words)
+    if "word" in options.granularities:
+        response["words"] = [
             {
                 "word": word.text,
                 "start": round(word.start, 3),
@@ -129,11 +130,11 @@ def _verbose(transcript: Transcript, wanted: Wanted) -> dict[str, Any]:
             }
             for word in transcript.words
         ]
-    return answer
+    return response
 
 
 def _segments(words: Sequence[Word]) -> list[dict[str, Any]]:
-    """The cues of subtitles, as segments."""
+    """Return one segment for each cue that subtitles would have."""
     segments, position = [], 0
     for number, cue in enumerate(cues(words)):
         text = " ".join(cue.lines)
@@ -144,9 +145,9 @@ def _segments(words: Sequence[Word]) -> list[dict[str, Any]]:
 
 
 def _segment(number: int, cue: Cue, text: str, words: Sequence[Word]) -> dict[str, Any]:
-    """Clients expect all of these; what only Whisper has stands at its neutral value."""
+    """Return a segment with all fields that clients expect; those that only Whisper knows have neutral values."""
     data = text.encode()
-    logs = [math.log(max(word.confidence, 1e-9)) for word in words]
+    log_probs = [math.log(max(word.confidence, 1e-9)) for word in words]
     return {
         "id": number,
         "seek": 0,
@@ -155,7 +156,7 @@ def _segment(number: int, cue: Cue, text: str, words: Sequence[Word]) -> dict[st
         "text": text,
         "tokens": [],
         "temperature": 0.0,
-        "avg_logprob": round(sum(logs) / max(1, len(logs)), 4),
+        "avg_logprob": round(sum(log_probs) / max(1, len(log_probs)), 4),
         "compression_ratio": round(len(data) / len(zlib.compress(data)), 3),
         "no_speech_prob": 0.0,
     }

@@ -1,4 +1,4 @@
-"""What every endpoint goes through: a place in the queue, an upload decoded, an answer awaited."""
+"""What every endpoint that uses a model goes through: a place in the queue, decoding of the audio, inference."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -11,72 +11,77 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sluice.server.audio_upload import decode
-from sluice.server.batching import Answer, Job, Workers
-from sluice.server.errors import too_busy
-from sluice.server.inference import Answers
+from sluice.server.audio_upload import decode_upload
+from sluice.server.batching import DynamicBatcher, Job, RunBatch
+from sluice.server.errors import queue_full
+from sluice.server.inference import InferenceRunner
 from sluice.server.metrics import Metrics
-from sluice.server.models import Parts
+from sluice.server.models import Models
 from sluice.server.settings import ServerSettings
 from sluice.server.uploads import Upload
 
 if TYPE_CHECKING:
     from fastapi import Request
 
-DECODERS = 2
-"""Uploads that are decoded at once."""
-UPLOADS = 2
-"""Bodies that arrive at once, for each place in the queue."""
+DECODING_THREADS = 2
+"""Uploads that are decoded at the same time."""
+UPLOADS_PER_PLACE = 2
+"""Bodies that may arrive at the same time, for each place in the queue."""
 
 
-class Gone(Exception):
-    """Whoever asked has hung up."""
+class ClientDisconnected(Exception):
+    """The client has closed the connection before its response."""
 
 
 class Service:
     """The models at work, between `start` and `close`."""
 
     def __init__(
-        self, parts: Parts, settings: ServerSettings, answers: Sequence[Answer] | None = None
+        self, models: Models, settings: ServerSettings, runners: Sequence[RunBatch] | None = None
     ) -> None:
-        """Put it together; `start` makes its threads and its folder.
+        """Prepare the service; `start` starts its threads and makes its folder.
 
         Args:
-            parts: what it has.
-            settings: how much it takes.
-            answers: those that answer batches, side by side; one with `parts`, in this process, if not given.
+            models: what to use.
+            settings: limits.
+            runners: functions that compute batches, in parallel; if not given, one that uses `models` in this process.
         """
-        self.parts, self.settings, self.metrics = parts, settings, Metrics()
-        self._answers = answers or [Answers(parts)]
+        self.models, self.settings, self.metrics = models, settings, Metrics()
+        self._runners = runners or [InferenceRunner(models)]
         self.is_stopping: Callable[[], bool] = lambda: False
-        self._held = self._uploads = 0
+        self._open_requests = self._uploads = 0
 
     def start(self) -> None:
-        """Ready to work."""
+        """Start the threads, and make a folder for temporary files."""
         self._folder = TemporaryDirectory(prefix="sluice-serve-")
-        self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decoder")
-        self._workers = Workers(self._answers, self.settings.batch, self.metrics.batch, expected=self.held)
-        self.metrics.watch(self._workers.__len__, self.held)
+        self._decoding = ThreadPoolExecutor(DECODING_THREADS, thread_name_prefix="audio-decoding")
+        self._batcher = DynamicBatcher(
+            self._runners, self.settings.batch_size, self.metrics.count_batch, self.open_requests
+        )
+        self.metrics.watch(self._batcher.__len__, self.open_requests)
 
     def close(self) -> None:
-        """Finish what was taken, then leave nothing behind."""
-        self._decoders.shutdown()
-        self._workers.close()
+        """Finish the requests that were accepted, and delete temporary files."""
+        self._decoding.shutdown()
+        self._batcher.close()
         self._folder.cleanup()
 
-    def held(self) -> int:
-        """Places in the queue that are taken."""
-        return self._held
+    def open_requests(self) -> int:
+        """Return how many requests hold a place in the queue."""
+        return self._open_requests
 
     @contextmanager
     def receiving(self) -> Iterator[None]:
-        """While a body arrives. A slow client holds up nobody's place in the queue, but too many are turned away.
+        """Count a body while it arrives.
+
+        A slow client takes no place in the queue, but the number of bodies that arrive is limited too.
 
         Raises:
-            ApiError: 429, there are too many, or the queue is full and the body would arrive in vain.
+            ApiError: 429, too many bodies are arriving, or the queue is full, so that the body would arrive in vain.
         """
-        if self._uploads >= UPLOADS * self.settings.queue or self._held >= self.settings.queue:
-            raise too_busy(self._workers.patience())
+        is_full = self._open_requests >= self.settings.queue_size
+        if is_full or self._uploads >= UPLOADS_PER_PLACE * self.settings.queue_size:
+            raise queue_full(self._batcher.estimated_wait_seconds())
         self._uploads += 1
         try:
             yield
@@ -84,73 +89,79 @@ class Service:
             self._uploads -= 1
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place in the queue, from before an upload is decoded until its answer is there.
+    def place_in_queue(self) -> Iterator[None]:
+        """Hold a place in the queue, from before the audio is decoded until the result is there.
 
         Raises:
-            ApiError: 429, all are taken.
+            ApiError: 429, all places are taken.
         """
-        if self._held >= self.settings.queue:
-            raise too_busy(self._workers.patience())
-        self._held += 1
+        if self._open_requests >= self.settings.queue_size:
+            raise queue_full(self._batcher.estimated_wait_seconds())
+        self._open_requests += 1
         try:
             yield
         finally:
-            self._held -= 1
+            self._open_requests -= 1
 
-    async def listen(self, request: "Request", upload: Upload, kind: str, alternatives: int = 0) -> Any:
-        """What the models answer to an upload, which is then closed.
+    async def infer_audio(self, request: "Request", upload: Upload, kind: str, alternatives: int = 0) -> Any:
+        """Run inference on an uploaded recording, and close the upload.
+
+        Args:
+            request: its body must have been read.
+            upload: the recording.
+            kind: kind of job: "transcribe", "understand" or "posteriors".
+            alternatives: how many further hypotheses to return.
 
         Raises:
-            ApiError: it cannot be decoded, or there is no place for it.
-            Gone: nobody waits for the answer.
+            ApiError: the recording cannot be decoded, or the queue is full.
+            ClientDisconnected: nobody waits for the result.
         """
-        with upload.file, self.place():
-            samples = await self._samples(upload)
+        with upload.file, self.place_in_queue():
+            samples = await self._decode(upload)
             job = Job(kind, samples, len(samples) / self._sample_rate, alternatives)
-            self.metrics.heard(request.url.path, job.seconds)
-            return await self._answer(request, job)
+            self.metrics.count_audio(request.url.path, job.audio_seconds)
+            return await self._result(request, job)
 
     async def tag(self, request: "Request", texts: list[str], alternatives: int = 0) -> list[str]:
-        """What the tagger answers to texts, each in JSON.
+        """Tag texts; returns the JSON of each tagging.
 
         Raises:
-            ApiError: there is no place for them.
-            Gone: nobody waits for the answer.
+            ApiError: the queue is full.
+            ClientDisconnected: nobody waits for the result.
         """
-        with self.place():
-            return await self._answer(request, Job("tag", texts, alternatives=alternatives))
+        with self.place_in_queue():
+            return await self._result(request, Job("tag", texts, alternatives=alternatives))
 
     @property
     def _sample_rate(self) -> int:
-        return self.parts.need_transcriber().config.features.sample_rate
+        return self.models.require_transcriber().config.features.sample_rate
 
-    async def _samples(self, upload: Upload) -> np.ndarray:
-        """An upload decoded, in one of a few threads, for the recognizer."""
-        folder, longest = Path(self._folder.name), self.settings.max_seconds
-        work = partial(decode, upload.file, upload.name, folder, self._sample_rate, longest)
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
+    async def _decode(self, upload: Upload) -> np.ndarray:
+        """Decode an upload in a thread; returns samples `[samples]` at the recognizer's rate."""
+        folder, max_seconds = Path(self._folder.name), self.settings.max_seconds
+        decode = partial(decode_upload, upload.file, upload.name, folder, self._sample_rate, max_seconds)
+        return await asyncio.get_running_loop().run_in_executor(self._decoding, decode)
 
-    async def _answer(self, request: "Request", job: Job) -> Any:
-        """What the models answer to a job, once it is its turn; given up when the client hangs up.
+    async def _result(self, request: "Request", job: Job) -> Any:
+        """Submit a job and wait for its result; give up when the client disconnects.
 
         Raises:
-            ApiError: too much waits.
-            Gone: nobody waits for the answer.
+            ApiError: too much audio waits.
+            ClientDisconnected: nobody waits for the result.
         """
-        answer = asyncio.wrap_future(self._workers.submit(job))
-        gone = asyncio.ensure_future(_disconnection(request))
+        result = asyncio.wrap_future(self._batcher.submit(job))
+        disconnection = asyncio.ensure_future(_wait_for_disconnection(request))
         try:
-            await asyncio.wait([answer, gone], return_when=asyncio.FIRST_COMPLETED)
-            if not answer.done():
-                raise Gone
-            return answer.result()
+            await asyncio.wait([result, disconnection], return_when=asyncio.FIRST_COMPLETED)
+            if not result.done():
+                raise ClientDisconnected
+            return result.result()
         finally:
-            answer.cancel()  # a job that still waits is then left out
-            gone.cancel()
+            result.cancel()  # the batcher leaves out a job that still waits
+            disconnection.cancel()
 
 
-async def _disconnection(request: "Request") -> None:
-    """Returns when the client is gone; the body must have been read."""
+async def _wait_for_disconnection(request: "Request") -> None:
+    """Return when the client has disconnected; the body must have been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -13,7 +13,7 @@ from recipes.understand.measuring import Request, choose_weight, misses, underst
 from recipes.understand.run import HERE, main
 from recipes.understand.settings import ROOT, UnderstandSettings
 from slot_filling.config import TaggerConfig
-from sluice.understanding import HeardSlot, Understanding
+from sluice.understanding import SpokenSlot, Understanding
 from sluice_core.grammar.travel import generate
 from tests.pages import check_self_contained
 
@@ -57,7 +57,7 @@ def request(number: int, *readings: str) -> Request:
 
 
 def understood(confidence: float, *slots: tuple[str, str], intent: str = "fly") -> Understanding:
-    heard = tuple(HeardSlot(label, text, 0, 1, text, 0, 1, 0.5, None, 0.0, 1.0) for label, text in slots)
+    heard = tuple(SpokenSlot(label, text, 0, 1, text, 0, 1, 0.5, None, 0.0, 1.0) for label, text in slots)
     return Understanding("", "", (), heard, intent, 1.0, confidence, 0.0, 1.0)
 
 

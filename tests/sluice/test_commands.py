@@ -1,15 +1,17 @@
 """Commands that need no trained model, and how errors are told."""
 
+import argparse
 import io
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import soundfile
 
-from sluice.cli import main
+from sluice.cli import COMMANDS, main, make_parser
 from tests.tones import RATE, say, write_corpus
 
 PLACES = ("data", "runs", "cache")
@@ -114,3 +116,28 @@ def test_usage_errors_and_help(capsys) -> None:
             main(arguments)
         assert stop.value.code == code
     assert "transcribe" in capsys.readouterr().out
+
+
+def test_the_parser_is_complete_and_brings_nothing_slow() -> None:
+    code = (
+        "import sys\nfrom sluice.cli import make_parser\nmake_parser().format_help()\n"
+        "sys.exit(', '.join({'torch', 'numpy', 'datasets', 'matplotlib'} & set(sys.modules)) or 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    (commands,) = [
+        action.choices for action in make_parser()._actions if isinstance(action, argparse._SubParsersAction)
+    ]
+    assert set(commands) == set(COMMANDS)
+    assert all(parser.format_help() for parser in commands.values())
+
+
+def test_old_names_of_options_are_accepted_with_a_remark(capsys) -> None:
+    arguments = ["serve", "nowhere", "--port", "0", "--batch", "8", "--queue", "9"]
+    options = make_parser().parse_args(arguments)
+    assert (options.batch_size, options.queue_size) == (8, 9)
+    assert main(arguments) == 1
+    err = capsys.readouterr().err
+    assert "--batch is now called --batch-size" in err and "--queue is now called --queue-size" in err
+    with pytest.raises(SystemExit):
+        main(["serve", "--help"])
+    assert "--batch " not in capsys.readouterr().out

@@ -1,11 +1,11 @@
-"""Spoken requests as people write them, and places kept."""
+"""Inverse text normalization: spoken requests as people write them, with offsets kept."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from slot_filling.tagging import Slot
-from sluice.inverse_text_normalization import write_down, write_slot
+from sluice.inverse_text_normalization import inverse_normalize, inverse_normalize_slot
 
 pytest.importorskip("text_to_num")
 
@@ -39,31 +39,33 @@ def slot(label: str, text: str, start: int = 0) -> Slot:
         ("class", "first class", "first class"),
     ],
 )
-def test_a_slot_is_written_as_people_do(label: str, spoken: str, written: str) -> None:
-    assert write_slot(slot(label, spoken), names={"city"}) == written
+def test_a_slot_gets_its_written_form(label: str, spoken: str, written: str) -> None:
+    assert inverse_normalize_slot(slot(label, spoken), names={"city"}) == written
 
 
-def test_all_places_are_kept() -> None:
+def test_offsets_can_be_converted() -> None:
     text = "i go from boston at two thirty p m to taipei and i am late"
-    spans = [("city", "boston"), ("time", "two thirty p m"), ("city", "taipei")]
-    form = write_down(text, [slot(label, part, text.index(part)) for label, part in spans], {"city"})
-    assert form.text == "I go from Boston at 2:30 PM to Taipei and I am late"
-    assert [form.text[piece.written_start : piece.written_end] for piece in form.pieces] == [
+    labelled = [("city", "boston"), ("time", "two thirty p m"), ("city", "taipei")]
+    normalized = inverse_normalize(
+        text, [slot(label, part, text.index(part)) for label, part in labelled], {"city"}
+    )
+    assert normalized.text == "I go from Boston at 2:30 PM to Taipei and I am late"
+    assert [normalized.text[span.written_start : span.written_end] for span in normalized.spans] == [
         "Boston",
         "2:30 PM",
         "Taipei",
     ]
-    assert [text[piece.start : piece.end] for piece in form.pieces] == [part for _, part in spans]
+    assert [text[span.start : span.end] for span in normalized.spans] == [part for _, part in labelled]
     for word in ("go", "from", "at", "to", "and", "late"):
-        assert form.place(text.index(f" {word} ") + 1 if word != "late" else text.index("late")) == (
-            form.text.index(f" {word} ") + 1 if word != "late" else form.text.index("late")
-        )
-    assert form.place(text.index("thirty")) == form.text.index("2:30")
+        assert normalized.written_offset(
+            text.index(f" {word} ") + 1 if word != "late" else text.index("late")
+        ) == (normalized.text.index(f" {word} ") + 1 if word != "late" else normalized.text.index("late"))
+    assert normalized.written_offset(text.index("thirty")) == normalized.text.index("2:30")
 
 
 def test_without_slots_only_the_first_letter_changes() -> None:
-    assert write_down("how much is it", []).text == "How much is it"
-    assert write_down("", []).text == ""
+    assert inverse_normalize("how much is it", []).text == "How much is it"
+    assert inverse_normalize("", []).text == ""
 
 
 @given(
@@ -71,8 +73,8 @@ def test_without_slots_only_the_first_letter_changes() -> None:
     label=st.sampled_from(["city", "time", "price", "date"]),
 )
 def test_any_text_between_slots_keeps_its_length(text: str, label: str) -> None:
-    form = write_down(f"{text} two {text}", [slot(label, "two", len(text) + 1)], {"city"})
-    (piece,) = form.pieces
-    assert piece.written_start == len(text) + 1
-    assert len(form.text) - piece.written_end == len(text) + 1
-    assert form.place(len(f"{text} two {text}")) == len(form.text)
+    normalized = inverse_normalize(f"{text} two {text}", [slot(label, "two", len(text) + 1)], {"city"})
+    (span,) = normalized.spans
+    assert span.written_start == len(text) + 1
+    assert len(normalized.text) - span.written_end == len(text) + 1
+    assert normalized.written_offset(len(f"{text} two {text}")) == len(normalized.text)

@@ -1,4 +1,4 @@
-"""Speech to slots: which reading is chosen, where its slots are, and the command."""
+"""Speech to slots: which hypothesis is chosen, where its slots are, and the command."""
 
 import json
 import math
@@ -41,35 +41,35 @@ class FixedTagger:
         return Tagging(text, slots, "fly", 0.5, self.beliefs[text])
 
 
-def choose(tagger_weight: float, *readings: Transcript, **options: Any) -> Any:
-    best, *others = readings
+def rescored(tagger_weight: float, *hypotheses: Transcript, **options: Any) -> Any:
+    best, *others = hypotheses
     heard = Transcript(best.text, best.words, best.score, best.duration_seconds, best.source, tuple(others))
     tagger = FixedTagger(
         {"fly to taipei": 0.9, "fly too type pay": 0.1, "fly to type a": 0.3},
         {"taipei": "city", "type a": "city"},
     )
     understander = Understander(None, tagger, tagger_weight=tagger_weight)  # type: ignore[arg-type]
-    return understander.choose([heard], **options)[0]
+    return understander.rescore([heard], **options)[0]
 
 
-READINGS = (
+HYPOTHESES = (
     transcript("fly too type pay", -4.0),
     transcript("fly to taipei", -5.0),
     transcript("fly to type a", -9.0),
 )
 
 
-def test_the_reading_that_both_believe_in_is_chosen() -> None:
-    assert choose(0.0, *READINGS).text == "fly too type pay"
-    chosen = choose(1.0, *READINGS, alternatives=5)
+def test_the_hypothesis_that_both_models_find_likely_is_chosen() -> None:
+    assert rescored(0.0, *HYPOTHESES).text == "fly too type pay"
+    chosen = rescored(1.0, *HYPOTHESES, alternatives=5)
     assert chosen.text == "fly to taipei" and chosen.source == "a.wav"
     assert chosen.score == pytest.approx(-5.0 + math.log(0.9) + math.log(0.5))
     assert [other.text for other in chosen.alternatives] == ["fly too type pay", "fly to type a"]
-    assert choose(1.0, *READINGS).alternatives == ()
+    assert rescored(1.0, *HYPOTHESES).alternatives == ()
 
 
 def test_slots_have_times_places_and_the_probability_that_all_is_right() -> None:
-    chosen = choose(1.0, *READINGS, alternatives=2)
+    chosen = rescored(1.0, *HYPOTHESES, alternatives=2)
     (slot,) = chosen.slots
     assert chosen.text[slot.start : slot.end] == slot.text == "taipei"
     assert chosen.written_text == "Fly to Taipei"
@@ -82,7 +82,7 @@ def test_slots_have_times_places_and_the_probability_that_all_is_right() -> None
     assert two.confidence == pytest.approx(0.8 * 0.9**2)
 
 
-def test_it_is_had_from_the_package_which_alone_brings_no_torch() -> None:
+def test_the_package_exports_it_and_alone_imports_no_torch() -> None:
     import subprocess
     import sys
 
@@ -97,7 +97,7 @@ def test_it_is_had_from_the_package_which_alone_brings_no_torch() -> None:
 
 def test_silence_means_nothing() -> None:
     tagger = FixedTagger({"": 1.0}, {})
-    (quiet,) = Understander(None, tagger).choose([transcript("", -0.1)])  # type: ignore[arg-type]
+    (quiet,) = Understander(None, tagger).rescore([transcript("", -0.1)])  # type: ignore[arg-type]
     assert (quiet.text, quiet.written_text, quiet.slots, quiet.confidence) == ("", "", (), 1.0)
 
 

@@ -142,7 +142,7 @@ def test_evaluate_command(tone_run: ToneRun, tmp_path: Path, capsys) -> None:
     assert "characters" in capsys.readouterr().out
     assert (tmp_path / "t.tsv").read_text().count("\n") > 1
     assert main([*arguments, "--split", "eval"]) == 1
-    assert "no 'eval' part" in capsys.readouterr().err
+    assert "no split 'eval'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("missing", ["model.safetensors", "tokens.json", "config.yaml"])

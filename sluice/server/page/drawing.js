@@ -1,31 +1,31 @@
-// Waveform, spectrogram and posteriors on canvases that share one scale of time.
+// Waveform, spectrogram and posteriors, on canvases that share one time axis.
 
-const PIXELS_PER_SECOND = 150; // of long recordings, which then scroll
+const PIXELS_PER_SECOND = 150; // of long recordings, which scroll
 const WIDEST = 9000;
 const HEIGHTS = { waveform: 110, spectrogram: 150, posteriors: 170 };
-// From silence to the loudest: dark violet to pale yellow, evenly lighter.
+// From silence to the loudest: dark violet to pale yellow, with evenly rising lightness.
 const SCALE = [[0, 0, 4], [59, 15, 112], [140, 41, 129], [222, 73, 104], [254, 159, 109], [252, 253, 191]];
 const CURVES = 8;
 
-/** Bytes of `{shape: [rows, columns], data: base64}`. */
+/** Unpack bytes from `{shape: [rows, columns], data: base64}`. */
 export function unpack(packed) {
   const bytes = Uint8Array.from(atob(packed.data), (letter) => letter.charCodeAt(0));
   const [rows, columns] = packed.shape;
   return { rows, columns, at: (row, column) => bytes[row * columns + column] };
 }
 
-/** Width in CSS pixels of pictures of so many seconds, in a box of so many pixels. */
+/** Width in CSS pixels of the drawing of some seconds, in a box of some pixels. */
 export function widthOf(seconds, box) {
   return Math.round(Math.min(WIDEST, Math.max(box, seconds * PIXELS_PER_SECOND)));
 }
 
-/** Draw all three. `words` have text, start and end in seconds. */
-export function draw(pictures, words, width) {
-  const seconds = Math.max(pictures.drawn_seconds, 1e-3);
+/** Draw all three; `words` have a text, and start and end in seconds. */
+export function draw(visualization, words, width) {
+  const seconds = Math.max(visualization.drawn_seconds, 1e-3);
   const scale = width / seconds;
-  drawWaveform(prepare("waveform", width), pictures, words, scale);
-  drawSpectrogram(prepare("spectrogram", width), pictures);
-  drawPosteriors(prepare("posteriors", width), pictures, scale);
+  drawWaveform(prepare("waveform", width), visualization, words, scale);
+  drawSpectrogram(prepare("spectrogram", width), visualization);
+  drawPosteriors(prepare("posteriors", width), visualization, scale);
 }
 
 function prepare(name, width) {
@@ -46,8 +46,8 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-function drawWaveform({ pen, width, height }, pictures, words, scale) {
-  const outline = unpack(pictures.waveform);
+function drawWaveform({ pen, width, height }, visualization, words, scale) {
+  const outline = unpack(visualization.waveform);
   const top = 20, middle = (top + height) / 2, reach = (height - top) / 2;
   let loudest = 1;
   for (let column = 0; column < outline.columns; column++) {
@@ -73,13 +73,13 @@ function drawWaveform({ pen, width, height }, pictures, words, scale) {
   }
 }
 
-function drawSpectrogram({ pen, width, height }, pictures) {
-  const energies = unpack(pictures.spectrogram);
+function drawSpectrogram({ pen, width, height }, visualization) {
+  const energies = unpack(visualization.spectrogram);
   const image = new ImageData(energies.columns, energies.rows);
   const colours = Array.from({ length: 256 }, (_, value) => heat(value / 255));
   for (let row = 0; row < energies.rows; row++) {
     for (let column = 0; column < energies.columns; column++) {
-      const place = 4 * ((energies.rows - 1 - row) * energies.columns + column); // low tones below
+      const place = 4 * ((energies.rows - 1 - row) * energies.columns + column); // low frequencies at the bottom
       image.data.set(colours[energies.at(row, column)], place);
     }
   }
@@ -97,11 +97,11 @@ function heat(share) {
   return [...mix.map(Math.round), 255];
 }
 
-function drawPosteriors({ pen, width, height }, pictures, scale) {
-  const curves = unpack(pictures.posteriors);
+function drawPosteriors({ pen, width, height }, visualization, scale) {
+  const curves = unpack(visualization.posteriors);
   const top = 22, bottom = height - 18;
   const y = (value) => bottom - (value / 255) * (bottom - top);
-  const x = (step) => step * pictures.seconds_per_step * scale;
+  const x = (step) => step * visualization.seconds_per_step * scale;
   const path = (row) => {
     pen.beginPath();
     for (let step = 0; step < curves.columns; step++) pen.lineTo(x(step), y(curves.at(row, step)));
@@ -114,7 +114,7 @@ function drawPosteriors({ pen, width, height }, pictures, scale) {
   pen.strokeStyle = colour("line");
   path(0);
   pen.stroke();
-  const colours = pictures.symbols.map((symbol, row) => symbol === " " ? colour("ink") : colour(`curve-${row % CURVES}`));
+  const colours = visualization.symbols.map((symbol, row) => symbol === " " ? colour("ink") : colour(`curve-${row % CURVES}`));
   pen.lineWidth = 1.5;
   for (let row = 1; row < curves.rows; row++) {
     pen.strokeStyle = colours[row];
@@ -124,8 +124,8 @@ function drawPosteriors({ pen, width, height }, pictures, scale) {
   pen.textAlign = "center";
   pen.textBaseline = "alphabetic";
   pen.font = "bold 13px ui-monospace, monospace";
-  for (const { symbol, peak } of pictures.emitted) {
-    pen.fillStyle = colours[pictures.symbols.indexOf(symbol)] || colour("ink");
+  for (const { symbol, peak } of visualization.emitted) {
+    pen.fillStyle = colours[visualization.symbols.indexOf(symbol)] || colour("ink");
     pen.fillText(symbol === " " ? "␣" : symbol, peak * scale, top - 7);
   }
   drawSeconds(pen, width, height, scale);

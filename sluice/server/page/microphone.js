@@ -1,4 +1,4 @@
-// A recording from the microphone as a WAV file, so that the server needs nothing special to read it.
+// Recording from the microphone, as a WAV file, so that the server needs no special decoder.
 
 const RATE = 16000;
 
@@ -6,7 +6,7 @@ export function canRecord() {
   return Boolean(navigator.mediaDevices && navigator.mediaDevices.getUserMedia && window.MediaRecorder);
 }
 
-/** Start to record; gives a function that stops and resolves to a WAV file. `onEnd` is called when time is up. */
+/** Start to record; returns a function that stops and resolves to a WAV file. `onEnd` is called when time is up. */
 export async function record(mostSeconds, onEnd) {
   const stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } });
   const recorder = new MediaRecorder(stream);
@@ -14,30 +14,30 @@ export async function record(mostSeconds, onEnd) {
   recorder.addEventListener("dataavailable", (event) => pieces.push(event.data));
   const stopped = new Promise((resolve) => recorder.addEventListener("stop", resolve, { once: true }));
   recorder.start();
-  const alarm = setTimeout(onEnd, 1000 * Math.max(1, mostSeconds - 1));
+  const timer = setTimeout(onEnd, 1000 * Math.max(1, mostSeconds - 1));
   return async () => {
-    clearTimeout(alarm);
+    clearTimeout(timer);
     if (recorder.state !== "inactive") recorder.stop();
     await stopped;
-    stream.getTracks().forEach((track) => track.stop()); // the browser's sign of recording goes out
+    stream.getTracks().forEach((track) => track.stop()); // turns off the browser's recording indicator
     return toWav(new Blob(pieces, { type: recorder.mimeType }));
   };
 }
 
 async function toWav(blob) {
   const context = new AudioContext();
-  const heard = await context.decodeAudioData(await blob.arrayBuffer());
+  const decoded = await context.decodeAudioData(await blob.arrayBuffer());
   await context.close();
-  const offline = new OfflineAudioContext(1, Math.max(1, Math.ceil(heard.duration * RATE)), RATE);
+  const offline = new OfflineAudioContext(1, Math.max(1, Math.ceil(decoded.duration * RATE)), RATE);
   const player = offline.createBufferSource();
-  player.buffer = heard;
+  player.buffer = decoded;
   player.connect(offline.destination);
   player.start();
   const samples = (await offline.startRendering()).getChannelData(0);
   return new File([wavBytes(samples, RATE)], "recording.wav", { type: "audio/wav" });
 }
 
-/** Mono samples within ±1 as a WAV file of 16 bits. */
+/** Write mono samples within ±1 as a 16-bit WAV file. */
 function wavBytes(samples, rate) {
   const view = new DataView(new ArrayBuffer(44 + 2 * samples.length));
   const text = (place, letters) => [...letters].forEach((letter, i) => view.setUint8(place + i, letter.charCodeAt(0)));

@@ -1,21 +1,21 @@
-// The page: what a person drops, records or types goes to the server; what comes back is shown.
+// The page: sends what a person drops, records or types to the server, and shows the result.
 
 import { draw, widthOf } from "./drawing.js";
 import { canRecord, record } from "./microphone.js";
 
-const READINGS = 5;
-const LONGEST_SUMMARY = 300; // characters that are read out at once
+const ALTERNATIVES = 5;
+const LONGEST_SUMMARY = 300; // characters that a screen reader speaks at once
 const $ = (id) => document.getElementById(id);
 const audio = $("audio");
 let server = { hears: false, tags: false, key_needed: false, max_upload_bytes: 0, max_seconds: 0 };
-let current = null; // {file, pictures, words} of what is shown
-let asking = new AbortController();
+let current = null; // what is shown: {file, words, visualization}
+let pending = new AbortController();
 let stopRecording = null;
 const slotColours = new Map();
 
-// --- asking the server
+// --- requests
 
-async function ask(path, options = {}) {
+async function request(path, options = {}) {
   const headers = { ...options.headers };
   if ($("key").value) headers.Authorization = `Bearer ${$("key").value}`;
   let response;
@@ -39,40 +39,40 @@ function form(file, fields = {}) {
 }
 
 function post(path, body, signal, headers = {}) {
-  return ask(path, { method: "POST", body, signal, headers });
+  return request(path, { method: "POST", body, signal, headers });
 }
 
-/** An understanding, or of a server without a tagger a transcript in the same shape. */
+/** Understand a file; a server without a tagger gives a transcript, in the same shape. */
 async function understand(file, signal, alternatives = 0) {
   if (server.tags) return post("v1/understand", form(file, { alternatives }), signal);
-  const heard = await post("v1/audio/transcriptions", form(file, { response_format: "verbose_json" }), signal);
-  const words = heard.words.map((word) => ({ ...word, text: word.word }));
-  return { text: heard.text, written_text: heard.text, words, slots: [], intent: null, alternatives: [] };
+  const transcript = await post("v1/audio/transcriptions", form(file, { response_format: "verbose_json" }), signal);
+  const words = transcript.words.map((word) => ({ ...word, text: word.word }));
+  return { text: transcript.text, written_text: transcript.text, words, slots: [], intent: null, alternatives: [] };
 }
 
-// --- saying how it stands
+// --- status
 
-function say(text, isError = false) {
+function showStatus(text, isError = false) {
   $("status").textContent = text;
   $("status").classList.toggle("error", isError);
 }
 
 async function attempt(work) {
-  asking.abort();
-  asking = new AbortController();
-  const { signal } = asking;
-  $("hearing").setAttribute("aria-busy", "true");
+  pending.abort();
+  pending = new AbortController();
+  const { signal } = pending;
+  $("speech").setAttribute("aria-busy", "true");
   try {
     await work(signal);
   } catch (error) {
-    if (error.name !== "AbortError") say(error.message, true);
+    if (error.name !== "AbortError") showStatus(error.message, true);
   } finally {
-    if (signal === asking.signal) $("hearing").removeAttribute("aria-busy");
+    if (signal === pending.signal) $("speech").removeAttribute("aria-busy");
   }
 }
 
 function summary(found) {
-  if (!found.text) return "Nothing was said.";
+  if (!found.text) return "No speech was found.";
   const parts = [`Understood: ${found.written_text || found.text}.`];
   if (found.intent) parts.push(`Intent: ${plain(found.intent)}.`);
   if (found.slots.length) parts.push(`Slots: ${found.slots.map((slot) => `${plain(slot.label)} ${slot.written || slot.text}`).join(", ")}.`);
@@ -83,7 +83,7 @@ function summary(found) {
 const plain = (name) => name.replaceAll("_", " ");
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-// --- showing what was understood
+// --- results
 
 function element(name, content = "", className = "") {
   const made = document.createElement(name);
@@ -97,11 +97,11 @@ function slotClass(label) {
   return `slot slot-${slotColours.get(label)}`;
 }
 
-/** A text with its slots coloured and named; `pieces` are {label, start, end} in order. */
-function marked(text, pieces) {
+/** A text with its slots coloured and labelled; `spans` are {label, start, end} in order. */
+function marked(text, spans) {
   const parts = [];
   let position = 0;
-  for (const { label, start, end } of pieces) {
+  for (const { label, start, end } of spans) {
     parts.push(characters(text, position, start));
     const slot = element("span", characters(text, start, end), slotClass(label));
     slot.append(element("small", plain(label)));
@@ -112,29 +112,29 @@ function marked(text, pieces) {
   return parts;
 }
 
-/** Places count characters, as the server does, and not halves of them. */
+/** A part of a text. Offsets count characters, as the server does, not UTF-16 code units. */
 function characters(text, start, end) {
   return [...text].slice(start, end).join("");
 }
 
-/** The words that were heard, each a button that plays from there, in the colours of their slots. */
+/** The words of a transcript in the colours of their slots; each is a button that plays the recording from there. */
 function spokenWords(found) {
   const parts = [];
-  let position = 0, slot = null, holder = null;
+  let position = 0, slot = null, group = null;
   for (const word of found.words) {
     const inside = found.slots.find((each) => each.start < position + [...word.text].length && each.end > position);
     if (!inside || inside !== slot) {
-      holder = inside ? element("span", "", slotClass(inside.label)) : null;
+      group = inside ? element("span", "", slotClass(inside.label)) : null;
       if (parts.length) parts.push(" ");
-      if (holder) parts.push(holder);
+      if (group) parts.push(group);
     } else {
-      holder.append(" ");
+      group.append(" ");
     }
     const button = element("button", word.text, "word");
     button.type = "button";
     button.title = `${word.start.toFixed(2)} s to ${word.end.toFixed(2)} s, confidence ${percent(word.confidence)}`;
     button.addEventListener("click", () => play(word.start));
-    if (holder) holder.append(button);
+    if (group) group.append(button);
     else parts.push(button);
     slot = inside || null;
     position += [...word.text].length + 1;
@@ -161,7 +161,7 @@ function show(found, name = "") {
   $("slots").hidden = !found.slots.length;
   $("slots").classList.toggle("typed", !found.words);
   $("slots").tBodies[0].replaceChildren(...found.slots.map(slotRow));
-  say(summary(found));
+  showStatus(summary(found));
 }
 
 function slotRow(slot) {
@@ -175,51 +175,51 @@ function slotRow(slot) {
   return row;
 }
 
-function showReadings(found) {
-  const rows = found.alternatives.map((reading) => {
+function showAlternatives(found) {
+  const rows = found.alternatives.map((alternative) => {
     const row = element("li");
-    const written = reading.slots.map((slot) => ({ label: slot.label, start: slot.written_start, end: slot.written_end }));
-    const said = element("p", "", "said");
-    said.append(...marked(reading.written_text, written));
-    row.append(said, element("p", `heard: ${reading.text}; probability that all is right: ${reading.confidence.toPrecision(2)}`, "note"));
+    const written = alternative.slots.map((slot) => ({ label: slot.label, start: slot.written_start, end: slot.written_end }));
+    const text = element("p", "", "text");
+    text.append(...marked(alternative.written_text, written));
+    row.append(text, element("p", `spoken: ${alternative.text}; probability that everything is right: ${alternative.confidence.toPrecision(2)}`, "note"));
     return row;
   });
-  $("readings").replaceChildren(...(rows.length ? rows : [element("li", "There is no other reading.")]));
-  openReadings(true);
+  $("alternatives").replaceChildren(...(rows.length ? rows : [element("li", "There is no alternative.")]));
+  openAlternatives(true);
 }
 
-function openReadings(open) {
-  $("readings").hidden = !open;
+function openAlternatives(open) {
+  $("alternatives").hidden = !open;
   $("more").setAttribute("aria-expanded", String(open));
 }
 
-// --- hearing a file
+// --- recordings
 
-function hear(file, wasChosen = false) {
+function recognize(file, wasChosen = false) {
   if (!file) return;
-  if (!wasChosen) $("file").value = ""; // else it would name a file that is not shown
+  if (!wasChosen) $("file").value = ""; // or it would name a file that is not shown
   if (file.size > server.max_upload_bytes) {
-    say(`${file.name} is larger than the ${(server.max_upload_bytes / 2 ** 20).toFixed(1)} MB that the server takes.`, true);
+    showStatus(`${file.name} is larger than the ${(server.max_upload_bytes / 2 ** 20).toFixed(1)} MB that the server accepts.`, true);
     return;
   }
   attempt(async (signal) => {
     clear();
-    say(`Listening to ${file.name} …`);
+    showStatus(`Transcribing ${file.name} …`);
     load(file);
-    const drawing = post("v1/posteriors", form(file), signal).catch(() => null); // the words say what was wrong
+    const visualization = post("v1/posteriors", form(file), signal).catch(() => null); // the other request reports the error
     const found = await understand(file, signal);
-    current = { file, words: found.words, pictures: null };
+    current = { file, words: found.words, visualization: null };
     show(found, file.name);
-    $("sound").hidden = false;
-    $("readings-box").hidden = !server.tags;
-    current.pictures = await drawing;
-    if (current.pictures && !signal.aborted) showPictures();
+    $("player").hidden = false;
+    $("alternatives-box").hidden = !server.tags;
+    current.visualization = await visualization;
+    if (current.visualization && !signal.aborted) showVisualization();
   });
 }
 
 function clear() {
-  $("result").hidden = $("pictures").hidden = $("sound").hidden = $("readings-box").hidden = true;
-  openReadings(false);
+  $("result").hidden = $("visualization").hidden = $("player").hidden = $("alternatives-box").hidden = true;
+  openAlternatives(false);
   current = null;
 }
 
@@ -231,21 +231,21 @@ function load(file) {
   audio.src = URL.createObjectURL(file);
 }
 
-function showPictures() {
-  $("pictures").hidden = false;
-  const { pictures, words } = current;
-  const beginning = pictures.drawn_seconds < pictures.duration_seconds;
-  $("pictures-note").textContent = beginning ? `Of ${pictures.duration_seconds.toFixed(0)} seconds the first ${pictures.drawn_seconds.toFixed(0)} are drawn.` : "";
-  $("waveform").setAttribute("aria-label", `Waveform of ${pictures.drawn_seconds.toFixed(1)} seconds; words: ${words.map((word) => `${word.text} at ${word.start.toFixed(1)}`).join(", ")}`);
-  $("spectrogram").setAttribute("aria-label", `Mel spectrogram of ${pictures.drawn_seconds.toFixed(1)} seconds`);
-  $("posteriors").setAttribute("aria-label", `Posterior of each character over time; emitted: ${pictures.emitted.map((each) => each.symbol).join("")}`);
+function showVisualization() {
+  $("visualization").hidden = false;
+  const { visualization, words } = current;
+  const isCut = visualization.drawn_seconds < visualization.duration_seconds;
+  $("visualization-note").textContent = isCut ? `The first ${visualization.drawn_seconds.toFixed(0)} of ${visualization.duration_seconds.toFixed(0)} seconds are drawn.` : "";
+  $("waveform").setAttribute("aria-label", `Waveform of ${visualization.drawn_seconds.toFixed(1)} seconds; words: ${words.map((word) => `${word.text} at ${word.start.toFixed(1)}`).join(", ")}`);
+  $("spectrogram").setAttribute("aria-label", `Mel spectrogram of ${visualization.drawn_seconds.toFixed(1)} seconds`);
+  $("posteriors").setAttribute("aria-label", `Posterior of each character over time; emitted: ${visualization.emitted.map((each) => each.symbol).join("")}`);
   redraw();
 }
 
 function redraw() {
-  if (!current || !current.pictures) return;
-  const width = widthOf(current.pictures.drawn_seconds, $("scroll").clientWidth);
-  draw(current.pictures, current.words, width);
+  if (!current || !current.visualization) return;
+  const width = widthOf(current.visualization.drawn_seconds, $("scroll").clientWidth);
+  draw(current.visualization, current.words, width);
   follow();
 }
 
@@ -253,10 +253,10 @@ function redraw() {
 
 function play(seconds) {
   audio.currentTime = seconds;
-  audio.play().catch(() => {}); // what cannot be played has its note
+  audio.play().catch(() => {}); // a note says that it cannot be played
 }
 
-/** Mark the word that is being said, and where that is in the pictures. */
+/** Mark the word that is being played, and the position in the visualization. */
 function follow() {
   if (!current) return;
   const time = audio.currentTime;
@@ -265,16 +265,16 @@ function follow() {
   current.words.forEach((word, number) => {
     buttons[number].classList.toggle("now", marked && time >= word.start && time < word.end);
   });
-  const pictures = current.pictures;
-  $("playhead").hidden = !(marked && pictures && time <= pictures.drawn_seconds);
-  if (pictures) {
-    const x = (time / pictures.drawn_seconds) * $("waveform").clientWidth;
+  const visualization = current.visualization;
+  $("playhead").hidden = !(marked && visualization && time <= visualization.drawn_seconds);
+  if (visualization) {
+    const x = (time / visualization.drawn_seconds) * $("waveform").clientWidth;
     $("playhead").style.transform = `translateX(${x}px)`;
-    keepInSight(x);
+    keepVisible(x);
   }
 }
 
-function keepInSight(x) {
+function keepVisible(x) {
   const box = $("scroll");
   if (audio.paused || box.scrollWidth <= box.clientWidth) return;
   if (x < box.scrollLeft || x > box.scrollLeft + box.clientWidth - 40) box.scrollLeft = x - 40;
@@ -293,9 +293,9 @@ async function toggleRecording() {
     stopRecording = null;
     setRecording(false);
     try {
-      hear(await stop());
+      recognize(await stop());
     } catch {
-      say("The recording cannot be read; is it empty?", true);
+      showStatus("The recording cannot be decoded; is it empty?", true);
     }
     return;
   }
@@ -303,30 +303,30 @@ async function toggleRecording() {
     stopRecording = await record(server.max_seconds, toggleRecording);
     setRecording(true);
   } catch (error) {
-    say(`No microphone: ${error.message}`, true);
+    showStatus(`The microphone is not available: ${error.message}`, true);
   }
 }
 
 function setRecording(on) {
   $("record").setAttribute("aria-pressed", String(on));
-  $("record").textContent = on ? "Stop and listen" : "Record";
-  say(on ? "Recording …" : "");
+  $("record").textContent = on ? "Stop and transcribe" : "Record";
+  showStatus(on ? "Recording …" : "");
 }
 
-// --- putting it together
+// --- start
 
 async function start() {
   try {
-    server = await ask("health");
+    server = await request("health");
   } catch (error) {
-    say(error.message, true);
+    showStatus(error.message, true);
     return;
   }
-  const can = [server.hears && "hears speech", server.tags && "finds slots"].filter(Boolean).join(" and ");
-  $("serving").textContent = `This server ${can}. It keeps nothing of what you send.`;
+  const can = [server.hears && "recognizes speech", server.tags && "finds slots"].filter(Boolean).join(" and ");
+  $("serving").textContent = `This server ${can}. It stores nothing that you send.`;
   $("key-field").hidden = !server.key_needed;
-  $("hearing").hidden = !server.hears;
-  $("tagging").hidden = !server.tags;
+  $("speech").hidden = !server.hears;
+  $("text").hidden = !server.tags;
   if (server.hears && !canRecord()) {
     $("record").disabled = true;
     $("record-note").hidden = false;
@@ -355,22 +355,22 @@ function addDropping() {
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     over(false);
-    if (server.hears) hear(event.dataTransfer.files[0]);
+    if (server.hears) recognize(event.dataTransfer.files[0]);
   });
 }
 
 function addListeners() {
-  $("file").addEventListener("change", () => hear($("file").files[0], true));
+  $("file").addEventListener("change", () => recognize($("file").files[0], true));
   $("record").addEventListener("click", toggleRecording);
   $("tag").addEventListener("click", tagSentence);
   $("sentence").addEventListener("keydown", (event) => event.key === "Enter" && tagSentence());
   $("more").addEventListener("click", () => {
-    if (!$("readings").hidden) openReadings(false);
-    else attempt(async (signal) => showReadings(await understand(current.file, signal, READINGS)));
+    if (!$("alternatives").hidden) openAlternatives(false);
+    else attempt(async (signal) => showAlternatives(await understand(current.file, signal, ALTERNATIVES)));
   });
   for (const id of ["waveform", "spectrogram", "posteriors"]) {
     $(id).addEventListener("click", (event) => {
-      play((event.offsetX / event.target.clientWidth) * current.pictures.drawn_seconds);
+      play((event.offsetX / event.target.clientWidth) * current.visualization.drawn_seconds);
     });
   }
   for (const name of ["play", "seeked", "pause"]) audio.addEventListener(name, tick);

@@ -10,9 +10,9 @@ import torch
 from asr import Transcriber
 from asr.config import RecognizerConfig
 from asr.tokens import Tokens
-from sluice.commands.serve import NEEDED
+from sluice.commands.serve import REQUIRED_PACKAGES
 from sluice.server.app import create_app
-from sluice.server.models import Parts, load_parts
+from sluice.server.models import Models, load_models
 from sluice.server.settings import ServerSettings
 from tests.conftest import RECIPES
 from tests.tones import SETTINGS
@@ -24,7 +24,7 @@ Client = Callable[..., Any]
 @pytest.fixture(scope="session", autouse=True)
 def installed() -> None:
     """Without what serving needs, these tests say so and are skipped."""
-    for name in NEEDED:
+    for name in REQUIRED_PACKAGES:
         pytest.importorskip(name, reason=f"{name} is not installed (the extra 'serve')")
     pytest.importorskip("httpx", reason="httpx is not installed (the extra 'test')")
 
@@ -40,18 +40,18 @@ def random_recognizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def parts(random_recognizer: Path, random_tagger: Path) -> Parts:
-    return load_parts(random_recognizer, random_tagger)
+def models(random_recognizer: Path, random_tagger: Path) -> Models:
+    return load_models(random_recognizer, random_tagger)
 
 
 @pytest.fixture
-def client(parts: Parts) -> Iterator[Client]:
+def client(models: Models) -> Iterator[Client]:
     """Makes clients of servers with given settings, which live as long as the test."""
     from fastapi.testclient import TestClient
 
     opened: list[TestClient] = []
 
-    def make(served: Parts = parts, **settings: Any) -> Any:
+    def make(served: Models = models, **settings: Any) -> Any:
         app = create_app(served, ServerSettings(**settings))
         made = TestClient(app)
         opened.append(made)

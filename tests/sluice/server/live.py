@@ -7,19 +7,19 @@ from contextlib import contextmanager
 from typing import Any
 
 from sluice.server.app import create_app
-from sluice.server.lifecycle import listen
-from sluice.server.models import Parts
+from sluice.server.lifecycle import open_socket
+from sluice.server.models import Models
 from sluice.server.settings import ServerSettings
 
 
 @contextmanager
-def serving(parts: Parts, **settings: Any) -> Iterator[str]:
+def serving(models: Models, **settings: Any) -> Iterator[str]:
     """Its address, for as long as it runs."""
     import uvicorn
 
     chosen = ServerSettings(port=0, **settings)
-    listening = listen(chosen)
-    server = uvicorn.Server(uvicorn.Config(create_app(parts, chosen), log_config=None, lifespan="on"))
+    listening = open_socket(chosen)
+    server = uvicorn.Server(uvicorn.Config(create_app(models, chosen), log_config=None, lifespan="on"))
     thread = threading.Thread(target=lambda: server.run(sockets=[listening]))
     thread.start()
     try:

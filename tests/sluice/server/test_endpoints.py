@@ -11,8 +11,8 @@ import pytest
 from slot_filling import Tagger
 from slot_filling.tagging import Tagging
 from sluice.server.errors import ApiError
-from sluice.server.models import Parts, load_parts
-from sluice.server.tag_requests import CHARACTERS, MOST_ALTERNATIVES, TagRequest
+from sluice.server.models import Models, load_models
+from sluice.server.tag_requests import MAX_ALTERNATIVES, MAX_TEXT_CHARACTERS, TagRequest
 from sluice_core.errors import UserError
 from tests.sluice.server.conftest import Client
 from tests.sluice.server.sounds import form, wav
@@ -77,13 +77,13 @@ def test_what_is_not_supported_is_refused_by_name(client: Client, param: str, fi
     assert (error["param"], error["type"]) == (param, "invalid_request_error")
 
 
-def test_a_tagger_is_no_model_of_transcripts(client: Client, parts: Parts, tmp_path: Path) -> None:
+def test_a_tagger_is_no_model_of_transcripts(client: Client, models: Models, tmp_path: Path) -> None:
     answer = client().post(SPEECH, **form(wav(), model="tiny"))
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "model_not_found")
     assert answer.json()["error"]["message"].endswith("there is 'whisper-1' and 'random'")
-    assert parts.understander is not None
-    parts.understander.save(tmp_path / "both")
-    joined = client(load_parts(tmp_path / "both"))
+    assert models.understander is not None
+    models.understander.save(tmp_path / "both")
+    joined = client(load_models(tmp_path / "both"))
     assert joined.post(SPEECH, **form(wav(), model="both")).status_code == 200
 
 
@@ -104,7 +104,7 @@ def test_texts_are_tagged_as_the_tagger_does(client: Client, random_tagger: Path
     assert many[1]["slots"] == [] and many[1]["intent"] is None
 
 
-def test_answers_of_the_tagger_are_written_apart_from_those_who_wait(
+def test_json_of_taggings_is_written_in_the_inference_thread(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrote, to_dict = set(), Tagging.to_dict
@@ -115,17 +115,17 @@ def test_answers_of_the_tagger_are_written_apart_from_those_who_wait(
 
     monkeypatch.setattr(Tagging, "to_dict", watched)
     assert client().post("/v1/tag", json={"texts": ["bed"] * 3, "alternatives": 2}).status_code == 200
-    assert wrote == {"worker-0"}
+    assert wrote == {"inference-0"}
 
 
-def test_readings_of_a_request_are_limited_together() -> None:
-    text = "a" * CHARACTERS
-    TagRequest.read({"texts": ["a" * 200] * 249, "alternatives": MOST_ALTERNATIVES})
+def test_taggings_of_a_request_are_limited_together() -> None:
+    text = "a" * MAX_TEXT_CHARACTERS
+    TagRequest.read({"texts": ["a" * 200] * 249, "alternatives": MAX_ALTERNATIVES})
     TagRequest.read({"texts": [text] * 104})  # more is no body that is read
     with pytest.raises(
-        ApiError, match="21 readings of 50000 characters are more than the 1048576"
+        ApiError, match="21 taggings of 50000 characters are more than the 1048576"
     ) as refused:
-        TagRequest.read({"texts": [text] * 5, "alternatives": MOST_ALTERNATIVES})
+        TagRequest.read({"texts": [text] * 5, "alternatives": MAX_ALTERNATIVES})
     assert refused.value.status == 400 and refused.value.param == "alternatives"
 
 
@@ -152,7 +152,7 @@ def test_bad_bodies_get_400_in_words(client: Client, body: bytes) -> None:
     assert answer.status_code == 400 and answer.json()["error"]["message"]
 
 
-def test_understanding_gives_readings_on_demand(client: Client) -> None:
+def test_understanding_gives_alternatives_on_demand(client: Client) -> None:
     server = client()
     plain = server.post("/v1/understand", **form(wav())).json()
     assert {"text", "written_text", "words", "slots", "intent", "score"} <= plain.keys()
@@ -163,7 +163,7 @@ def test_understanding_gives_readings_on_demand(client: Client) -> None:
         assert server.post("/v1/understand", **form(wav(), alternatives=wrong)).status_code == 400
 
 
-def test_pictures_are_packed(client: Client) -> None:
+def test_arrays_of_the_visualization_are_packed(client: Client) -> None:
     pictures = client().post("/v1/posteriors", **form(wav())).json()
     for name in ("posteriors", "spectrogram", "waveform"):
         rows, columns = pictures[name]["shape"]
@@ -174,7 +174,7 @@ def test_pictures_are_packed(client: Client) -> None:
 
 
 def test_a_missing_half_is_named(client: Client, random_recognizer: Path, random_tagger: Path) -> None:
-    deaf, plain = client(load_parts(random_tagger)), client(load_parts(random_recognizer))
+    deaf, plain = client(load_models(random_tagger)), client(load_models(random_recognizer))
     for server, path, missing in (
         (deaf, SPEECH, "recognizer"),
         (deaf, "/v1/understand", "recognizer"),
@@ -190,18 +190,18 @@ def test_a_missing_half_is_named(client: Client, random_recognizer: Path, random
 
 
 def test_runs_that_do_not_go_together(
-    parts: Parts, random_recognizer: Path, random_tagger: Path, tmp_path: Path
+    models: Models, random_recognizer: Path, random_tagger: Path, tmp_path: Path
 ) -> None:
-    assert parts.understander is not None
-    parts.understander.save(tmp_path / "both")
-    both = load_parts(tmp_path / "both")
-    assert both.understander is not None and [model.name for model in both.models] == ["both"]
+    assert models.understander is not None
+    models.understander.save(tmp_path / "both")
+    both = load_models(tmp_path / "both")
+    assert both.understander is not None and [run.name for run in both.runs] == ["both"]
     with pytest.raises(UserError, match="has a tagger already"):
-        load_parts(tmp_path / "both", random_tagger)
+        load_models(tmp_path / "both", random_tagger)
     with pytest.raises(UserError, match="recognizer's run first"):
-        load_parts(random_tagger, random_tagger)
+        load_models(random_tagger, random_tagger)
     with pytest.raises(UserError, match="no such run"):
-        load_parts(tmp_path / "nowhere")
+        load_models(tmp_path / "nowhere")
 
 
 def test_errors_have_one_shape_everywhere(client: Client) -> None:
@@ -219,13 +219,13 @@ def test_errors_have_one_shape_everywhere(client: Client) -> None:
         assert answer.json()["error"].keys() == {"message", "type", "param", "code"}
 
 
-def test_a_failure_of_ours_tells_nothing_of_our_insides(parts: Parts, client: Client) -> None:
+def test_a_failure_of_ours_tells_nothing_of_our_insides(models: Models, client: Client) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("secret")
 
     server = client()
-    assert parts.transcriber is not None
-    parts.transcriber.transcribe_many = fail  # type: ignore[method-assign,assignment]
+    assert models.transcriber is not None
+    models.transcriber.transcribe_many = fail  # type: ignore[method-assign,assignment]
     answer = server.post(SPEECH, **form(wav()))
     assert answer.status_code == 500 and "secret" not in answer.text
     assert answer.json()["error"]["type"] == "server_error" and "content-security-policy" in answer.headers

@@ -15,7 +15,7 @@ from asr.audio.containers import AudioError, AudioTooLong
 from asr.audio.reading import read_audio
 from sluice.server import middleware, uploads
 from sluice.server.errors import ApiError
-from sluice.server.models import Parts
+from sluice.server.models import Models
 from tests.sluice.server.conftest import Client
 from tests.sluice.server.live import dial, message, serving
 from tests.sluice.server.sounds import claiming, form, silence, sound, wav, wav_header
@@ -73,8 +73,8 @@ NAMES = ["song.wav", "../../etc/passwd", "/dev/stdin", "..\\..\\boot.ini", "a\r\
 
 
 @pytest.mark.slow
-def test_500_hostile_uploads_at_once_harm_nobody(parts: Parts) -> None:
-    with serving(parts, max_seconds=LONGEST) as address, httpx.Client(timeout=60) as line:
+def test_500_hostile_uploads_at_once_harm_nobody(models: Models) -> None:
+    with serving(models, max_seconds=LONGEST) as address, httpx.Client(timeout=60) as line:
         expected = line.post(address + UNDERSTAND, **form(wav())).json()
 
         def send(number: int) -> tuple[int, int]:
@@ -135,8 +135,8 @@ def test_more_bytes_than_allowed_are_not_taken(client: Client) -> None:
     assert server.post(UNDERSTAND, **form(wav())).status_code == 200
 
 
-def test_a_refused_client_hears_why(parts: Parts) -> None:
-    with serving(parts, max_upload_mb=0.1) as address:
+def test_a_refused_client_hears_why(models: Models) -> None:
+    with serving(models, max_upload_mb=0.1) as address:
         sent = message(address + UNDERSTAND, **form(bytes(1_000_000)))
         with dial(address) as line:  # sends all before it listens
             line.sendall(sent)
@@ -177,10 +177,10 @@ def test_an_error_that_quotes_half_a_pair_can_be_sent() -> None:
     assert (body["message"], body["param"]) == ("there is no \\ud800", "\\udfff")
 
 
-def test_a_body_that_does_not_arrive_is_given_up(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "BODY_SECONDS", 0.1)
-    monkeypatch.setattr(middleware, "LEFT_SECONDS", 0.1)
-    with serving(parts) as address, dial(address) as line:
+def test_a_body_that_does_not_arrive_is_given_up(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "MAX_BODY_SECONDS", 0.1)
+    monkeypatch.setattr(middleware, "DRAIN_SECONDS", 0.1)
+    with serving(models) as address, dial(address) as line:
         line.sendall(message(address + UNDERSTAND, **form(wav()))[:400])
         assert line.recv(1000).startswith(b"HTTP/1.1 408 ")
 

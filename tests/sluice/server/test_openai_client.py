@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sluice.server.models import load_parts
+from sluice.server.models import load_models
 from tests.conftest import ToneRun
 from tests.sluice.server.live import serving
 from tests.sluice.server.sounds import wav
@@ -17,7 +17,7 @@ KEY = "open sesame"
 
 @pytest.fixture(scope="module")
 def address(tone_run: ToneRun) -> Iterator[str]:
-    with serving(load_parts(tone_run.run), api_key=KEY) as address:
+    with serving(load_models(tone_run.run), api_key=KEY) as address:
         yield address
 
 

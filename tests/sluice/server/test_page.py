@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sluice.server.app import FILES, PAGE
-from sluice.server.models import load_parts
+from sluice.server.models import load_models
 from tests.conftest import ToneRun
 from tests.pages import Reader
 from tests.sluice.server.conftest import Client
@@ -60,8 +60,8 @@ def _contrast(one: str, other: str) -> float:
     """Of two colours, as WCAG defines it."""
 
     def luminance(colour: str) -> float:
-        parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        models = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in models]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     dark, bright = sorted((luminance(one), luminance(other)))
@@ -89,14 +89,14 @@ def browser() -> Iterator[Any]:
 def page(browser: Any, tone_run: ToneRun, random_tagger: Any) -> Iterator[Any]:
     """The page of a server with a key, in a browser that must have nothing to complain of."""
     complaints: list[str] = []
-    with serving(load_parts(tone_run.run, random_tagger), api_key=KEY) as address:
+    with serving(load_models(tone_run.run, random_tagger), api_key=KEY) as address:
         opened = browser.new_page(reduced_motion="reduce")
         opened.set_default_timeout(60_000)
         opened.on("pageerror", lambda error: complaints.append(str(error)))
         opened.on("console", lambda said: complaints.append(said.text) if _is_complaint(said.text) else None)
         opened.on("request", lambda sent: _check_address(sent.url, address, complaints))
         opened.goto(address)
-        opened.wait_for_selector("#hearing:not([hidden])")
+        opened.wait_for_selector("#speech:not([hidden])")
         yield opened
         opened.close()
     assert complaints == []
@@ -129,7 +129,7 @@ def test_a_dropped_file_is_understood(page: Any) -> None:
     assert "API key" in page.inner_text("#status")
     page.fill("#key", KEY)
     drop(page, wav("abb da"), "said.wav")
-    page.wait_for_selector("#pictures:not([hidden])")
+    page.wait_for_selector("#visualization:not([hidden])")
     assert page.locator("#spoken .word").all_inner_texts() == ["abb", "da"]
     labels = page.locator("#slots tbody th").all_inner_texts()
     assert labels and set(labels) <= {"city", "date"}
@@ -140,14 +140,14 @@ def test_a_dropped_file_is_understood(page: Any) -> None:
     drawn += ".getImageData(0, 0, each.width, each.height).data.some((value) => value > 0))"
     assert page.evaluate(drawn)
     page.click("#more")
-    page.wait_for_selector("#readings:not([hidden]) li")
+    page.wait_for_selector("#alternatives:not([hidden]) li")
 
 
 @pytest.mark.slow
 def test_words_light_up_as_they_are_played(page: Any) -> None:
     page.fill("#key", KEY)
     drop(page, wav("abb da"), "said.wav")
-    page.wait_for_selector("#pictures:not([hidden])")
+    page.wait_for_selector("#visualization:not([hidden])")
     word = page.locator("#spoken .word").nth(1)
     start = float(word.get_attribute("title").split()[0])
     page.evaluate(f"document.getElementById('audio').currentTime = {start + 0.05}")
@@ -175,4 +175,4 @@ def test_bad_files_and_sentences_by_keyboard(page: Any) -> None:
     page.keyboard.type("bed abb")
     page.keyboard.press("Enter")
     page.wait_for_selector("#result:not([hidden])")
-    assert "Understood: bed abb" in page.inner_text("#status") and page.is_hidden("#pictures")
+    assert "Understood: bed abb" in page.inner_text("#status") and page.is_hidden("#visualization")

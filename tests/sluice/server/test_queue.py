@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from sluice.server import batching, inference
-from sluice.server.batching import Job, Workers
+from sluice.server.batching import DynamicBatcher, Job
 from sluice.server.errors import ApiError
-from sluice.server.inference import answer_all
-from sluice.server.models import Parts
+from sluice.server.inference import run_inference
+from sluice.server.models import Models
 from tests.sluice.server.live import dial, message, serving
 from tests.sluice.server.sounds import form, wav
 
@@ -32,7 +32,7 @@ class Held:
         self.began.set()
         assert self.go.wait(60)
         for job in jobs:
-            job.answer.set_result(job.content)
+            job.result.set_result(job.content)
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -47,63 +47,63 @@ def until(condition: Callable[[], object]) -> None:
 def test_what_arrives_together_is_answered_together() -> None:
     held = Held()
     sizes: list[int] = []
-    thread = Workers([held], batch=4, measure=sizes.append)
-    first = thread.submit(Job("tag", 0))
+    batcher = DynamicBatcher([held], batch_size=4, on_batch=sizes.append)
+    first = batcher.submit(Job("tag", 0))
     assert held.began.wait(60)
-    others = [thread.submit(Job("tag", number)) for number in range(1, 7)]
-    assert len(thread) == 6
+    others = [batcher.submit(Job("tag", number)) for number in range(1, 7)]
+    assert len(batcher) == 6
     held.go.set()
     assert [each.result() for each in [first, *others]] == list(range(7))
     assert held.batches == [[0], [1, 2, 3, 4], [5, 6]] and sizes == [1, 4, 2]
-    thread.close()
+    batcher.close()
 
 
 def test_whoever_hangs_up_is_left_out_and_closing_answers_the_rest() -> None:
     held = Held()
-    thread = Workers([held], batch=4)
-    thread.submit(Job("tag", 0))
+    batcher = DynamicBatcher([held], batch_size=4)
+    batcher.submit(Job("tag", 0))
     assert held.began.wait(60)
-    gone, stays = thread.submit(Job("tag", 1)), thread.submit(Job("tag", 2))
+    gone, stays = batcher.submit(Job("tag", 1)), batcher.submit(Job("tag", 2))
     gone.cancel()
     held.go.set()
-    thread.close()
+    batcher.close()
     assert stays.result() == 2 and held.batches == [[0], [2]]
     with pytest.raises(CancelledError):
         gone.result()
     with pytest.raises(ApiError, match="try again"):
-        thread.submit(Job("tag", 3))
+        batcher.submit(Job("tag", 3))
 
 
 def test_only_so_much_audio_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batching, "WAITING_SECONDS", 10.0)
+    monkeypatch.setattr(batching, "MAX_QUEUED_AUDIO_SECONDS", 10.0)
     held = Held()
-    thread = Workers([held], batch=1)
-    thread.submit(Job("tag", 0, seconds=100))  # alone, anything is taken
+    batcher = DynamicBatcher([held], batch_size=1)
+    batcher.submit(Job("tag", 0, audio_seconds=100))  # alone, anything is taken
     assert held.began.wait(60)
-    thread.submit(Job("tag", 1, seconds=9))
+    batcher.submit(Job("tag", 1, audio_seconds=9))
     with pytest.raises(ApiError) as refused:
-        thread.submit(Job("tag", 2, seconds=2))
+        batcher.submit(Job("tag", 2, audio_seconds=2))
     assert refused.value.status == 429 and int(refused.value.headers["Retry-After"]) >= 1
     held.go.set()
-    thread.close()
+    batcher.close()
 
 
-def test_one_that_breaks_the_models_breaks_no_other(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fragile(parts: Parts, jobs: list[Job]) -> Iterator[str]:
+def test_one_that_breaks_the_models_breaks_no_other(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fragile(models: Models, jobs: list[Job]) -> Iterator[str]:
         for job in jobs:
             if job.content == "bad":
                 raise RuntimeError("broken")
             yield job.content
 
-    monkeypatch.setitem(inference.ANSWERS, "tag", fragile)
+    monkeypatch.setitem(inference.PREDICTORS, "tag", fragile)
     jobs = [Job("tag", content) for content in ("a", "bad", "b", "c")]
-    answer_all(parts, jobs)
-    assert [job.answer.result() for job in jobs if job.content != "bad"] == ["a", "b", "c"]
+    run_inference(models, jobs)
+    assert [job.result.result() for job in jobs if job.content != "bad"] == ["a", "b", "c"]
     with pytest.raises(RuntimeError, match="broken"):
-        jobs[1].answer.result()
+        jobs[1].result.result()
 
 
-def test_kinds_and_numbers_of_readings_may_be_mixed(parts: Parts) -> None:
+def test_kinds_of_jobs_and_numbers_of_alternatives_may_be_mixed(models: Models) -> None:
     from tests.tones import say
 
     def jobs() -> list[Job]:
@@ -118,27 +118,27 @@ def test_kinds_and_numbers_of_readings_may_be_mixed(parts: Parts) -> None:
         ]
 
     together, alone = jobs(), jobs()
-    answer_all(parts, together)
+    run_inference(models, together)
     for job in alone:
-        answer_all(parts, [job])
+        run_inference(models, [job])
     for one, other in zip(together[:3], alone[:3], strict=True):
-        assert one.answer.result().text == other.answer.result().text
-        assert len(one.answer.result().alternatives) == len(other.answer.result().alternatives)
-    assert len(together[1].answer.result().alternatives) == 2
-    assert together[4].answer.result() == alone[4].answer.result()
+        assert one.result.result().text == other.result.result().text
+        assert len(one.result.result().alternatives) == len(other.result.result().alternatives)
+    assert len(together[1].result.result().alternatives) == 2
+    assert together[4].result.result() == alone[4].result.result()
 
 
 @pytest.fixture
-def slow(parts: Parts) -> Iterator[threading.Event]:
-    """The recognizer of `parts` answers only once this is set."""
-    assert parts.transcriber is not None
-    go, transcribe_many = threading.Event(), parts.transcriber.transcribe_many
+def slow(models: Models) -> Iterator[threading.Event]:
+    """The recognizer of `models` answers only once this is set."""
+    assert models.transcriber is not None
+    go, transcribe_many = threading.Event(), models.transcriber.transcribe_many
 
     def wait(*arguments: Any, **options: Any) -> Any:
         assert go.wait(60)
         return transcribe_many(*arguments, **options)
 
-    parts.transcriber.transcribe_many = wait  # type: ignore[method-assign]
+    models.transcriber.transcribe_many = wait  # type: ignore[method-assign]
     yield go
     go.set()
 
@@ -148,8 +148,8 @@ def counted(address: str, what: str) -> float:
     return next(float(line.split()[-1]) for line in lines if line.startswith(what + " "))
 
 
-def test_a_full_queue_turns_away_and_then_takes_again(parts: Parts, slow: threading.Event) -> None:
-    with serving(parts, queue=2, batch=1) as address, ThreadPoolExecutor(2) as pool:
+def test_a_full_queue_turns_away_and_then_takes_again(models: Models, slow: threading.Event) -> None:
+    with serving(models, queue_size=2, batch_size=1) as address, ThreadPoolExecutor(2) as pool:
         taken = [pool.submit(httpx.post, address + SPEECH, **form(wav()), timeout=60) for _ in range(2)]
         until(lambda: counted(address, "sluice_requests_open") == 2)
         for _ in range(2):
@@ -162,9 +162,9 @@ def test_a_full_queue_turns_away_and_then_takes_again(parts: Parts, slow: thread
         assert httpx.post(address + SPEECH, **form(wav())).status_code == 200
 
 
-def test_one_broken_file_among_good_ones(parts: Parts, slow: threading.Event) -> None:
+def test_one_broken_file_among_good_ones(models: Models, slow: threading.Event) -> None:
     broken = wav(format="FLAC")[:2000]
-    with serving(parts) as address, ThreadPoolExecutor(8) as pool:
+    with serving(models) as address, ThreadPoolExecutor(8) as pool:
         contents = [broken if number == 3 else wav() for number in range(8)]
         sent = [pool.submit(httpx.post, address + SPEECH, **form(each), timeout=60) for each in contents]
         assert sent[3].result().status_code == 400
@@ -175,8 +175,8 @@ def test_one_broken_file_among_good_ones(parts: Parts, slow: threading.Event) ->
         assert len({each.text for each in answers if each.status_code == 200}) == 1
 
 
-def test_who_hangs_up_gives_back_the_place(parts: Parts, slow: threading.Event) -> None:
-    with serving(parts, batch=1) as address, ThreadPoolExecutor(1) as pool:
+def test_who_hangs_up_gives_back_the_place(models: Models, slow: threading.Event) -> None:
+    with serving(models, batch_size=1) as address, ThreadPoolExecutor(1) as pool:
         first = pool.submit(httpx.post, address + SPEECH, **form(wav()), timeout=60)
         until(lambda: counted(address, "sluice_requests_open") == 1)
         with dial(address) as line:

@@ -12,7 +12,7 @@ import pytest
 
 from sluice.cli import main
 from sluice.server import lifecycle
-from sluice.server.models import Parts
+from sluice.server.models import Models
 from sluice.server.settings import ServerSettings
 from sluice_core.errors import UserError
 from tests.sluice.server.live import dial, message
@@ -34,8 +34,8 @@ def test_without_the_extra_it_is_named(
     "options",
     [
         ["--port", "70000"],
-        ["--queue", "0"],
-        ["--batch", "0"],
+        ["--queue-size", "0"],
+        ["--batch-size", "0"],
         ["--workers", "0"],
         ["--max-seconds", "nan"],
         ["--max-upload-mb", "0"],
@@ -56,24 +56,24 @@ def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(UserError, match=f"port {port}.*choose another"):
-            lifecycle.listen(ServerSettings(port=port))
+            lifecycle.open_socket(ServerSettings(port=port))
 
 
 @pytest.mark.parametrize(
     ("host", "key", "warns"), [("0.0.0.0", None, True), ("0.0.0.0", "key", False), ("127.0.0.1", None, False)]
 )
-def test_an_open_door_is_warned_of(host: str, key: str | None, warns: bool) -> None:
-    assert lifecycle.is_open(ServerSettings(host=host, api_key=key)) is warns
+def test_an_exposed_server_is_warned_of(host: str, key: str | None, warns: bool) -> None:
+    assert lifecycle.is_exposed(ServerSettings(host=host, api_key=key)) is warns
 
 
 def test_answers_do_not_wait_for_acknowledgements() -> None:
-    with lifecycle.listen(ServerSettings(port=0)) as listening:
+    with lifecycle.open_socket(ServerSettings(port=0)) as listening:
         assert listening.proto == socket.IPPROTO_TCP  # for which asyncio sets TCP_NODELAY, and for no other
 
 
 def test_addresses_are_written_as_browsers_take_them() -> None:
-    with lifecycle.listen(ServerSettings(port=0)) as listening:
-        assert lifecycle.address(listening) == f"http://127.0.0.1:{listening.getsockname()[1]}"
+    with lifecycle.open_socket(ServerSettings(port=0)) as listening:
+        assert lifecycle.url_of(listening) == f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 def start(run: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
@@ -101,7 +101,7 @@ def start(run: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_what_was_accepted_be_answered(random_recognizer: Path, number: signal.Signals) -> None:
-    process, address = start(random_recognizer, "--batch", "1")
+    process, address = start(random_recognizer, "--batch-size", "1")
     sent = message(address + SPEECH, **form(wav(), response_format="text"))
     lines = [dial(address) for _ in range(4)]
     try:
@@ -151,8 +151,8 @@ def _accepts(address: str) -> bool:
     return True
 
 
-def test_the_parts_are_warmed_before_anybody_waits(parts: Parts) -> None:
+def test_the_models_are_warmed_before_anybody_waits(models: Models) -> None:
     from sluice.server.inference import warm_up
 
-    warm_up(parts)
-    assert parts.transcriber is not None and "decoder" in vars(parts.transcriber)
+    warm_up(models)
+    assert models.transcriber is not None and "decoder" in vars(models.transcriber)

@@ -18,7 +18,7 @@ from asr import Transcriber
 from asr.transcript import Transcript, Word
 from slot_filling import Tagger
 from slot_filling.tagging import Slot, Tagging
-from sluice.understanding import HeardSlot, Understander
+from sluice.understanding import SpokenSlot, Understander
 from tests.tones import say
 
 RUNS = Path(__file__).parent / "fixtures" / "old_runs"
@@ -63,7 +63,7 @@ def transcript_facts(transcript: Transcript) -> dict[str, Any]:
     }
 
 
-def slot_facts(slot: Slot | HeardSlot) -> list[Any]:
+def slot_facts(slot: Slot | SpokenSlot) -> list[Any]:
     return [slot.label, slot.text, slot.start, slot.end, slot.confidence, slot.value]
 
 

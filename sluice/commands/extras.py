@@ -15,6 +15,7 @@ MODULES = {
         "rapidfuzz",
         "tensorboard",
     ),
+    "serve": ("fastapi", "uvicorn", "python_multipart", "prometheus_client"),
 }
 """The modules that each extra installs and that its commands import."""
 

@@ -4,13 +4,12 @@ import argparse
 import os
 from functools import partial
 
+from sluice.commands.extras import require_extra
 from sluice.commands.options import add_model, add_quiet, add_renamed, add_tagger
-from sluice_core.errors import UserError
 
 API_KEY_VARIABLE = "SLUICE_API_KEY"
 MAX_DEFAULT_WORKERS = 4
 """Upper bound of the default, because each worker takes about 400 MB."""
-REQUIRED_PACKAGES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Listen until SIGTERM or Ctrl-C; then finish the requests that were accepted, and return 0."""
-    _check_installed()
+    require_extra("serve", "serving")
     from sluice.server.lifecycle import serve
     from sluice.server.models import load_models
     from sluice.server.settings import ServerSettings
@@ -86,13 +85,3 @@ def run(options: argparse.Namespace) -> int:
 
 def _default_workers(device: str) -> int:
     return min(MAX_DEFAULT_WORKERS, os.cpu_count() or 1) if device == "cpu" else 1
-
-
-def _check_installed() -> None:
-    from importlib.util import find_spec
-
-    missing = [name for name in REQUIRED_PACKAGES if find_spec(name) is None]
-    if missing:
-        raise UserError(
-            f"{', '.join(missing)} is not available: install the extra 'serve' (pip install 'sluice-speech[serve]')"
-        )

@@ -10,7 +10,7 @@ import torch
 from asr import Transcriber
 from asr.config import RecognizerConfig
 from asr.tokens import Tokens
-from sluice.commands.serve import REQUIRED_PACKAGES
+from sluice.commands.extras import MODULES
 from sluice.server.app import create_app
 from sluice.server.models import Models, load_models
 from sluice.server.settings import ServerSettings
@@ -24,7 +24,7 @@ Client = Callable[..., Any]
 @pytest.fixture(scope="session", autouse=True)
 def installed() -> None:
     """Without what serving needs, these tests say so and are skipped."""
-    for name in REQUIRED_PACKAGES:
+    for name in MODULES["serve"]:
         pytest.importorskip(name, reason=f"{name} is not installed (the extra 'serve')")
     pytest.importorskip("httpx", reason="httpx is not installed (the extra 'test')")
 

@@ -1,16 +1,17 @@
 """The command: what it refuses, what it warns of, and how it ends."""
 
-import importlib.util
 import os
 import signal
 import socket
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from sluice.cli import main
+from sluice.commands import extras
 from sluice.server import lifecycle
 from sluice.server.models import Models
 from sluice.server.settings import ServerSettings
@@ -24,8 +25,7 @@ SPEECH = "/v1/audio/transcriptions"
 def test_without_the_extra_it_is_named(
     random_tagger: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else find(name))
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "uvicorn" else find_spec(name))
     assert main(["serve", str(random_tagger)]) == 1
     assert "sluice-speech[serve]" in (error := capsys.readouterr().err) and "uvicorn" in error
 

@@ -41,7 +41,7 @@ def random_run() -> Path:
 def main() -> None:
     """Print the table."""
     run = Path(sys.argv[1]) if len(sys.argv) > 1 else random_run()
-    texts = [passage.text for passage in written(MANY, part="dev")]
+    texts = [passage.text for passage in written(MANY, split="dev")]
     tagger = Tagger.load(run)
     words = sum(len(text.split()) for text in texts)
     shell = [sys.executable, "-m", "sluice.cli", "tag", str(run), texts[0]]

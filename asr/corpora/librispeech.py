@@ -11,17 +11,9 @@ from typing import TYPE_CHECKING
 
 from asr.config import CorpusConfig
 from asr.corpora.splits import divide
-from asr.corpora.utterances import (
-    Case,
-    CorpusError,
-    Located,
-    Utterance,
-    build_dataset,
-    measured,
-    normalize_text,
-    source_key,
-)
+from asr.corpora.utterances import CorpusError, Located, Utterance, build_dataset, measured, source_key
 from sluice_core.corpus_files import describe_folder, read_lines
+from sluice_core.normalization.text import Case, normalize_text
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -29,12 +29,13 @@ from typing import TYPE_CHECKING, Any, get_args
 from uuid import uuid4
 
 from asr.config import CorpusConfig
-from asr.corpora.utterances import Case, CorpusError, Utterance, build_dataset, normalize_text, source_key
+from asr.corpora.utterances import CorpusError, Utterance, build_dataset, source_key
 from asr.synthesis.espeak import HEADROOM, synthesizer
 from asr.synthesis.speak import SAMPLE_RATE, Task
 from asr.synthesis.voices import cast, utter
-from sluice_core.grammar.grammar import Part
+from sluice_core.grammar.grammar import Split
 from sluice_core.grammar.travel import generate
+from sluice_core.normalization.text import Case, normalize_text
 from sluice_core.progress import track
 
 if TYPE_CHECKING:
@@ -68,11 +69,11 @@ def load(config: CorpusConfig, cache: Path) -> dict[str, "Dataset"]:
             cache,
             source_key("travel", [manifest], {"part": part, "case": config.case}),
         )
-        for part in get_args(Part)
+        for part in get_args(Split)
     }
 
 
-def _rows(manifest: Path, part: Part, case: Case) -> Iterator[Utterance]:
+def _rows(manifest: Path, part: Split, case: Case) -> Iterator[Utterance]:
     """Rows of one part; paths made absolute, case as asked for."""
     with manifest.open(encoding="utf-8") as lines:
         for line in lines:
@@ -117,7 +118,7 @@ def make(cache: Path, utterances: int = 2000, seed: int = 17, processes: int | N
 def plan(utterances: int, seed: int) -> list[Task]:
     """What is said, by whom and how: a tenth of the utterances for dev, a tenth for test."""
     held_out = max(1, round(utterances * DEV_AND_TEST_SHARE))
-    counts: dict[Part, int] = {"train": utterances - 2 * held_out, "dev": held_out, "test": held_out}
+    counts: dict[Split, int] = {"train": utterances - 2 * held_out, "dev": held_out, "test": held_out}
     tasks = []
     for part, count in counts.items():
         voices, random = cast(part), Random(f"{seed} {part} voices")

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import unicodedata
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, TypeVar
 
 import numpy as np
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     import datasets
     import pyarrow
 
-Case = Literal["keep", "lower", "upper"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -84,15 +82,6 @@ def __getattr__(name: str) -> Any:
     if name == "FEATURES":
         return features()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def normalize_text(text: str, case: Case = "keep") -> str:
-    """Unicode NFC, whitespace runs as one space, none at the ends, and the case asked for."""
-    text = " ".join(unicodedata.normalize("NFC", text).split())
-    if case == "keep":
-        return text
-    # Changing case can leave composable characters behind ("İ".lower() is "i" and a dot above).
-    return unicodedata.normalize("NFC", text.lower() if case == "lower" else text.upper())
 
 
 def source_key(kind: str, files: Iterable[Path], settings: Mapping[str, Any]) -> str:

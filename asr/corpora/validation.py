@@ -9,9 +9,10 @@ from typing import Any, cast
 from asr.corpora.manifest import Record, read_records, to_utterance
 from asr.corpora.quality import Limits, Measurement, Suspect, error_kind, measure_utterance
 from asr.corpora.statistics import Tally
-from asr.corpora.utterances import Case, CorpusError, Utterance, threaded
+from asr.corpora.utterances import CorpusError, Utterance, threaded
 from asr.corpora.validation_report import CheckReport
 from sluice_core.errors import UserError
+from sluice_core.normalization.text import Case
 from sluice_core.progress import track
 
 __all__ = ["CheckReport", "Limits", "Suspect", "check_manifest", "check_rows"]

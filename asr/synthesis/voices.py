@@ -8,7 +8,7 @@ costs far more errors than a voice never heard, and is another question.
 from random import Random
 
 from asr.synthesis.espeak import Voice
-from sluice_core.grammar.grammar import Part
+from sluice_core.grammar.grammar import Split
 
 ACCENTS = (
     "en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-us-nyc", "en-gb-x-gbclan", "en-gb-x-gbcwmd",
@@ -16,7 +16,7 @@ ACCENTS = (
 )  # fmt: skip
 
 # Left out: whispers, croaks, echoes and robots, and shapes that no throat has.
-VARIANTS: dict[Part, tuple[str, ...]] = {
+VARIANTS: dict[Split, tuple[str, ...]] = {
     "train": (
         "", "f1", "Alex", "Annie", "m1", "belinda", "Andy", "f2", "Mike", "anika", "m3", "grandma",
         "Denis", "f4", "adam", "steph", "Diogo", "aunty", "Gene", "Alicia", "Henrique", "m4", "Mario",
@@ -33,7 +33,7 @@ PACE, PITCH, PITCH_RANGE = (136, 180), (25, 75), (35, 75)  # a voice's own, draw
 PACE_CHANGE, PITCH_CHANGE = 8, 6  # from one utterance to the next
 
 
-def cast(part: Part) -> list[Voice]:
+def cast(part: Split) -> list[Voice]:
     """The voices of a part. The first ones already have every accent, and each has its own name."""
     voices = []
     for turn in range(ACCENTS_OF_A_VARIANT):

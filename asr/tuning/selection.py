@@ -23,7 +23,7 @@ from sluice_core.errors import UserError
 from sluice_core.files import write_text
 from sluice_core.language_models.ngram import NGram, load_ngram, save_ngram
 from sluice_core.language_models.ngram.kneser_ney import train
-from sluice_core.language_models.text import divide
+from sluice_core.language_models.text import split_units
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -92,9 +92,9 @@ def of_transcripts(
     The n-gram of words is tried with an open vocabulary, and with one closed to the words of training and of the
     phrases `hot_words` (or those of `lexicon`).
     """
-    words = train((divide(text, "word") for text in texts), WORD_ORDER, quiet=True)
+    words = train((split_units(text, "word") for text in texts), WORD_ORDER, quiet=True)
     characters = train(
-        (divide(text, "character") for text in texts), CHARACTER_ORDER, unit="character", quiet=True
+        (split_units(text, "character") for text in texts), CHARACTER_ORDER, unit="character", quiet=True
     )
     spoken = {word for text in (*texts, *hot_words) for word in text.split()}
     known = Lexicon.read(lexicon) if lexicon else Lexicon(sorted(spoken))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from asr.evaluation.error_rates import word_errors
-from sluice_core.grammar.grammar import Sentence
+from sluice_core.grammar.grammar import AnnotatedSentence
 
 Found = tuple[tuple[str, str], ...]
 """Slots: label and words of each."""
@@ -47,7 +47,7 @@ class Counts(NamedTuple):
         }
 
 
-def truth(sentence: Sentence) -> Answer:
+def truth(sentence: AnnotatedSentence) -> Answer:
     """What a request says, by the grammar that made it."""
     slots = tuple((slot.label, " ".join(sentence.slot_words(slot))) for slot in sentence.slots)
     return Answer(sentence.text, slots, sentence.intent)

@@ -16,7 +16,7 @@ from recipes.understand.settings import UnderstandSettings
 from slot_filling import Tagger
 from slot_filling.tagging import Tagging
 from sluice.understanding import Understander, Understanding
-from sluice_core.grammar.grammar import Part
+from sluice_core.grammar.grammar import Split
 from sluice_core.grammar.travel import generate
 from sluice_core.progress import track
 
@@ -109,7 +109,7 @@ def choose_weight(by_weight: Sequence[tuple[float, Counts]]) -> float:
 
 
 def requests(
-    transcriber: Transcriber, part: Part, candidates: int, cache: Path, quiet: bool
+    transcriber: Transcriber, part: Split, candidates: int, cache: Path, quiet: bool
 ) -> list[Request]:
     """The recordings of a part of the recognizer's corpus with their sentences."""
     corpus, rate = transcriber.config.corpus, transcriber.config.features.sample_rate

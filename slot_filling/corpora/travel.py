@@ -12,9 +12,9 @@ from slot_filling.schemes import tags_of
 from slot_filling.sentences import Sentence, Span
 from slot_filling.tokenizer import tokenize
 from sluice_core.corpus_files import CorpusError
-from sluice_core.grammar.grammar import Part
+from sluice_core.grammar.grammar import Split
 from sluice_core.grammar.travel_written import as_spoken, written
-from sluice_core.grammar.writing_styles import Passage
+from sluice_core.grammar.writing_styles import AnnotatedText
 
 DEV_AND_TEST_SHARE = 0.1  # each
 
@@ -35,18 +35,18 @@ def load(config: CorpusConfig) -> dict[str, list[Sentence]]:
     make = written if config.kind == "travel" else as_spoken
     return {
         part: [
-            to_sentence(passage, f"travel {part} {number}")
-            for number, passage in enumerate(make(sizes[part], config.split_seed, part), 1)
+            to_sentence(request, f"travel {part} {number}")
+            for number, request in enumerate(make(sizes[part], config.split_seed, part), 1)
         ]
-        for part in get_args(Part)
+        for part in get_args(Split)
     }
 
 
-def to_sentence(passage: Passage, where: str) -> Sentence:
+def to_sentence(request: AnnotatedText, where: str) -> Sentence:
     """The words of a text, as `tokenize` finds them in use too, with their tags."""
-    tokens = tokenize(passage.text)
+    tokens = tokenize(request.text)
     starts = {token.start: number for number, token in enumerate(tokens)}
     ends = {token.end: number + 1 for number, token in enumerate(tokens)}
-    spans = [Span(slot.label, starts[slot.start], ends[slot.end]) for slot in passage.slots]
+    spans = [Span(slot.label, starts[slot.start], ends[slot.end]) for slot in request.slots]
     words = tuple(token.text for token in tokens)
-    return Sentence(words, tuple(tags_of(spans, len(words))), passage.intent, where)
+    return Sentence(words, tuple(tags_of(spans, len(words))), request.intent, where)

@@ -104,7 +104,7 @@ def _train(options: argparse.Namespace) -> int:
 def _sentences(options: argparse.Namespace) -> Iterator[list[str]]:
     """Yield the sentences to train on: of files, of a run's training transcripts, or of both."""
     from asr.config import RecognizerConfig
-    from sluice_core.language_models.text import divide, read_sentences
+    from sluice_core.language_models.text import read_sentences, split_units
 
     if not options.text and not options.model:
         raise UserError("give text files to train on, - for standard input, or --run RUN for its transcripts")
@@ -112,7 +112,7 @@ def _sentences(options: argparse.Namespace) -> Iterator[list[str]]:
     if options.model:
         corpus = RecognizerConfig.read(options.model / "config.yaml").corpus
         for text in training_transcripts(corpus, options.cache):
-            yield divide(text, options.unit, options.case, f"a transcript of {options.model}")
+            yield split_units(text, options.unit, options.case, f"a transcript of {options.model}")
 
 
 def _convert(options: argparse.Namespace) -> int:

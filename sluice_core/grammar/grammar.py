@@ -1,14 +1,19 @@
-"""Sentences with slots and an intent, drawn from a context-free grammar written as plain text.
+"""Sentences with slots and an intent, drawn from a context-free grammar that is written as plain text.
 
 A grammar maps each symbol to its alternatives. In an alternative, `<city>` stands for the symbol
 `city`, and `{origin:city}` for the same symbol as a slot labelled `origin`:
 
-    Grammar(
-        intents={"find_flight": ("<show> flights to {destination:city}",)},
-        symbols={"show": ("show me", "list"), "city": ("boston", "new york")},
-    )
+>>> grammar = Grammar(
+...     intents={"find_flight": ("<show> flights to {destination:city}",)},
+...     symbols={"show": ("show me", "list"), "city": ("boston", "new york")},
+... )
+>>> sentence = grammar.draw(Random(7))
+>>> sentence.text, sentence.intent
+('show me flights to new york', 'find_flight')
+>>> sentence.slots
+(AnnotatedSlot(label='destination', start=4, end=6),)
 
-The grammar knows words only: it serves whatever speaks them and whatever tags them.
+A grammar knows nothing of sound or tags, so that whatever speaks its sentences and whatever tags them can use it.
 """
 
 import hashlib
@@ -21,18 +26,19 @@ from typing import Literal, NamedTuple, get_args
 
 from sluice_core.errors import UserError
 
-Part = Literal["train", "dev", "test"]
+Split = Literal["train", "dev", "test"]
+"""What sentences serve for: training, choosing settings, or the final evaluation."""
 
 PIECE = re.compile(r"<(?P<symbol>\w+)>|\{(?P<label>\w+):(?P<kind>\w+)\}|(?P<word>[^\s<>{}]+)")
 MOST_REFUSALS = 5000  # draws in a row without a new sentence before the grammar counts as exhausted
 
 
 class GrammarError(UserError):
-    """A grammar is wrong, or has fewer sentences than asked for."""
+    """A grammar cannot be read, or has fewer sentences than were asked for."""
 
 
-class Slot(NamedTuple):
-    """A labelled span of words: `words[start:end]`."""
+class AnnotatedSlot(NamedTuple):
+    """A labelled span of a sentence's words: `words[start:end]`."""
 
     label: str
     start: int
@@ -40,36 +46,39 @@ class Slot(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Sentence:
-    """A sentence, what it asks (`intent`), its labelled words, and the template it came from."""
+class AnnotatedSentence:
+    """The words of a sentence with their slots and the intent that the sentence expresses."""
 
     words: tuple[str, ...]
-    slots: tuple[Slot, ...]
+    slots: tuple[AnnotatedSlot, ...]
     intent: str
     template: str
+    """The alternative of the intent that the sentence was made from."""
 
     @property
     def text(self) -> str:
-        """The words with one space between."""
+        """The words, separated by single spaces."""
         return " ".join(self.words)
 
-    def slot_words(self, slot: Slot) -> tuple[str, ...]:
-        """The words that a slot covers."""
+    def slot_words(self, slot: AnnotatedSlot) -> tuple[str, ...]:
+        """Return the words that a slot covers."""
         return self.words[slot.start : slot.end]
 
 
 @dataclass(frozen=True)
 class Grammar:
-    """Templates by intent, and the symbols that they use.
+    """The sentence templates of each intent, and the symbols that they use.
 
-    For held-out values or templates, make two grammars: `dataclasses.replace(grammar, symbols=…)`.
+    To hold out values or templates, make a second grammar by `dataclasses.replace(grammar, symbols=…)`.
 
     Raises:
-        GrammarError: an alternative names a symbol that is not there, or cannot be read.
+        GrammarError: an alternative names a symbol that the grammar does not have, or cannot be read.
     """
 
     intents: Mapping[str, tuple[str, ...]]
+    """The templates of each intent."""
     symbols: Mapping[str, tuple[str, ...]]
+    """The alternatives of each symbol."""
 
     def __post_init__(self) -> None:
         rules = {**{f"intent {name}": rule for name, rule in self.intents.items()}, **self.symbols}
@@ -85,7 +94,7 @@ class Grammar:
                         raise GrammarError(f"grammar: {name}: no symbol {symbol!r} for {alternative!r}")
 
     def vocabulary(self) -> set[str]:
-        """Every word that any sentence may hold."""
+        """Return every word that a sentence of the grammar may contain."""
         rules = [*self.intents.values(), *self.symbols.values()]
         return {
             match["word"]
@@ -95,18 +104,21 @@ class Grammar:
             if match["word"]
         }
 
-    def draw(self, random: Random) -> Sentence:
-        """One sentence: an intent, by how many templates it has, then one alternative at each symbol."""
+    def draw(self, random: Random) -> AnnotatedSentence:
+        """Draw a sentence: one template out of all, then one alternative at each symbol.
+
+        All templates are equally likely, so that an intent is as likely as it has templates.
+        """
         intent, template = random.choice(
             [(intent, template) for intent, templates in self.intents.items() for template in templates]
         )
         words: list[str] = []
-        slots: list[Slot] = []
+        slots: list[AnnotatedSlot] = []
         self._expand(template, random, words, slots)
-        return Sentence(tuple(words), tuple(slots), intent, template)
+        return AnnotatedSentence(tuple(words), tuple(slots), intent, template)
 
-    def _expand(self, alternative: str, random: Random, words: list[str], slots: list[Slot]) -> None:
-        """Append the words, and the slots, of one alternative."""
+    def _expand(self, alternative: str, random: Random, words: list[str], slots: list[AnnotatedSlot]) -> None:
+        """Append the words and the slots of one alternative to `words` and `slots`."""
         for match in PIECE.finditer(alternative):
             if match["word"]:
                 words.append(match["word"])
@@ -114,49 +126,57 @@ class Grammar:
             start = len(words)
             self._expand(random.choice(self.symbols[match["symbol"] or match["kind"]]), random, words, slots)
             if match["label"]:
-                slots.append(Slot(match["label"], start, len(words)))
+                slots.append(AnnotatedSlot(match["label"], start, len(words)))
 
 
-def part_of(text: str) -> Part:
-    """The part a sentence belongs to, by a hash of its words: one tenth dev, one tenth test.
+def split_of(text: str) -> Split:
+    """Return the split that a sentence belongs to: one tenth of all sentences are dev, one tenth are test.
 
-    Nothing else decides it, so that no seed or number of sentences can put the same sentence in two
-    parts.
+    A hash of the words decides it and nothing else, so that no seed and no number of sentences puts the
+    same sentence into two splits.
+
+    >>> split_of("list flights to boston")
+    'train'
     """
     tenth = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % 10
     return "test" if tenth == 0 else "dev" if tenth == 1 else "train"
 
 
-def sentences(grammar: Grammar, seed: int, part: Part) -> Iterator[Sentence]:
-    """Endless draws, repeats included, of the sentences that belong to `part`.
+def draw_sentences(grammar: Grammar, seed: int, split: Split) -> Iterator[AnnotatedSentence]:
+    """Draw sentences of a split without end, repeats included.
 
     Sentences that name one value twice ("from boston to boston") are left out.
+
+    Raises:
+        GrammarError: there is no such split.
     """
-    if part not in get_args(Part):
-        raise GrammarError(f"no part {part!r}: train, dev or test")
-    random = Random(f"{seed} {part}")
+    if split not in get_args(Split):
+        raise GrammarError(f"there is no split {split!r}: name train, dev or test")
+    random = Random(f"{seed} {split}")
     while True:
         sentence = grammar.draw(random)
         values = Counter(sentence.slot_words(slot) for slot in sentence.slots)
         if values and max(values.values()) > 1:
             continue
-        if part_of(sentence.text) == part:
+        if split_of(sentence.text) == split:
             yield sentence
 
 
-def distinct(grammar: Grammar, count: int, seed: int, part: Part) -> list[Sentence]:
-    """`count` different sentences of `part`; more of them with the same seed begin with the same ones.
+def distinct_sentences(grammar: Grammar, count: int, seed: int, split: Split) -> list[AnnotatedSentence]:
+    """Draw `count` different sentences of a split.
+
+    With the same seed, a longer list begins with the shorter one.
 
     Raises:
-        GrammarError: the grammar does not have that many (or hides them well).
+        GrammarError: there is no such split, or no further sentence is found in 5,000 draws.
     """
-    found: dict[str, Sentence] = {}
+    found: dict[str, AnnotatedSentence] = {}
     refusals = 0
-    for sentence in sentences(grammar, seed, part) if count > 0 else ():
+    for sentence in draw_sentences(grammar, seed, split) if count > 0 else ():
         refusals = refusals + 1 if sentence.text in found else 0
         found.setdefault(sentence.text, sentence)
         if len(found) == count:
             break
         if refusals == MOST_REFUSALS:
-            raise GrammarError(f"the grammar has about {len(found)} {part} sentences, not {count}")
+            raise GrammarError(f"the grammar has about {len(found)} {split} sentences, not {count}")
     return list(found.values())

@@ -1,10 +1,10 @@
-"""Spoken travel requests: "arrive taipei on november second", "two seats from boston to denver".
+"""A grammar of spoken travel requests: "arrive taipei on november second", "two seats from boston to denver".
 
-Words are in their spoken, lower-case form: letters, apostrophe and space only. `generate` gives
-sentences with their slots and intent; `TRAVEL` is the grammar itself.
+Words are in their spoken form, in lower case: letters, apostrophe and space only. `generate` draws
+sentences with their slots and intents from `TRAVEL`, the grammar.
 """
 
-from sluice_core.grammar.grammar import Grammar, Part, Sentence, distinct
+from sluice_core.grammar.grammar import AnnotatedSentence, Grammar, Split, distinct_sentences
 from sluice_core.normalization.spoken_numbers import DIGITS, MONTHS, ORDINALS, TEENS, TENS, WEEKDAYS
 
 CITIES = (
@@ -30,7 +30,7 @@ AIRLINES = (
 )  # fmt: skip
 
 SYMBOLS: dict[str, tuple[str, ...]] = {
-    # How a request opens and closes; the empty alternatives are the plain request.
+    # How a request opens and closes. Some alternatives are empty: such a request goes without.
     "please": ("", "", "", "please"),
     "want": ("i want to", "i would like to", "i'd like to", "i need to", "can i", "help me"),
     "need": ("i want", "i would like", "i'd like", "i need", "please get me", "can i get"),
@@ -41,7 +41,7 @@ SYMBOLS: dict[str, tuple[str, ...]] = {
     "change": ("change", "move", "please move", "i need to change"),
     "to": ("to", "to", "to", "into", "going to"),
     "leave": ("leave", "depart from", "fly from", "go from"),
-    # Values: these words are what slots hold.
+    # Values of slots.
     "city": CITIES,
     "airline": AIRLINES,
     "weekday": WEEKDAYS,
@@ -73,7 +73,7 @@ SYMBOLS: dict[str, tuple[str, ...]] = {
     "room": ("single room", "double room", "suite", "quiet room", "family room"),
     "car": ("small car", "compact car", "van", "sports car", "jeep"),
     "meal": ("vegetarian", "vegan", "kosher", "low salt", "gluten free"),
-    # Phrases made of values.
+    # Phrases that contain values.
     "when": ("on {date:day}", "on {date:day}", "{date:soon}", "on {date:weekday} {time:part_of_day}"),
     "when_or_not": ("", "", "<when>"),
     "around": ("at {time:clock}", "before {time:clock}", "after {time:clock}", "around {time:clock}",
@@ -165,16 +165,18 @@ INTENTS: dict[str, tuple[str, ...]] = {
 TRAVEL = Grammar(INTENTS, SYMBOLS)
 
 
-def generate(count: int, seed: int = 17, part: Part = "train", grammar: Grammar = TRAVEL) -> list[Sentence]:
-    """`count` different travel requests of one part, the same for the same seed.
+def generate(
+    count: int, seed: int = 17, split: Split = "train", grammar: Grammar = TRAVEL
+) -> list[AnnotatedSentence]:
+    """Draw `count` different travel requests of a split; the same seed gives the same requests.
 
-    A sentence belongs to one part whatever the seed and the count: no dev or test sentence is ever
-    among the training sentences. All parts share one vocabulary.
+    A sentence belongs to one split whatever the seed and the count: no sentence of dev or test is ever
+    among the training sentences. All splits share one vocabulary.
 
     >>> generate(1, seed=1)[0].text == generate(2, seed=1)[0].text
     True
 
     Raises:
-        GrammarError: the grammar does not have that many sentences, or there is no such part.
+        GrammarError: the grammar does not have that many sentences, or there is no such split.
     """
-    return distinct(grammar, count, seed, part)
+    return distinct_sentences(grammar, count, seed, split)

@@ -1,17 +1,17 @@
-"""Written travel requests for a tagger: more names than the spoken ones, and parts that test generalization.
+"""Written travel requests for a tagger: more names than the spoken ones, and splits that test generalization.
 
-A name (city, airline) belongs to one part by the rule of sentences (`grammar.part_of`), and some
-templates are kept for dev and for test. In dev and test about half of the names, and half of the
-sentences' templates, are such as training never has; the others it has, as people's requests do.
+A name (of a city, of an airline) belongs to one split by the same rule as a sentence (`grammar.split_of`), and
+some templates are reserved for dev and for test. In dev and test, about half of the names and half of the
+templates do not occur in training; the other half does, as is the case with real requests.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from random import Random
 
-from sluice_core.grammar.grammar import Grammar, Part, Sentence, distinct, part_of
+from sluice_core.grammar.grammar import AnnotatedSentence, Grammar, Split, distinct_sentences, split_of
 from sluice_core.grammar.travel import AIRLINES, CITIES, INTENTS, SYMBOLS, generate
-from sluice_core.grammar.writing_styles import SPOKEN, Passage, Style, write
+from sluice_core.grammar.writing_styles import SPOKEN, AnnotatedText, WritingStyle, write
 
 MORE_CITIES = (
     "Aberdeen", "Abu Dhabi", "Accra", "Addis Ababa", "Adelaide", "Albuquerque", "Algiers", "Almaty", "Amman",
@@ -42,7 +42,7 @@ MORE_AIRLINES = (
     "Turkish Airlines", "Vietnam Airlines", "WestJet",
 )  # fmt: skip
 
-NAMES = {
+NAME_SPELLINGS = {
     **{name.lower(): name for name in (*MORE_CITIES, *MORE_AIRLINES)},
     "eva air": "EVA Air",
     "jet blue": "JetBlue",
@@ -73,38 +73,42 @@ TEST_TEMPLATES = (
     "<need> a hotel in {city:city} <stay>",
     "<show> hotels in {city:city} <when_or_not>",
 )
-KEPT: Mapping[Part, tuple[str, ...]] = {"dev": DEV_TEMPLATES, "test": TEST_TEMPLATES}
+RESERVED_TEMPLATES: Mapping[Split, tuple[str, ...]] = {"dev": DEV_TEMPLATES, "test": TEST_TEMPLATES}
 
 STYLES = (
     SPOKEN, SPOKEN, SPOKEN,
-    Style(), Style(), Style(),
-    Style(punctuation=False), Style(punctuation=False),
-    Style(capitals="none", punctuation=False), Style(capitals="none", punctuation=False),
-    Style(capitals="none"),
-    Style(figures=False),
-    Style(capitals="all", punctuation=False),
+    WritingStyle(), WritingStyle(), WritingStyle(),
+    WritingStyle(punctuation=False), WritingStyle(punctuation=False),
+    WritingStyle(capitals="none", punctuation=False), WritingStyle(capitals="none", punctuation=False),
+    WritingStyle(capitals="none"),
+    WritingStyle(figures=False),
+    WritingStyle(capitals="all", punctuation=False),
 )  # fmt: skip
 
 
-def names_of(part: Part, names: Iterable[str]) -> tuple[str, ...]:
-    """The names of a part: in dev and test its own, as often in all as those of training."""
+def names_of(split: Split, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names that a split may use: training its own, dev and test training's and their own.
+
+    In dev and test their own names are repeated until they are about as many as those of training, so that
+    half of the names drawn are new.
+    """
     names = tuple(names)
-    trained, own = ([name for name in names if part_of(name) == of] for of in ("train", part))
-    return tuple(trained) if part == "train" else (*trained, *own * round(len(trained) / len(own)))
+    trained, own = ([name for name in names if split_of(name) == each] for each in ("train", split))
+    return tuple(trained) if split == "train" else (*trained, *own * round(len(trained) / len(own)))
 
 
-def grammars(part: Part) -> tuple[Grammar, ...]:
-    """Grammars that a part's sentences come from in turn: training's templates, then those kept for the part."""
+def grammars(split: Split) -> tuple[Grammar, ...]:
+    """Return the grammars of a split: that of training's templates and, but for training, that of its own."""
     symbols = {
         **SYMBOLS,
-        "city": names_of(part, (*CITIES, *(name.lower() for name in MORE_CITIES))),
-        "airline": names_of(part, (*AIRLINES, *(name.lower() for name in MORE_AIRLINES))),
+        "city": names_of(split, (*CITIES, *(name.lower() for name in MORE_CITIES))),
+        "airline": names_of(split, (*AIRLINES, *(name.lower() for name in MORE_AIRLINES))),
     }
-    all_kept = {*DEV_TEMPLATES, *TEST_TEMPLATES}
+    reserved = {*DEV_TEMPLATES, *TEST_TEMPLATES}
 
-    def chosen(keep: Iterable[str], inside: bool) -> Grammar:
+    def with_templates(selected: Iterable[str], inside: bool) -> Grammar:
         intents = {
-            intent: tuple(template for template in templates if (template in keep) == inside)
+            intent: tuple(template for template in templates if (template in selected) == inside)
             for intent, templates in INTENTS.items()
         }
         return replace(
@@ -112,36 +116,49 @@ def grammars(part: Part) -> tuple[Grammar, ...]:
             intents={intent: templates for intent, templates in intents.items() if templates},
         )
 
-    usual = chosen(all_kept, inside=False)
-    return (usual,) if part == "train" else (usual, chosen(KEPT[part], inside=True))
+    usual = with_templates(reserved, inside=False)
+    return (usual,) if split == "train" else (usual, with_templates(RESERVED_TEMPLATES[split], inside=True))
 
 
-def spoken(count: int, seed: int, part: Part) -> list[Sentence]:
-    """`count` different requests of a part in their spoken form, from its grammars in turn."""
-    sources = grammars(part)
-    shares = [count // len(sources) + (at < count % len(sources)) for at in range(len(sources))]
-    drawn = [distinct(grammar, share, seed, part) for grammar, share in zip(sources, shares, strict=True)]
-    found = [sentence for sentences in drawn for sentence in sentences]
-    Random(f"{seed} {part}").shuffle(found)
-    return found
+def spoken(count: int, seed: int, split: Split) -> list[AnnotatedSentence]:
+    """Draw `count` different requests of a split in their spoken form, as many from each of its grammars.
+
+    Raises:
+        GrammarError: a grammar does not have that many.
+    """
+    sources = grammars(split)
+    shares = [count // len(sources) + (index < count % len(sources)) for index in range(len(sources))]
+    drawn = [
+        distinct_sentences(grammar, share, seed, split)
+        for grammar, share in zip(sources, shares, strict=True)
+    ]
+    requests = [sentence for sentences in drawn for sentence in sentences]
+    Random(f"{seed} {split}").shuffle(requests)
+    return requests
 
 
-def written(count: int, seed: int = 17, part: Part = "train") -> list[Passage]:
-    """`count` requests of a part, a quarter as a recognizer writes them, the others as people do.
+def written(count: int, seed: int = 17, split: Split = "train") -> list[AnnotatedText]:
+    """Draw `count` requests of a split: a quarter as a recognizer writes them, the others as people do.
 
     Raises:
         GrammarError: there are not that many.
     """
-    random = Random(f"{seed} {part} styles")
-    return [write(sentence, random, random.choice(STYLES), NAMES) for sentence in spoken(count, seed, part)]
+    random = Random(f"{seed} {split} styles")
+    return [
+        write(sentence, random, random.choice(STYLES), NAME_SPELLINGS)
+        for sentence in spoken(count, seed, split)
+    ]
 
 
-def as_spoken(count: int, seed: int = 17, part: Part = "train") -> list[Passage]:
-    """The requests of `travel.generate` as a recognizer writes them; in training, a third as people do.
+def as_spoken(count: int, seed: int = 17, split: Split = "train") -> list[AnnotatedText]:
+    """Draw the requests of `travel.generate` as a recognizer writes them; in training, a third as people do.
 
     Raises:
         GrammarError: there are not that many.
     """
-    random = Random(f"{seed} {part} styles")
-    styles = (SPOKEN, SPOKEN, Style()) if part == "train" else (SPOKEN,)
-    return [write(sentence, random, random.choice(styles), NAMES) for sentence in generate(count, seed, part)]
+    random = Random(f"{seed} {split} styles")
+    styles = (SPOKEN, SPOKEN, WritingStyle()) if split == "train" else (SPOKEN,)
+    return [
+        write(sentence, random, random.choice(styles), NAME_SPELLINGS)
+        for sentence in generate(count, seed, split)
+    ]

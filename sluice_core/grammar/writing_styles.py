@@ -1,6 +1,7 @@
 """Spoken travel requests as people type them: "arrive taipei on november second" → "Arrive Taipei on Nov 2".
 
-A slot's words are read (`numbers`), and written in one of the usual ways; everything else is copied.
+The words of a slot are read as a number, a date or a time, and written in one of the usual forms. All other words
+are copied.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal, NamedTuple
 
-from sluice_core.grammar.grammar import Sentence
+from sluice_core.grammar.grammar import AnnotatedSentence
 from sluice_core.normalization.spoken_numbers import (
     MONTHS,
     ORDINALS,
@@ -24,15 +25,15 @@ YEARS = ("2025", "2026", "2027")
 
 
 class TextSlot(NamedTuple):
-    """A labelled stretch of characters: `text[start:end]`."""
+    """A labelled span of characters: `text[start:end]`."""
 
     label: str
     start: int
     end: int
 
 
-class Passage(NamedTuple):
-    """A text with its slots, in order, and its intent."""
+class AnnotatedText(NamedTuple):
+    """A text with its slots, in their order, and its intent."""
 
     text: str
     slots: tuple[TextSlot, ...]
@@ -40,27 +41,31 @@ class Passage(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Style:
+class WritingStyle:
     """How a request is written down."""
 
     figures: bool = True
-    """"November 2nd", "2:30 PM", "flight 312", "$250" and not these in words."""
+    """Numbers, dates, times and money are in figures ("November 2nd", "2:30 PM", "$250"), not in words."""
     capitals: Literal["usual", "none", "all"] = "usual"
+    """Capitals where English has them, or no capitals, or all letters as capitals."""
     punctuation: bool = True
+    """The sentence may end in a full stop, a question mark or an exclamation mark."""
 
 
-SPOKEN = Style(figures=False, capitals="none", punctuation=False)
-"""As a recognizer writes it: the sentence's own words."""
+SPOKEN = WritingStyle(figures=False, capitals="none", punctuation=False)
+"""The style of a recognizer, which writes the spoken words and nothing else."""
 
 
-def write(sentence: Sentence, random: Random, style: Style, names: dict[str, str]) -> Passage:
-    """One way to write a sentence down.
+def write(
+    sentence: AnnotatedSentence, random: Random, style: WritingStyle, names: dict[str, str]
+) -> AnnotatedText:
+    """Write a sentence down in one of the ways that its style allows.
 
     Args:
-        sentence: in spoken form.
-        random: chooses among the usual forms of a date, a time, ….
-        style: figures, capitals and punctuation.
-        names: the spelling of names whose capitals are not just those of each word, by their spoken form.
+        sentence: The sentence in its spoken form.
+        random: The generator that chooses among the usual forms of a date, a time and so on.
+        style: Whether there are figures, capitals and punctuation.
+        names: The spelling, by spoken form, of names that are not written with a capital at each word.
     """
     text = ""
     slots: list[TextSlot] = []
@@ -71,13 +76,13 @@ def write(sentence: Sentence, random: Random, style: Style, names: dict[str, str
         if label:
             slots.append(TextSlot(label, start, len(text)))
     text += _final(sentence.words[0], random) if style.punctuation else ""
-    return Passage(_with_capitals(text, style), tuple(slots), sentence.intent)
+    return AnnotatedText(_with_capitals(text, style), tuple(slots), sentence.intent)
 
 
 def _pieces(
-    sentence: Sentence, random: Random, style: Style, names: dict[str, str]
+    sentence: AnnotatedSentence, random: Random, style: WritingStyle, names: dict[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """What is written, piece by piece, with the label of the slot that it is, if any."""
+    """Yield the written pieces in their order, each with the label of its slot ("" outside of slots)."""
     position = 0
     for slot in sentence.slots:
         for word in sentence.words[position : slot.start]:
@@ -92,26 +97,32 @@ def _pieces(
 
 
 def _plain(word: str) -> str:
+    """Write a word that is in no slot: only "i" has a capital."""
     return word.capitalize() if word == "i" or word.startswith("i'") else word
 
 
 def _final(first: str, random: Random) -> str:
-    """What ends the sentence."""
+    """Choose the punctuation at the end of a sentence from its first word."""
     if first in QUESTIONS:
         return "?"
     return random.choice((".", ".", "", "", "!"))
 
 
-def _with_capitals(text: str, style: Style) -> str:
-    """The text in the style's letters; only ones that keep its length, so that slots stay where they are."""
+def _with_capitals(text: str, style: WritingStyle) -> str:
+    """Change the case of a text as its style says, except where that would change the text's length.
+
+    Slots stay where they are then.
+    """
     if style.capitals == "usual":
         return text[:1].upper() + text[1:]
     change: Callable[[str], str] = str.lower if style.capitals == "none" else str.upper
     return "".join(change(letter) if len(change(letter)) == 1 else letter for letter in text)
 
 
-def _value(label: str, words: Sequence[str], random: Random, style: Style, names: dict[str, str]) -> str:
-    """The words of a slot, written."""
+def _value(
+    label: str, words: Sequence[str], random: Random, style: WritingStyle, names: dict[str, str]
+) -> str:
+    """Write the words of a slot."""
     if style == SPOKEN:
         return " ".join(words)
     if label in ("origin", "destination", "city", "airline"):
@@ -132,7 +143,7 @@ def _value(label: str, words: Sequence[str], random: Random, style: Style, names
 
 
 def _date(words: Sequence[str], random: Random, figures: bool) -> str:
-    """A day: months and weekdays with capitals, ordinals in figures."""
+    """Write a day: months and weekdays with capitals, ordinals in figures."""
     capital = [word.capitalize() if word in (*MONTHS, *WEEKDAYS) else word for word in words]
     spoken = " ".join(words)
     found = next((ordinal for ordinal in reversed(ORDINALS) if f" {ordinal}" in f" {spoken}"), None)
@@ -146,7 +157,7 @@ def _date(words: Sequence[str], random: Random, figures: bool) -> str:
 
 
 def _calendar_day(month: int, day: int, random: Random) -> str:
-    """A day of a month, seldom with its year."""
+    """Write a day of a month; about one in eight has a year."""
     name, figure, year = MONTHS[month - 1].capitalize(), ordinal_figure(day), random.choice(YEARS)
     usual = (
         f"{name} {figure}", f"{name} {figure}", f"{name} {day}", f"{name} {day}", f"{name[:3]} {day}",
@@ -163,7 +174,7 @@ def _calendar_day(month: int, day: int, random: Random) -> str:
 
 
 def _time(words: Sequence[str], random: Random) -> str:
-    """A time of day: "2:30", "3 PM", "9am", "half past 3"; "noon" and "morning" stay."""
+    """Write a time of day: "2:30", "3 PM", "9am", "half past 3"; "noon" and "morning" stay as they are."""
     if words[-1] == "o'clock":
         hour = count_of(words[:1])
         return random.choice((f"{hour} o'clock", f"{hour}:00"))
@@ -185,7 +196,7 @@ def _time(words: Sequence[str], random: Random) -> str:
 
 
 def _price(words: Sequence[str], random: Random) -> str:
-    """An amount of money: "$250", "250 dollars", "€1,300"."""
+    """Write an amount of money: "$250", "250 dollars", "€1,300"."""
     currency = words[-1]
     amount = count_of(words[:-1])
     figure = digits(amount, random.random() < 0.7)

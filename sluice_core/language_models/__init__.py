@@ -1,1 +1,1 @@
-"""Language models that recognizers and generators share."""
+"""Language models: their units and texts, and n-grams."""

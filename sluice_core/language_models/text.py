@@ -1,31 +1,29 @@
-"""Sentences to train or score: one a line, divided into words or characters."""
+"""Read sentences to train on or to score, one a line, as words or characters."""
 
 import gzip
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from io import BufferedReader
 from pathlib import Path
-from typing import Literal, cast
-from unicodedata import normalize
+from typing import cast
 
 from sluice_core.language_models.units import RESERVED, LanguageModelError, Unit
+from sluice_core.normalization.text import Case, normalize_text
 
-Case = Literal["keep", "lower", "upper"]
-CASES: dict[Case, Callable[[str], str]] = {"keep": str, "lower": str.lower, "upper": str.upper}
 GZIP_MAGIC = b"\x1f\x8b"
 
 
 @contextmanager
 def open_lines(path: Path) -> Iterator[Iterator[tuple[int, bytes]]]:
-    """The lines of a file, plain or compressed by gzip, with their numbers from 1; `-` is standard input.
+    """Open a file, plain or compressed by gzip, as its lines with their numbers from 1; `-` is standard input.
 
     Raises:
-        LanguageModelError: the file cannot be read; is cut off or damaged, as far as gzip notices.
+        LanguageModelError: the file cannot be read, or is cut off or damaged as far as gzip notices.
     """
     try:
-        # Standard input stays open: it is not ours.
+        # Standard input stays open: the program that calls this may read on.
         opened = nullcontext(cast(BufferedReader, sys.stdin.buffer)) if str(path) == "-" else path.open("rb")
         with opened as plain:
             packed = plain.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
@@ -35,6 +33,7 @@ def open_lines(path: Path) -> Iterator[Iterator[tuple[int, bytes]]]:
 
 
 def _number(path: Path, file: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Number the lines of an open file."""
     number = 0
     try:
         for number, line in enumerate(file, start=1):
@@ -46,10 +45,10 @@ def _number(path: Path, file: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def read_sentences(paths: Iterable[Path], unit: Unit, case: Case = "keep") -> Iterator[list[str]]:
-    """The sentences of text files, one a line; empty lines are passed over.
+    """Read the sentences of text files, one a line; empty lines are skipped.
 
     Raises:
-        LanguageModelError: a file cannot be read, is not UTF-8, or has a reserved word; names the line.
+        LanguageModelError: a file cannot be read, is not UTF-8, or has a reserved word; the line is named.
     """
     for path in paths:
         with open_lines(path) as lines:
@@ -59,25 +58,26 @@ def read_sentences(paths: Iterable[Path], unit: Unit, case: Case = "keep") -> It
                     text = line.decode("utf-8")
                 except UnicodeDecodeError as error:
                     raise LanguageModelError(f"{where}: not UTF-8: {error.reason}") from None
-                sentence = divide(text, unit, case, where)
+                sentence = split_units(text, unit, case, where)
                 if sentence:
                     yield sentence
 
 
-def divide(text: str, unit: Unit, case: Case = "keep", where: str = "") -> list[str]:
-    """The words of a text, or its characters with single spaces between words.
+def split_units(text: str, unit: Unit, case: Case = "keep", where: str = "") -> list[str]:
+    """Split a text into words, or into characters with single spaces between words.
 
-    >>> divide(" to  Oslo", "character", "lower")
+    >>> split_units(" to  Oslo", "character", "lower")
     ['t', 'o', ' ', 'o', 's', 'l', 'o']
 
     Raises:
-        LanguageModelError: a word is one that language models keep for themselves; `where` opens the message.
+        LanguageModelError: the text has a word that is reserved; the message begins with `where`.
     """
-    words = normalize("NFC", CASES[case](text)).split()  # as transcripts are
-    for word in (*RESERVED, "<UNK>"):  # which ARPA files have for <unk>
+    normal = normalize_text(text, case)
+    words = normal.split()
+    for word in (*RESERVED, "<UNK>"):  # ARPA files may have <UNK> for <unk>
         if word in words:
             raise LanguageModelError(
-                f"{where or repr(text)}: the text has {word!r}, a word that language models keep for themselves. "
+                f"{where or repr(text)}: the text has {word!r}, a word that language models reserve for themselves. "
                 "Take it out: the start and end of a line are understood, and so are unknown words."
             )
-    return words if unit == "word" else list(" ".join(words))
+    return words if unit == "word" else list(normal)

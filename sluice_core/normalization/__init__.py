@@ -1,1 +1,1 @@
-"""Numbers, dates and times between their spoken and their written forms."""
+"""Text in a form to be compared, and numbers, dates and times in their spoken and written forms."""

@@ -1,4 +1,4 @@
-"""Dates and times of day in ISO forms, read from plain text in figures (`spoken_numbers.plain`); None where unsure."""
+"""Read dates and times of day from plain text in figures (`numerals.plain`) into ISO forms; None where not sure."""
 
 import re
 from datetime import date, timedelta
@@ -46,12 +46,19 @@ NAMED = {"noon": 12 * 60, "midday": 12 * 60, "12 noon": 12 * 60, "midnight": 0, 
 
 
 def read_date(text: str, today: date | None = None, *, bare_day: bool = False) -> str | None:
-    """A day, a month or a year; see `values.resolve`.
+    """Read a day, a month or a year into an ISO form.
+
+    What is not said is zero before what is said ("0000-11-02") and left out after it ("2026-11").
+
+    >>> read_date("november 2nd"), read_date("2nd of november 2026"), read_date("11/2")
+    ('0000-11-02', '2026-11-02', None)
+    >>> read_date("tomorrow", date(2026, 12, 31))
+    '2027-01-01'
 
     Args:
-        text: plain, numbers in figures.
-        today: what relative dates count from.
-        bare_day: a number alone is a day of the month.
+        text: Plain text with its numbers in figures.
+        today: The day that relative dates count from; without it they are not read.
+        bare_day: Whether a number alone is a day of the month.
     """
     if found := YEAR_FIRST.fullmatch(text):
         return _whole(int(found["year"]), int(found["month"]), int(found["day"]))
@@ -70,7 +77,7 @@ def read_date(text: str, today: date | None = None, *, bare_day: bool = False) -
 
 
 def _in_figures(found: re.Match[str]) -> str | None:
-    """11/25 and 25/11 are one day, 11/2 may be two; 3.5 is rather a number."""
+    """Read a date in figures: 11/25 and 25/11 are the same day, 11/2 may be two days, and 3.5 is rather a number."""
     if found["sign"] != "/" and not found["year"]:
         return None
     one, two, year = int(found["one"]), int(found["two"]), int(found["year"] or 0)
@@ -80,11 +87,12 @@ def _in_figures(found: re.Match[str]) -> str | None:
 
 
 def _whole(year: int, month: int, day: int) -> str | None:
+    """Write a date of which only the year may be unknown."""
     return _iso(year, month, day) if month and day else None
 
 
 def _in_words(words: list[str], bare_day: bool) -> str | None:
-    """The parts of a date, each at most once: "november 2nd 2026", "2 november", "2nd", "november", "2026"."""
+    """Read a day, a month and a year, each at most once: "november 2nd 2026", "2 november", "2nd", "2026"."""
     parts: dict[str, int] = {}
     if len(words) > 2 and words[-2] in ("19", "20") and re.fullmatch(r"\d\d", words[-1]):
         words = [*words[:-2], words[-2] + words[-1]]  # "nineteen ninety nine"
@@ -105,7 +113,10 @@ def _in_words(words: list[str], bare_day: bool) -> str | None:
 
 
 def _iso(year: int, month: int, day: int) -> str | None:
-    """Zeros for unknown parts before known ones, nothing for those after; None if there is no such day."""
+    """Write a date of which parts may be unknown (0); None if there is no such day.
+
+    Unknown parts before known ones are zeros, those after them are left out.
+    """
     try:
         date(year or LEAP_YEAR, month or 1, day or 1)
     except ValueError:
@@ -114,7 +125,7 @@ def _iso(year: int, month: int, day: int) -> str | None:
 
 
 def _relative(text: str, today: date | None) -> str | None:
-    """What counts from today; a weekday, "this" or "next", is the first such day after today."""
+    """Read a date that counts from today; a weekday ("this" or "next" alike) is the first such day after today."""
     if today is None:
         return None
     if text in DAYS_AWAY:
@@ -131,6 +142,7 @@ def _relative(text: str, today: date | None) -> str | None:
 
 
 def _shifted(today: date, days: int) -> str | None:
+    """Write the date some days from today; None if the calendar does not reach so far."""
     try:
         return (today + timedelta(days)).isoformat()
     except OverflowError:
@@ -138,7 +150,11 @@ def _shifted(today: date, days: int) -> str | None:
 
 
 def read_time(text: str) -> str | None:
-    """A time of day, if it is sure in which half of the day; see `values.resolve`."""
+    """Read a time of day into "HH:MM"; None where it is not sure in which half of the day it lies.
+
+    >>> read_time("2:30 p.m."), read_time("14:30"), read_time("half past 7")
+    ('14:30', '14:30', None)
+    """
     if text in NAMED:
         return _clock(NAMED[text])
     text, half = _half(text)
@@ -157,7 +173,7 @@ def read_time(text: str) -> str | None:
 
 
 def _half(text: str) -> tuple[str, str]:
-    """The text without its half of the day, and that: "am", "pm", "morning", "afternoon", "evening" or ""."""
+    """Split a text into its time and its half of the day: "am", "pm", "morning", "afternoon", "evening" or ""."""
     if found := HALF.fullmatch(text):
         return found[1], found[2] + "m"
     if found := HALF_IN_WORDS.fullmatch(text):
@@ -166,7 +182,7 @@ def _half(text: str) -> tuple[str, str]:
 
 
 def _hour(hour: int, half: str, sure: bool = False) -> int | None:
-    """The hour of 24; `sure`: written as on a clock of 24 hours."""
+    """Return the hour of 24, or None; `sure` says that it is written as on a clock of 24 hours."""
     if not half:
         return hour if hour < 24 and (sure or hour > 12 or hour == 0) else None
     if not 1 <= hour <= 12 or (hour == 12 and half in ("morning", "evening")):
@@ -175,7 +191,7 @@ def _hour(hour: int, half: str, sure: bool = False) -> int | None:
 
 
 def _away(found: re.Match[str], half: str) -> str | None:
-    """Minutes before or after an hour: "half past 7"."""
+    """Read minutes before or after an hour, as in "half past 7 pm"."""
     hour = _hour(int(found["hour"]), half)
     minutes = {"half": 30}.get(found["minutes"], 15 if "quarter" in found["minutes"] else None)
     minutes = int(found["minutes"]) if minutes is None else minutes
@@ -189,7 +205,7 @@ def _away(found: re.Match[str], half: str) -> str | None:
 
 
 def _may_be_a_range(found: re.Match[str]) -> bool:
-    """Whether two hours may be meant: "8 to 10", "10 to 11", but not "10 to 6" or "10 minutes to 11"."""
+    """Tell whether two hours may be meant: "8 to 10", "10 to 11", but not "10 to 6" or "10 minutes to 11"."""
     if found["side"] not in ("to", "till") or found["unit"] or not found["minutes"].isdigit():
         return False
     first, second = int(found["minutes"]), int(found["hour"])
@@ -198,4 +214,5 @@ def _may_be_a_range(found: re.Match[str]) -> bool:
 
 
 def _clock(minutes: int) -> str:
+    """Write the minutes since midnight as "HH:MM"."""
     return f"{minutes // 60:02}:{minutes % 60:02}"

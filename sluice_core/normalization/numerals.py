@@ -1,4 +1,7 @@
-"""Numbers in words made figures: "november twenty first" → "november 21st"; by text2num where it is installed."""
+"""Convert numbers in words to figures: "november twenty first" → "november 21st".
+
+text2num reads the words; where it is not installed, they stay words.
+"""
 
 import re
 import unicodedata
@@ -9,7 +12,7 @@ LANGUAGE = "en"
 
 
 def plain(text: str) -> str:
-    """Small letters, single spaces, plain signs and digits, and numbers in figures.
+    """Return a text in lower case with single spaces, plain signs and digits, and numbers in figures.
 
     >>> plain("Two  Hundred fifty Dollars"), plain("half past seven P.M.")
     ('250 dollars', 'half past 7 p.m.')
@@ -22,7 +25,7 @@ def plain(text: str) -> str:
 
 @cache
 def _converter() -> Callable[[str], str]:
-    """What turns words into figures; without text2num nothing does, and slots in words have no value."""
+    """Return the function that converts words to figures; without text2num it returns its argument."""
     try:
         from text_to_num import alpha2digit
     except ImportError:

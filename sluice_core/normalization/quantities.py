@@ -1,4 +1,4 @@
-"""Numbers and amounts of money read from plain text in figures (`numerals.plain`); None where unsure."""
+"""Read numbers and amounts of money from plain text in figures (`numerals.plain`); None where they are not sure."""
 
 import re
 from decimal import Decimal
@@ -22,26 +22,31 @@ CURRENCIES = {
     "CHF": "swiss francs",
     **dict.fromkeys(("SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "BRL", "MXN", "ZAR", "AED", "TRY", "ILS"), ""),
 }
-"""Signs and names by ISO 4217 code. Where the country is not said, a dollar is American and a pound British; "¥", a
-rupee and a franc are of several countries, and unsure.
+"""The signs and names of each currency, separated by "|", by its ISO 4217 code. Where no country is said, a dollar is
+American and a pound British. "¥", a rupee and a franc belong to several countries and are left out.
 """
 CODES = {
     name: code for code, names in CURRENCIES.items() for name in (code.lower(), *names.split("|")) if name
 }
 CURRENCY = "|".join(re.escape(name) for name in sorted(CODES, key=len, reverse=True))
 POINTED = r"[1-9]\d{0,2}(?:\.\d{3}){1,4}(?:,\d\d)?"
-"""Money has no thousandths, so 1.300 € are 1300; a million has: $1.250 million."""
+"""An amount with points between its thousands: 1.300 € are 1300, since money has no thousandths. A million has some
+("$1.250 million"), and is not read so."""
 MONEY = re.compile(
     rf"(?P<before>{CURRENCY})? ?(?P<amount>{NUMBER}|{POINTED})(?P<scale>k| ?million| 1000000)?"
     rf" ?(?P<after>{CURRENCY})?",
     re.ASCII,
 )
-A_HUNDRED = r"a (?=1\d\d)"  # and a thousand and five: the article of figures that were such words
+A_HUNDRED = r"a (?=1\d\d)"  # "a hundred" is "a 100" in plain text, "a thousand and five" is "a 1005"
 SCALES = {"k": 1000, "million": 1_000_000, "1000000": 1_000_000}
 
 
 def read_number(text: str) -> str | None:
-    """A number that stands alone, or before "star": "1,300" → "1300", "a dozen" → "12"."""
+    """Read a number that stands alone or before "star".
+
+    >>> read_number("1,300"), read_number("a dozen"), read_number("4 star")
+    ('1300', '12', '4')
+    """
     text = "12" if text in ("a dozen", "dozen") else re.sub(rf"^{A_HUNDRED}|[- ]stars?$", "", text)
     text = re.sub("^minus ", "-", text)
     if re.fullmatch(rf"-?{NUMBER}", text, re.ASCII) and not re.match(r"-?0\d", text):
@@ -50,13 +55,21 @@ def read_number(text: str) -> str | None:
 
 
 def read_digits(text: str) -> str | None:
-    """Numbers side by side: "7 oh 5" → "705", "14 90" → "1490"."""
+    """Read numbers that stand side by side.
+
+    >>> read_digits("7 oh 5"), read_digits("14 90")
+    ('705', '1490')
+    """
     figures = "".join("0" if part in ("oh", "o") else part for part in text.split())
     return figures if re.fullmatch(r"\d{1,20}", figures, re.ASCII) else None
 
 
 def read_money(text: str) -> str | None:
-    """An amount with its currency: "€1,300" → "EUR 1300"."""
+    """Read an amount of money with its currency.
+
+    >>> read_money("€1,300"), read_money("1.5 million dollars"), read_money("1,300")
+    ('EUR 1300', 'USD 1500000', None)
+    """
     found = MONEY.fullmatch(re.sub(f"^{A_HUNDRED}", "", text))
     codes = {CODES[name] for name in found.group("before", "after") if name} if found else set()
     if found is None or len(codes) != 1:

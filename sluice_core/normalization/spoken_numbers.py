@@ -35,10 +35,13 @@ SCALES = {"hundred": 100, "thousand": 1000}
 
 
 def count_of(words: Sequence[str]) -> int:
-    """A number as an amount: "thirteen hundred and fifty" → 1350.
+    """Read a number as an amount.
+
+    >>> count_of("thirteen hundred and fifty".split())
+    1350
 
     Raises:
-        KeyError: a word is no number.
+        KeyError: a word is not one of a number.
     """
     total = 0
     for word in words:
@@ -50,7 +53,14 @@ def count_of(words: Sequence[str]) -> int:
 
 
 def concatenated(words: Sequence[str]) -> str:
-    """A number as flights have them, side by side: "three twelve" → 312, "twenty five" → 25."""
+    """Read numbers that are said side by side, as those of flights are.
+
+    >>> concatenated(["three", "twelve"]), concatenated(["twenty", "five"])
+    ('312', '25')
+
+    Raises:
+        KeyError: a word is not one of a number.
+    """
     figures = ""
     for word, before in zip(words, ("", *words), strict=False):
         if word in SCALES:
@@ -63,12 +73,20 @@ def concatenated(words: Sequence[str]) -> str:
 
 
 def ordinal_figure(day: int) -> str:
-    """2 → "2nd", 11 → "11th"."""
+    """Write an ordinal number in figures.
+
+    >>> ordinal_figure(2), ordinal_figure(11)
+    ('2nd', '11th')
+    """
     if day % 100 in (11, 12, 13):
         return f"{day}th"
     return f"{day}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(day % 10, 'th') }"
 
 
 def digits(amount: int, commas: bool) -> str:
-    """1300 → "1,300", or "1300" without commas."""
+    """Write a whole number in figures, with commas between the thousands or without.
+
+    >>> digits(1300, commas=True)
+    '1,300'
+    """
     return f"{amount:,}" if commas else str(amount)

@@ -24,13 +24,14 @@ from sluice_core.language_models.units import END, NEVER, RESERVED, START, UNKNO
 log = logging.getLogger(__name__)
 
 SPACE = "<space>"
-"""How a character model writes the space."""
+"""How an ARPA file of characters writes the space."""
 LN_10 = math.log(10)
 ROUNDING = 1e-5
-"""A log-probability this far above 0 is rounding."""
+"""A log-probability that lies no farther above 0 than this is taken for 0: it was rounded."""
 MANY = 1_000_000
-"""So many n-grams take seconds to read."""
+"""Reading this many n-grams takes seconds, which the log then announces."""
 CHUNK = 1 << 14
+"""How many lines are read or written at a time."""
 
 
 def read_arpa(path: Path) -> NGram:
@@ -39,7 +40,7 @@ def read_arpa(path: Path) -> NGram:
     A vocabulary of single characters with `<space>` among them makes it a character model.
 
     Raises:
-        LanguageModelError: the file is not as it should be; names the line.
+        LanguageModelError: the file is not as it should be; the line is named.
     """
     with open_lines(path) as lines:
         reader = _Reader(path, lines)
@@ -69,24 +70,25 @@ def read_arpa(path: Path) -> NGram:
 
 
 def _unit(words: list[str]) -> Unit:
+    """Tell whether a vocabulary is one of words or of characters."""
     rest = words[len(RESERVED) :]
     single = all(len(word) == 1 for word in rest if word != SPACE)
     return "character" if SPACE in rest and single else "word"
 
 
 class _Entries:
-    """The n-grams of one order that have been read."""
+    """The n-grams of one order, as far as they have been read."""
 
     def __init__(self) -> None:
         self.ids = array("i")
         self.log_probs = array("d")
         self.backoffs = array("d")
         self.places = array("q")
-        """The line of each."""
+        """The line of each n-gram."""
 
 
 class _Reader:
-    """Where in a file the reading is, and what it has found."""
+    """The state of reading an ARPA file: the present line, and the vocabulary so far."""
 
     def __init__(self, path: Path, lines: Iterator[tuple[int, bytes]]) -> None:
         self.path = path
@@ -96,15 +98,16 @@ class _Reader:
         self.words = list(RESERVED)
         self.ids = {word.encode(): number for number, word in enumerate(RESERVED)}
         self.given: set[str] = set()
-        """Which reserved words have a unigram."""
+        """The reserved words that have a unigram in the file."""
         self.places: list[array[int]] = []
         """The line of each n-gram, by order."""
 
     def fail(self, problem: str) -> NoReturn:
+        """Raise an error about the present line."""
         raise LanguageModelError(f"{self.path}, line {self.number}: {problem}")
 
     def advance(self, expected: str) -> bool:
-        """Go to the next line with something in it; False if it opens a section (a backslash)."""
+        """Go to the next line that is not empty; return False if it opens a section (with a backslash)."""
         for self.number, line in self.lines:  # noqa: B020  # the number is what messages tell
             self.fields = line.split()
             if self.fields:
@@ -112,13 +115,14 @@ class _Reader:
         self.fail(f"the file ends here, before {expected}; is it cut off?")
 
     def read_counts(self) -> list[int]:
-        r"""The number of n-grams of each order, from the lines after `\data\`."""
+        r"""Read the number of n-grams of each order from the lines after `\data\`."""
         for self.number, line in self.lines:  # noqa: B020
             if line.strip().removeprefix(b"\xef\xbb\xbf") == b"\\data\\":
                 break
         else:
             raise LanguageModelError(
-                f"{self.path}: neither an ARPA file (there is no line \\data\\) nor a language model of ours"
+                f"{self.path}: neither an ARPA file (there is no line \\data\\) "
+                "nor a language model in Sluice's own format"
             )
         counts: list[int] = []
         while self.advance("the counts of its n-grams"):
@@ -135,7 +139,7 @@ class _Reader:
         return counts
 
     def read_level(self, order: int, counts: list[int]) -> Level:
-        """The section of one order."""
+        """Read the section of one order."""
         header = f"\\{order}-grams:".encode()
         if self.fields != [header]:
             self.fail(f"expected {header.decode()}, found {_shown(self.fields)}")
@@ -156,7 +160,7 @@ class _Reader:
         return self._complete(Level(ngrams, *values)) if order == 1 else Level(ngrams, *values)
 
     def _read_quickly(self, block: list[tuple[int, bytes]], order: int, level: "_Entries") -> bool:
-        """Read many lines by columns; False, and nothing read, if one of them is anything but plain."""
+        """Read many lines by columns; return False, with nothing read, if one of them is not entirely regular."""
         rows = [line.split() for _, line in block]
         if order == 1 or not {len(row) for row in rows} <= {order + 1, order + 2}:
             return False
@@ -193,7 +197,7 @@ class _Reader:
             level.places.append(self.number)
 
     def _values(self, order: int) -> tuple[float, float]:
-        """log10 of probability and back-off weight on the present line."""
+        """Return the log10 of the probability and of the back-off weight on the present line."""
         fields = self.fields
         if not order < len(fields) <= order + 2:
             self.fail(
@@ -213,7 +217,7 @@ class _Reader:
         return min(log_prob, 0.0), backoff
 
     def _word_ids(self, order: int) -> list[int]:
-        """The ids of the words on the present line; the first section makes the vocabulary."""
+        """Return the ids of the words on the present line; in the section of unigrams, add the word first."""
         words = self.fields[1 : order + 1]
         try:
             if order > 1:
@@ -236,7 +240,7 @@ class _Reader:
         return [self.ids[words[0]]]
 
     def _complete(self, unigrams: Level) -> Level:
-        """Add the reserved words that have no unigram; `<s>` is never predicted, whatever the file says."""
+        """Add the reserved words that have no unigram, and make `<s>` impossible, whatever the file says."""
         ids = unigrams.ngrams[:, 0]
         missing = [number for number, word in enumerate(RESERVED) if word not in self.given]
         log_prob = np.where(ids == RESERVED.index(START), NEVER, unigrams.log_prob)
@@ -247,7 +251,7 @@ class _Reader:
         )
 
     def read_end(self) -> None:
-        r"""The line `\end\`, and whatever follows: the end of a compressed file tells whether it is whole."""
+        r"""Read the line `\end\` and whatever follows: only the end of a compressed file tells whether it is whole."""
         if self.fields != [b"\\end\\"]:
             self.fail(f"expected \\end\\, found {_shown(self.fields)}")
         for _ in self.lines:
@@ -263,23 +267,24 @@ def _is_number(field: bytes) -> bool:
 
 
 def _shown(fields: list[bytes]) -> str:
+    """Quote fields in a message, at most 60 characters of them."""
     text = b" ".join(fields).decode("utf-8", "replace")
     return repr(text if len(text) <= 60 else text[:60] + "…")
 
 
 def write_arpa(path: Path, model: NGram, *, packed: bool = False) -> None:
-    """Write an ARPA file, compressed by gzip if `packed`."""
+    """Write a model as an ARPA file, compressed by gzip if `packed`."""
     with path.open("wb") as plain:
         if not packed:
             write_arpa_to(plain, model)
             return
-        # The same model makes the same bytes: no time of writing, no name.
+        # Neither time nor name is written, so that the same model makes the same bytes.
         with gzip.GzipFile(filename="", mode="wb", fileobj=plain, compresslevel=6, mtime=0) as zipped:
             write_arpa_to(zipped, model)
 
 
 def write_arpa_to(file: IO[bytes] | gzip.GzipFile, model: NGram) -> None:
-    """Write ARPA text to an open file."""
+    """Write a model as ARPA text to an open file."""
     bounds = list(pairwise(model.level_bounds))
     head = ["\\data\\", *(f"ngram {order}={end - begin}" for order, (begin, end) in enumerate(bounds, 1))]
     file.write("\n".join([*head, ""]).encode())
@@ -296,7 +301,7 @@ def write_arpa_to(file: IO[bytes] | gzip.GzipFile, model: NGram) -> None:
 def _lines(
     model: NGram, names: list[str], parents: np.ndarray, nodes: np.ndarray, order: int
 ) -> Iterator[str]:
-    """One line for each of `nodes`."""
+    """Yield one line for each of `nodes`."""
     columns = [nodes]
     for _ in range(order - 1):
         columns.insert(0, parents[columns[0] - 1])

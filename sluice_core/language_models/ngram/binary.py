@@ -1,4 +1,4 @@
-"""N-grams as safetensors files whose arrays are views of a memory map: opening one reads next to nothing."""
+"""Sluice's binary form of n-grams: safetensors files whose arrays are memory-mapped, so that opening one is quick."""
 
 import json
 import mmap
@@ -14,16 +14,16 @@ from sluice_core.language_models.units import RESERVED, LanguageModelError, Unit
 
 FORMAT = "sluice n-gram 1"
 TYPES = {"I32": np.int32, "F32": np.float32, "U8": np.uint8, "I64": np.int64}
-"""Names of the types in a safetensors header."""
+"""The types by their names in a safetensors header."""
 CONTENTS = {
     "first_child": "I32", "word": "I32", "log_prob": "F32", "backoff": "F32", "suffix": "I32",
-    "vocabulary": "U8",  # every word in UTF-8, one after another
+    "vocabulary": "U8",  # the words in UTF-8, one after another
     "vocabulary_bounds": "I64",  # [words + 1] where each begins, and where the last ends
 }  # fmt: skip
 
 
 def write_binary(path: Path, model: NGram) -> None:
-    """Write a model in the form that `read_binary` maps."""
+    """Write a model as a file that `read_binary` maps."""
     from safetensors.numpy import save
 
     encoded = [word.encode("utf-8") for word in model.words]
@@ -33,19 +33,21 @@ def write_binary(path: Path, model: NGram) -> None:
         "vocabulary_bounds": np.cumsum([0, *map(len, encoded)], dtype=np.int64),
     }
     facts = {"format": FORMAT, "order": str(model.order), "unit": model.unit}
-    path.write_bytes(save(tensors, facts))  # `save_file` would let nobody but the owner read it
+    path.write_bytes(save(tensors, facts))  # `save_file` would write a file that only its owner may read
 
 
 def read_binary(path: Path) -> NGram:
-    """Map a model that `write_binary` wrote; its arrays are read from the file when they are looked at.
+    """Map a model that `write_binary` wrote; arrays are read from the file where and when they are used.
 
     Raises:
-        LanguageModelError: the file is something else, is cut off, or its parts do not fit each other.
+        LanguageModelError: the file is something else, is cut off, or its arrays do not fit together.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="numpy") as file:  # looks at the header and the length alone
+        with safe_open(
+            path, framework="numpy"
+        ) as file:  # checks the header and the length, and reads nothing else
             facts = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise LanguageModelError(
@@ -71,7 +73,7 @@ def read_binary(path: Path) -> NGram:
 
 
 def _map(path: Path) -> dict[str, np.ndarray]:
-    """Views of the file, by name; their numbers are those of the header, which safetensors has checked."""
+    """Return views of the file by name, at the offsets of the header, which safetensors has checked."""
     with path.open("rb") as file:
         mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     begin = 8 + int.from_bytes(mapping[:8], "little")
@@ -87,7 +89,7 @@ def _map(path: Path) -> dict[str, np.ndarray]:
 
 
 def _check(arrays: dict[str, np.ndarray]) -> None:
-    """Hold sizes and bounds against each other. Values inside are not looked at: that would read them all."""
+    """Compare sizes and bounds with one another; the values inside are not checked, since that would read them all."""
     nodes = len(arrays["word"])
     sizes = {name: len(arrays[name]) for name in ("log_prob", "backoff", "suffix")}
     if set(sizes.values()) != {nodes} or len(arrays["first_child"]) != nodes + 1:
@@ -98,6 +100,7 @@ def _check(arrays: dict[str, np.ndarray]) -> None:
 
 
 def _words(letters: np.ndarray, bounds: np.ndarray) -> list[str]:
+    """Decode the vocabulary from its letters and where each word begins."""
     if bounds[0] != 0 or bounds[-1] != len(letters) or (np.diff(bounds) < 0).any():
         raise ValueError("the words' bounds are not in order")
     text = letters.tobytes()

@@ -1,17 +1,19 @@
-"""Interpolated modified Kneser-Ney smoothing (Chen & Goodman 1998), in the details as lmplz has it.
+"""Interpolated modified Kneser-Ney smoothing (Chen & Goodman 1998), with the details of KenLM's lmplz.
 
-Heafield et al. 2013, "Scalable Modified Kneser-Ney Language Model Estimation": n-grams below the highest order
-count by how many words they follow (those that begin with `<s>`, which no word precedes, as often as they
-occur); each order has three discounts; unigrams are interpolated with the uniform distribution over the
-vocabulary, `<unk>` with them and `<s>` not. For an n-gram h w of adjusted count c
+The details are those of Heafield et al. 2013, "Scalable Modified Kneser-Ney Language Model Estimation". The
+adjusted count of an n-gram below the highest order is the number of different words that it follows (if it begins
+with `<s>`, which no word precedes, how often it occurs). Each order has three discounts. Unigrams, `<unk>` among
+them but not `<s>`, are interpolated with the uniform distribution over the vocabulary. For an n-gram h w of
+adjusted count c
 
     P(w | h) = (c - D(c)) / sum of c over h + backoff(h) P(w | h without its first word)
 
-where backoff(h) is whatever mass the words after h leave. A pruned n-gram leaves all of its mass, so that the
-probabilities after h sum to one with pruning too.
+where backoff(h) is the probability mass that the words after h leave. A pruned n-gram leaves all of its mass, so
+that the probabilities after h sum to one with pruning too.
 
-One difference is left: to tell the discounts, lmplz takes the last n-gram of each order, in its own sorting, by how
-often it occurs and not by its adjusted count. That shows where few n-grams have small counts, as among characters.
+One difference remains: when lmplz estimates the discounts, it takes the last n-gram of each order, in its own
+sorting, with its raw count instead of its adjusted count. The difference shows where few n-grams have small counts,
+as among characters.
 """
 
 import logging
@@ -31,24 +33,24 @@ from sluice_core.progress import track
 log = logging.getLogger(__name__)
 
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
-"""Of counts 1, 2 and more where a text is too small to tell; lmplz has the same."""
+"""The discounts of counts 1, 2 and more where a text is too small to estimate them; lmplz has the same."""
 START_ID, END_ID = RESERVED.index(START), RESERVED.index(END)
 
 
 @dataclass
 class NGramCounts:
-    """The n-grams of one order that occur, sorted by parent, then by last word."""
+    """The n-grams of one order that occur in a text, sorted by parent, then by last word."""
 
     parent: np.ndarray
-    """int64 [n] place of the n-gram without its last word in the order below."""
+    """int64 `[n]`: the place of the n-gram without its last word in the order below."""
     word: np.ndarray
-    """int64 [n] id of the last word."""
+    """int64 `[n]`: the id of the last word."""
     suffix: np.ndarray
-    """int64 [n] place of the n-gram without its first word in the order below."""
+    """int64 `[n]`: the place of the n-gram without its first word in the order below."""
     raw: np.ndarray
-    """int64 [n] how often it occurs."""
+    """int64 `[n]`: how often the n-gram occurs."""
     adjusted: np.ndarray
-    """int64 [n] how many words it follows; for the highest order, and after `<s>`, how often it occurs."""
+    """int64 `[n]`: how many words it follows; for the highest order and after `<s>`, how often it occurs."""
 
 
 def train(
@@ -59,18 +61,23 @@ def train(
     prune: Sequence[int] = (),
     quiet: bool = False,
 ) -> NGram:
-    """Estimate an n-gram model.
+    """Estimate an n-gram model from sentences.
+
+    >>> model = train([["to", "oslo"], ["to", "bergen"]], order=2, quiet=True)
+    >>> model.score(["to", "oslo"]) > model.score(["oslo", "to"])
+    True
 
     Args:
-        sentences: words (or characters) of each sentence, without `<s>` and `</s>`.
-        order: words of the longest n-grams.
-        unit: what a "word" is. A character model knows the space, whether it occurs or not.
-        prune: n-grams that occur this often or less are left out, by order; the last value is that of all
-            further orders. `(0, 0, 1)` leaves out trigrams (and longer) that occur once.
-        quiet: show no progress.
+        sentences: The words (or characters) of each sentence, without `<s>` and `</s>`.
+        order: The number of words in the longest n-grams.
+        unit: Whether the "words" are words or characters. A model of characters knows the space, whether it
+            occurs or not.
+        prune: By order, leave out n-grams that occur this often or less; the last value serves all further
+            orders. `(0, 0, 1)` leaves out trigrams and longer n-grams that occur once.
+        quiet: Show no progress.
 
     Raises:
-        LanguageModelError: there is no text, or order and prune make no sense.
+        LanguageModelError: there is no text, or `order` or `prune` makes no sense.
     """
     thresholds = _check(order, prune)
     words, tokens = _encode(sentences, unit, quiet)
@@ -80,7 +87,7 @@ def train(
 
 
 def _check(order: int, prune: Sequence[int]) -> list[int]:
-    """The pruning threshold of each order."""
+    """Return the pruning threshold of each order."""
     thresholds = [*prune, *[prune[-1] if prune else 0] * (order - len(prune))]
     if order < 1:
         raise LanguageModelError(f"the order of a language model is at least 1, not {order}")
@@ -99,7 +106,7 @@ def _check(order: int, prune: Sequence[int]) -> list[int]:
 
 
 def _encode(sentences: Iterable[Sequence[str]], unit: Unit, quiet: bool) -> tuple[list[str], np.ndarray]:
-    """The vocabulary, and the whole text as int32 ids: <s> … </s> <s> … </s>."""
+    """Return the vocabulary, and the whole text as int32 ids: <s> … </s> <s> … </s>."""
     ids: defaultdict[str, int] = defaultdict(lambda: len(ids))
     for word in [*RESERVED, *([" "] if unit == "character" else [])]:
         ids[word]
@@ -117,7 +124,7 @@ def _encode(sentences: Iterable[Sequence[str]], unit: Unit, quiet: bool) -> tupl
 
 
 def _count(tokens: np.ndarray, order: int, vocabulary: int) -> list[NGramCounts]:
-    """Count n-grams of every order; n-grams of one order are told apart by parent and last word."""
+    """Count the n-grams of every order; within an order, parent and last word identify one."""
     everything = np.arange(vocabulary)
     levels = [
         NGramCounts(
@@ -125,11 +132,11 @@ def _count(tokens: np.ndarray, order: int, vocabulary: int) -> list[NGramCounts]
             np.bincount(tokens, minlength=vocabulary), np.zeros_like(everything),
         )
     ]  # fmt: skip
-    places = tokens.astype(np.int64)  # of the n-gram that begins at each position, in its level
+    places = tokens.astype(np.int64)  # that the n-gram beginning at each position has in its level
     positions = np.arange(len(tokens))
     for size in range(2, order + 1):
         positions = positions[positions + size <= len(tokens)]
-        # An n-gram that ended with <s> would reach into another sentence.
+        # An n-gram that ends with <s> would reach into another sentence.
         positions = positions[tokens[positions + size - 1] != START_ID]
         keys = places[positions] * vocabulary + tokens[positions + size - 1]
         unique, first, inverse, raw = np.unique(
@@ -142,7 +149,7 @@ def _count(tokens: np.ndarray, order: int, vocabulary: int) -> list[NGramCounts]
 
 
 def _adjust(levels: list[NGramCounts]) -> None:
-    """Set the adjusted counts of the orders below the highest."""
+    """Set the adjusted counts of all orders below the highest."""
     starts = np.arange(len(levels[0].word)) == START_ID  # whether an n-gram begins with <s>
     for level, above in pairwise(levels):
         before = np.bincount(above.suffix, minlength=len(level.word))
@@ -154,15 +161,15 @@ def _adjust(levels: list[NGramCounts]) -> None:
 
 
 def _estimate(levels: Sequence[NGramCounts], thresholds: Sequence[int]) -> list[SortedLevel]:
-    """Probabilities and back-off weights of the n-grams that pruning leaves."""
+    """Compute the probabilities and back-off weights of the n-grams that pruning leaves."""
     probabilities, kept = [], []
-    backoffs = []  # of the level below, from the empty context on
-    below = np.full(1, 1 / (len(levels[0].word) - 1))  # uniform, but for <s>
+    backoffs = []  # of each level, beginning with the empty context
+    below = np.full(1, 1 / (len(levels[0].word) - 1))  # uniform over all words except <s>
     for size, (level, threshold) in enumerate(zip(levels, thresholds, strict=True), start=1):
         keep = (level.raw > threshold) | (size == 1)
         discounts = _discounts(level.adjusted, size)
         own = np.where(keep, level.adjusted - discounts[np.minimum(level.adjusted, 3)], 0.0)
-        # Of no n-grams at all, in a text shorter than the order, bincount makes whole numbers.
+        # Without any n-gram, in a text shorter than the order, bincount returns integers.
         total = np.bincount(level.parent, level.adjusted, minlength=len(below)).astype(float)
         left = total - np.bincount(level.parent, own, minlength=len(below))
         backoff = np.divide(left, total, out=np.ones_like(left), where=total > 0)
@@ -175,7 +182,7 @@ def _estimate(levels: Sequence[NGramCounts], thresholds: Sequence[int]) -> list[
 
 
 def _discounts(counts: np.ndarray, size: int) -> np.ndarray:
-    """What is taken off counts of 0, 1, 2, and 3 or more: equation 26 of Chen & Goodman."""
+    """Return the discounts of counts 0, 1, 2, and 3 or more: equation 26 of Chen & Goodman."""
     n = np.bincount(np.minimum(counts, 5), minlength=6)[:5].astype(float)
     if n[1:4].all():
         y = n[1] / (n[1] + 2 * n[2])
@@ -185,8 +192,8 @@ def _discounts(counts: np.ndarray, size: int) -> np.ndarray:
             return np.array([0.0, *discounts])
     if len(counts):
         log.warning(
-            "language model: the text is too small or too regular to tell the discounts of %d-grams (%d, %d, %d and "
-            "%d of them count 1, 2, 3 and 4); taking %g, %g and %g",
+            "language model: the text is too small or too regular to estimate the discounts of %d-grams (%d, %d, %d "
+            "and %d of them count 1, 2, 3 and 4); taking %g, %g and %g",
             size, *n[1:].astype(int), *FALLBACK_DISCOUNTS,
         )  # fmt: skip
     return np.array([0.0, *FALLBACK_DISCOUNTS])
@@ -198,11 +205,11 @@ def _drop_pruned(
     probabilities: Sequence[np.ndarray],
     backoffs: Sequence[np.ndarray],
 ) -> list[SortedLevel]:
-    """The levels in natural logs, without the n-grams that are not kept. Parents of kept ones are kept."""
+    """Return the kept n-grams with natural logs; the parents of kept n-grams are kept themselves."""
     sorted_levels = []
-    places = np.zeros(1, np.int64)  # of the level below, among those kept
+    places = np.zeros(1, np.int64)  # that the n-grams of the level below have among those kept
     for level, keep, probability, backoff in zip(levels, kept, probabilities, backoffs, strict=True):
-        with np.errstate(divide="ignore"):  # of <s>, see below
+        with np.errstate(divide="ignore"):  # the probability of <s> is 0; its log is set below
             log_prob = np.log(probability[keep]).astype(np.float32)
         sorted_levels.append(
             SortedLevel(

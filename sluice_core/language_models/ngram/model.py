@@ -15,11 +15,11 @@ from sluice_core.language_models.units import END, NEVER, RESERVED, START, Langu
 
 @compiled
 def lookup(first_child, word, log_prob, backoff, suffix, node, word_id):  # type: ignore[no-untyped-def]
-    """The probability of a word after a context, and the context with the word in it.
+    """Look up the probability of a word after a context, and the context that follows.
 
-    The first five arguments are the trie's arrays, `node` is the context, and `word_id` the word's number, 0
-    (`<unk>`) for unknown ones. Returns the natural log of the probability and the next context: the longest
-    suffix of both that says anything about the word to come.
+    The first five arguments are the trie's arrays (see `NGramTrie`), `node` is the context, and `word_id` the
+    number of the word: 0 (`<unk>`) if it is unknown. Returns the natural log of the probability and the next
+    context: the longest suffix of the context and the word that says anything about the word to come.
     """
     total = 0.0
     found = find_child(first_child, word, node, word_id)
@@ -35,63 +35,68 @@ def lookup(first_child, word, log_prob, backoff, suffix, node, word_id):  # type
 
 @compiled
 def _walk(first_child, word, log_prob, backoff, suffix, node, ids, scores):  # type: ignore[no-untyped-def]
-    """Fill `scores` [n] with the log-probability of each of `ids` [n] after `node` and those before it."""
+    """Fill `scores` `[words]` with the log-probability of each of `ids` `[words]` after `node` and those before it."""
     for place in range(len(ids)):
         scores[place], node = lookup(first_child, word, log_prob, backoff, suffix, node, ids[place])
 
 
 @dataclass(frozen=True)
 class TextScore:
-    """What a model makes of a text."""
+    """How probable a model finds a text."""
 
     sentences: int
     words: int
     unknown: int
-    """Words that the model does not know; they count with the probability of `<unk>`."""
+    """How many words the model does not know; each has the probability of `<unk>`."""
     log_prob: float
-    """Natural log of the text's probability, ends of sentences included."""
+    """The natural log of the text's probability, ends of sentences included."""
     end_log_prob: float
-    """The share of the ends of sentences in it."""
+    """What the ends of sentences contribute to `log_prob`."""
     unknown_log_prob: float
-    """The share of the unknown words in it."""
+    """What unknown words contribute to `log_prob`."""
 
     @property
     def log10_prob(self) -> float:
-        """As other toolkits print it."""
+        """The log of the text's probability to base 10, as other toolkits print it."""
         return self.log_prob / math.log(10)
 
     @property
     def perplexity(self) -> float:
-        """Per word, the end of each sentence counted as one."""
+        """The perplexity per word, where the end of a sentence counts as a word."""
         return _perplexity(self.log_prob, self.words + self.sentences)
 
     @property
     def perplexity_without_ends(self) -> float:
-        """Per word, the ends of sentences left out."""
+        """The perplexity per word, with the ends of sentences left out."""
         return _perplexity(self.log_prob - self.end_log_prob, self.words)
 
     @property
     def perplexity_of_known(self) -> float:
-        """Per known word, the end of each sentence counted as one."""
+        """The perplexity per known word, where the end of a sentence counts as a known word."""
         known = self.words - self.unknown + self.sentences
         return _perplexity(self.log_prob - self.unknown_log_prob, known)
 
 
 def _perplexity(log_prob: float, count: int) -> float:
+    """Return the perplexity of `count` predictions; NaN for none."""
     return math.exp(-log_prob / count) if count else math.nan
 
 
 class NGram:
-    """A back-off n-gram over words or characters."""
+    """A back-off n-gram language model over words or characters.
+
+    `ngram.load_ngram` reads one from a file, `ngram.kneser_ney.train` estimates one from text, and `build` makes
+    one of given probabilities.
+    """
 
     def __init__(self, order: int, unit: Unit, words: Sequence[str], trie: NGramTrie) -> None:
-        """Take over a model; `build`, `load_ngram` and `kneser_ney.train` make one.
+        """Make a model of a finished trie.
 
         Args:
-            order: words of the longest n-grams.
-            unit: what a "word" is.
-            words: the vocabulary by number: `<unk>`, `<s>`, `</s>`, then the rest.
-            trie: the n-grams, whose unigrams are the whole vocabulary.
+            order: The number of words in the longest n-grams.
+            unit: Whether the "words" are words or characters.
+            words: The vocabulary by number: `<unk>`, `<s>`, `</s>`, then the rest.
+            trie: The n-grams, whose unigrams are the whole vocabulary.
         """
         self.order = order
         self.unit = unit
@@ -101,17 +106,17 @@ class NGram:
 
     @cached_property
     def ids(self) -> dict[str, int]:
-        """Every word's number."""
+        """The number of each word."""
         return {word: number for number, word in enumerate(self.words)}
 
     @property
     def start_state(self) -> int:
-        """The context at the start of a sentence."""
+        """The node of the context at the start of a sentence."""
         return 1 + RESERVED.index(START)
 
     @property
     def level_bounds(self) -> list[int]:
-        """Where the nodes of each order begin, and where the last ones end: [order + 1]."""
+        """Where the nodes of each order begin, and where those of the last order end: `[order + 1]`."""
         bounds = [1]
         for _ in range(self.order):
             bounds.append(int(self.first_child[bounds[-1]]))
@@ -124,17 +129,20 @@ class NGram:
 
     @classmethod
     def build(cls, order: int, unit: Unit, entries: Mapping[tuple[str, ...], tuple[float, float]]) -> "NGram":
-        """A model of n-grams written out.
+        """Build a model of given probabilities.
 
         Args:
-            order: words of the longest n-grams.
-            unit: what a "word" is.
-            entries: (natural log-probability, natural log of the back-off weight) of each n-gram. Every
-                word needs its unigram; `<unk>` and `<s>` are added with a probability of nearly nothing.
+            order: The number of words in the longest n-grams.
+            unit: Whether the "words" are words or characters.
+            entries: The natural logs of the probability and of the back-off weight of each n-gram. Every word
+                needs its unigram; `<unk>` and `<s>` are added with a probability of nearly nothing.
 
         >>> model = NGram.build(1, "word", {("yes",): (-0.7, 0.0), ("</s>",): (-0.7, 0.0)})
         >>> round(model.score(["yes"]), 2)
         -1.4
+
+        Raises:
+            LanguageModelError: a word of an n-gram has no unigram.
         """
         filled: dict[tuple[str, ...], tuple[float, float]] = {(word,): (NEVER, 0.0) for word in RESERVED}
         filled.update(entries)
@@ -152,17 +160,17 @@ class NGram:
         return cls(order, unit, words, assemble(sort_levels(levels, len(words))))
 
     def score(self, words: Sequence[str], *, start: bool = True, end: bool = True) -> float:
-        """Natural log of a word sequence's probability.
+        """Return the natural log of the probability of a sequence of words.
 
         Args:
-            words: words (or characters); unknown ones get the probability of `<unk>`.
-            start: the sequence begins a sentence.
-            end: it ends there too; the end is a prediction like that of a word.
+            words: Words (or characters); unknown ones have the probability of `<unk>`.
+            start: Whether the sequence begins a sentence.
+            end: Whether it ends the sentence; the end is predicted as a word is.
         """
         return float(self.scores(words, start=start, end=end).sum())
 
     def scores(self, words: Sequence[str], *, start: bool = True, end: bool = True) -> np.ndarray:
-        """The natural log-probability of each word, and of the end if asked for: float64 [words (+ 1)]."""
+        """Return the natural log-probability of each word, and of the end if asked for: float64 `[words (+ 1)]`."""
         ids = self.encode(words)
         if end:
             ids = np.append(ids, RESERVED.index(END))
@@ -171,7 +179,7 @@ class NGram:
         return scores
 
     def score_text(self, sentences: Iterable[Sequence[str]]) -> TextScore:
-        """Score sentences, each from its start to its end."""
+        """Score the sentences of a text, each from its start to its end."""
         count = words = unknown = 0
         total = ends = unknowns = 0.0
         for sentence in sentences:
@@ -186,9 +194,9 @@ class NGram:
         return TextScore(count, words, unknown, total, ends, unknowns)
 
     def perplexity(self, sentences: Iterable[Sequence[str]]) -> float:
-        """Per word, the end of each sentence counted as one; `score_text` tells more."""
+        """Return the perplexity per word, where the end of a sentence counts as a word; `score_text` tells more."""
         return self.score_text(sentences).perplexity
 
     def encode(self, words: Sequence[str]) -> np.ndarray:
-        """The numbers of words: int64 [words]; 0 for unknown ones."""
+        """Return the numbers of words, 0 for unknown ones: int64 `[words]`."""
         return np.array([self.ids.get(word, 0) for word in words], np.int64)

@@ -1,7 +1,7 @@
-"""A back-off n-gram as a trie in flat arrays: one node an n-gram, level by level.
+"""A back-off n-gram model as a trie in flat arrays: each n-gram is a node, and the orders follow one another.
 
-Node 0 is the empty context, then come all unigrams, then all bigrams, … The children of a node are its
-n-gram with one word more; they lie together, sorted by word, in the order of their parents.
+Node 0 is the empty context, then come all unigrams, then all bigrams, and so on. The children of a node are its
+n-gram with one more word; they lie side by side, sorted by word, in the order of their parents.
 """
 
 from collections.abc import Sequence
@@ -15,47 +15,47 @@ ROOT = 0
 
 
 class Level(NamedTuple):
-    """The n-grams of one order, in any order."""
+    """The n-grams of one order, unsorted."""
 
     ngrams: np.ndarray
-    """int [n, order] word ids."""
+    """int `[n, order]`: word ids."""
     log_prob: np.ndarray
-    """float32 [n] natural log of the last word's probability after the others."""
+    """float32 `[n]`: the natural log of the last word's probability after the others."""
     backoff: np.ndarray
-    """float32 [n] natural log."""
+    """float32 `[n]`: the natural log of the back-off weight."""
 
 
 class SortedLevel(NamedTuple):
     """The n-grams of one order, sorted by their parent, then by their last word."""
 
     parent: np.ndarray
-    """int64 [n] place of the n-gram without its last word in the level before."""
+    """int64 `[n]`: the place of the n-gram without its last word in the level before."""
     word: np.ndarray
-    """int64 [n] id of the last word."""
+    """int64 `[n]`: the id of the last word."""
     log_prob: np.ndarray
-    """float32 [n]; NaN means: not given, what back-off gives."""
+    """float32 `[n]`: natural logs; NaN where none was given and back-off decides."""
     backoff: np.ndarray
-    """float32 [n]."""
+    """float32 `[n]`: natural logs."""
 
 
 class NGramTrie(NamedTuple):
-    """The arrays, read only; natural logs."""
+    """The arrays of a finished trie, which are read-only; logs are natural."""
 
     first_child: np.ndarray
-    """int32 [nodes + 1]: the children of n are first_child[n] … first_child[n + 1] - 1."""
+    """int32 `[nodes + 1]`: the children of node n are `first_child[n]` to `first_child[n + 1] - 1`."""
     word: np.ndarray
-    """int32 [nodes] id of the last word; -1 at the root."""
+    """int32 `[nodes]`: the id of the last word; -1 at the root."""
     log_prob: np.ndarray
-    """float32 [nodes] of the last word after the others."""
+    """float32 `[nodes]`: the log-probability of the last word after the others."""
     backoff: np.ndarray
-    """float32 [nodes]; 0 where there is none."""
+    """float32 `[nodes]`: the log of the back-off weight; 0 where there is none."""
     suffix: np.ndarray
-    """int32 [nodes]: the n-gram without its first word, or its longest suffix that has a node."""
+    """int32 `[nodes]`: the node of the n-gram's longest proper suffix that has a node."""
 
 
 @compiled
 def find_child(first_child, word, node, word_id):  # type: ignore[no-untyped-def]
-    """The node's child by a word, or -1. The root has every word, so its children need no search."""
+    """Return the child of a node by a word, or -1; the root has every word, so its children need no search."""
     if node == ROOT:
         return 1 + word_id
     low, high = first_child[node], first_child[node + 1]
@@ -71,23 +71,23 @@ def find_child(first_child, word, node, word_id):  # type: ignore[no-untyped-def
 
 
 class RepeatedError(ValueError):
-    """An n-gram is given twice."""
+    """An n-gram is given twice; `order` and `place` say which one."""
 
     def __init__(self, order: int, place: int) -> None:
-        """`place` is that of the second one among the n-grams of its order, as they were given."""
-        super().__init__(f"{order}-gram number {place} is there already")
+        """Take the order of the n-gram, and the place of its second occurrence among those of its order."""
+        super().__init__(f"{order}-gram number {place} was given before")
         self.order = order
         self.place = place
 
 
 def sort_levels(levels: Sequence[Level], vocabulary: int) -> list[SortedLevel]:
-    """Bring n-grams into the order of the trie, and insert the prefixes that they lack.
+    """Sort n-grams into the order of the trie, and insert the prefixes that they lack.
 
-    SRILM prunes n-grams whose extensions it keeps; such a prefix gets what back-off gives it.
+    SRILM prunes n-grams whose extensions it keeps; such a prefix has the probability that back-off gives it.
 
     Args:
-        levels: unigrams, bigrams, …; the unigrams are the whole vocabulary.
-        vocabulary: number of words.
+        levels: Unigrams, bigrams and so on; the unigrams are the whole vocabulary.
+        vocabulary: The number of words.
 
     Raises:
         RepeatedError: an n-gram is given twice.
@@ -115,7 +115,7 @@ def sort_levels(levels: Sequence[Level], vocabulary: int) -> list[SortedLevel]:
 
 
 def assemble(levels: Sequence[SortedLevel]) -> NGramTrie:
-    """Join sorted levels into one trie and link each node to its suffix."""
+    """Join sorted levels into one trie, and link each node to its suffix."""
     starts = np.cumsum([1] + [len(level.word) for level in levels])  # of each level; the last is the end
     nodes = int(starts[-1])
     if nodes >= np.iinfo(np.int32).max:
@@ -141,7 +141,7 @@ def assemble(levels: Sequence[SortedLevel]) -> NGramTrie:
 
 @compiled
 def _link(first_child, word, log_prob, backoff, suffix):  # type: ignore[no-untyped-def]
-    """Fill `suffix`, and `log_prob` where it is NaN; a node's parent and suffix come before it."""
+    """Fill `suffix`, and `log_prob` where it is NaN, in the order of nodes: a parent and a suffix come first."""
     for parent in range(1, len(word)):  # the unigrams' suffix is the root: 0 already
         for node in range(first_child[parent], first_child[parent + 1]):
             weight = backoff[parent]

@@ -15,12 +15,12 @@ from asr.corpora.utterances import (
     CorpusError,
     build_dataset,
     measured,
-    normalize_text,
     row_batches,
     source_key,
     split_by_speaker,
     threaded,
 )
+from sluice_core.normalization.text import normalize_text
 from tests.asr.audio.wav_files import write_wav
 
 

@@ -5,17 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from sluice_core.grammar.grammar import Grammar, GrammarError, Slot, part_of
+from sluice_core.grammar.grammar import AnnotatedSlot, Grammar, GrammarError, split_of
 from sluice_core.grammar.travel import CITIES, INTENTS, TRAVEL, generate
 
 SPOKEN = re.compile(r"[a-z']+( [a-z']+)*")
-PARTS = ("train", "dev", "test")
+SPLITS = ("train", "dev", "test")
 
 
 @pytest.fixture(scope="module")
-def parts():
+def splits():
     sizes = {"train": 1600, "dev": 200, "test": 200}
-    return {part: generate(count, part=part) for part, count in sizes.items()}
+    return {split: generate(count, split=split) for split, count in sizes.items()}
 
 
 def test_same_seed_same_sentences_other_seed_others():
@@ -24,37 +24,37 @@ def test_same_seed_same_sentences_other_seed_others():
     assert generate(50, seed=3) != generate(50, seed=4)
 
 
-def test_sentences_of_a_part_are_distinct_and_spoken_forms(parts):
-    for sentences in parts.values():
+def test_sentences_of_a_split_are_distinct_and_spoken_forms(splits):
+    for sentences in splits.values():
         texts = [sentence.text for sentence in sentences]
         assert len(set(texts)) == len(texts)
         assert all(SPOKEN.fullmatch(text) for text in texts)
 
 
-def test_no_sentence_is_in_two_parts_whatever_the_seed(parts):
+def test_no_sentence_is_in_two_splits_whatever_the_seed(splits):
     texts = {
-        part: {sentence.text for seed in (1, 2, 3) for sentence in generate(1000, seed, part)}
-        | {sentence.text for sentence in parts[part]}
-        for part in PARTS
+        split: {sentence.text for seed in (1, 2, 3) for sentence in generate(1000, seed, split)}
+        | {sentence.text for sentence in splits[split]}
+        for split in SPLITS
     }
     assert not texts["train"] & texts["dev"]
     assert not texts["train"] & texts["test"]
     assert not texts["dev"] & texts["test"]
     # Equal draws do meet without that rule, so the sets above could have met.
-    assert {part_of(text) for text in texts["dev"]} == {"dev"}
+    assert {split_of(text) for text in texts["dev"]} == {"dev"}
 
 
-def test_every_word_of_dev_and_test_is_in_training(parts):
-    heard = {word for sentence in parts["train"] for word in sentence.words}
-    held_out = {word for part in ("dev", "test") for sentence in parts[part] for word in sentence.words}
+def test_every_word_of_dev_and_test_is_in_training(splits):
+    heard = {word for sentence in splits["train"] for word in sentence.words}
+    held_out = {word for split in ("dev", "test") for sentence in splits[split] for word in sentence.words}
     assert held_out <= heard
     assert heard <= TRAVEL.vocabulary()
     assert len(held_out) > 200
 
 
-def test_slots_cover_their_words(parts):
+def test_slots_cover_their_words(splits):
     cities = {tuple(city.split()) for city in CITIES}
-    for sentence in parts["train"]:
+    for sentence in splits["train"]:
         for before, after in zip(sentence.slots, sentence.slots[1:], strict=False):
             assert before.end <= after.start
         for slot in sentence.slots:
@@ -63,9 +63,9 @@ def test_slots_cover_their_words(parts):
                 assert sentence.slot_words(slot) in cities
 
 
-def test_a_sentence_knows_its_intent_and_template(parts):
-    assert {sentence.intent for sentence in parts["train"]} == set(INTENTS)
-    for sentence in parts["train"]:
+def test_a_sentence_knows_its_intent_and_template(splits):
+    assert {sentence.intent for sentence in splits["train"]} == set(INTENTS)
+    for sentence in splits["train"]:
         assert sentence.template in INTENTS[sentence.intent]
         labels = re.findall(r"\{(\w+):", sentence.template)
         assert set(labels) <= {slot.label for slot in sentence.slots}
@@ -83,9 +83,9 @@ def test_taipei_on_november_second():
         {"city": ("taipei",), "day": ("<month> <ordinal>",), "month": ("november",), "ordinal": ("second",)},
     )
     text = "arrive taipei on november second"
-    (sentence,) = generate(1, part=part_of(text), grammar=grammar)
+    (sentence,) = generate(1, split=split_of(text), grammar=grammar)
     assert sentence.text == text
-    assert sentence.slots == (Slot("destination", 1, 2), Slot("date", 3, 5))
+    assert sentence.slots == (AnnotatedSlot("destination", 1, 2), AnnotatedSlot("date", 3, 5))
     assert [sentence.slot_words(slot) for slot in sentence.slots] == [("taipei",), ("november", "second")]
 
 
@@ -116,5 +116,5 @@ def test_a_wrong_grammar_is_named(template, message):
 
 
 def test_an_unknown_part_is_an_error():
-    with pytest.raises(GrammarError, match="no part 'valid'"):
-        generate(1, part="valid")
+    with pytest.raises(GrammarError, match="no split 'valid'"):
+        generate(1, split="valid")

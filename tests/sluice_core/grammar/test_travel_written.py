@@ -6,22 +6,29 @@ from random import Random
 
 import pytest
 
-from sluice_core.grammar.grammar import Grammar, Sentence, Slot, part_of
+from sluice_core.grammar.grammar import AnnotatedSentence, AnnotatedSlot, Grammar, split_of
 from sluice_core.grammar.travel import INTENTS, SYMBOLS, TRAVEL
-from sluice_core.grammar.travel_written import DEV_TEMPLATES, NAMES, TEST_TEMPLATES, grammars, spoken, written
-from sluice_core.grammar.writing_styles import SPOKEN, Style, write
+from sluice_core.grammar.travel_written import (
+    DEV_TEMPLATES,
+    NAME_SPELLINGS,
+    TEST_TEMPLATES,
+    grammars,
+    spoken,
+    written,
+)
+from sluice_core.grammar.writing_styles import SPOKEN, WritingStyle, write
 from sluice_core.normalization.spoken_numbers import concatenated, count_of, ordinal_figure
 
-PARTS = ("train", "dev", "test")
+SPLITS = ("train", "dev", "test")
 
 
-def forms(words, label, style=Style(), count=200):  # noqa: B008 — frozen
+def forms(words, label, style=WritingStyle(), count=200):  # noqa: B008 — frozen
     """Every way in which one value is written."""
     words = tuple(words.split())
-    sentence = Sentence(("go", *words, "now"), (Slot(label, 1, 1 + len(words)),), "x", "")
+    sentence = AnnotatedSentence(("go", *words, "now"), (AnnotatedSlot(label, 1, 1 + len(words)),), "x", "")
     found = set()
     for seed in range(count):
-        passage = write(sentence, Random(seed), style, NAMES)
+        passage = write(sentence, Random(seed), style, NAME_SPELLINGS)
         (slot,) = passage.slots
         assert passage.text.startswith(("Go ", "go ", "GO "))
         found.add(passage.text[slot.start : slot.end])
@@ -86,7 +93,7 @@ def test_every_value_of_the_grammar_can_be_written():
         grammar = Grammar({"x": (f"{{{label}:{symbol}}}",)}, SYMBOLS)
         for seed in range(400):
             random = Random(seed)
-            passage = write(grammar.draw(random), random, Style(), NAMES)
+            passage = write(grammar.draw(random), random, WritingStyle(), NAME_SPELLINGS)
             ((_, start, end),) = passage.slots
             if label in ("count", "flight", "price", "stars"):
                 assert re.search(r"\d", passage.text[start:end]), passage
@@ -94,7 +101,7 @@ def test_every_value_of_the_grammar_can_be_written():
 
 def test_the_spoken_style_is_the_sentence_itself():
     for sentence in spoken(200, 3, "train"):
-        passage = write(sentence, Random(1), SPOKEN, NAMES)
+        passage = write(sentence, Random(1), SPOKEN, NAME_SPELLINGS)
         assert passage.text == sentence.text
         for slot, expected in zip(passage.slots, sentence.slots, strict=True):
             assert passage.text[slot.start : slot.end] == " ".join(sentence.slot_words(expected))
@@ -102,14 +109,18 @@ def test_the_spoken_style_is_the_sentence_itself():
 
 def test_capitals_and_punctuation():
     words = ("is", "united", "flight", "two", "on", "time", "please")
-    sentence = Sentence(words, (Slot("airline", 1, 2), Slot("flight", 3, 4)), "flight_status", "")
-    texts = {write(sentence, Random(seed), Style(), {}).text for seed in range(20)}
+    slots = (AnnotatedSlot("airline", 1, 2), AnnotatedSlot("flight", 3, 4))
+    sentence = AnnotatedSentence(words, slots, "flight_status", "")
+    texts = {write(sentence, Random(seed), WritingStyle(), {}).text for seed in range(20)}
     assert texts == {"Is United flight 2 on time please?", "Is United flight 2 on time, please?"}
     (plain,) = {
-        write(sentence, Random(seed), Style(capitals="none", punctuation=False), {}).text for seed in range(9)
+        write(sentence, Random(seed), WritingStyle(capitals="none", punctuation=False), {}).text
+        for seed in range(9)
     }
     assert plain == "is united flight 2 on time please"
-    assert write(sentence, Random(0), Style(capitals="all", punctuation=False), {}).text == plain.upper()
+    assert (
+        write(sentence, Random(0), WritingStyle(capitals="all", punctuation=False), {}).text == plain.upper()
+    )
 
 
 def test_same_seed_same_requests():
@@ -118,20 +129,20 @@ def test_same_seed_same_requests():
 
 def test_names_and_templates_are_kept_from_training():
     cities = {
-        part: {" ".join(s.slot_words(slot)) for s in spoken(2000 if part == "train" else 400, 1, part)
+        split: {" ".join(s.slot_words(slot)) for s in spoken(2000 if split == "train" else 400, 1, split)
                for slot in s.slots if slot.label in ("city", "origin", "destination")}
-        for part in PARTS
+        for split in SPLITS
     }  # fmt: skip
     assert {"taipei", "boston", "new york"} <= cities["train"]
-    assert {part_of(city) for city in cities["train"]} == {"train"}
-    for part in ("dev", "test"):
-        new = cities[part] - cities["train"]
-        assert len(new) > 20 and {part_of(city) for city in new} <= {part, "train"}
-        assert new <= {city for city in cities[part] if part_of(city) == part} | {
-            c for c in new if part_of(c) == "train"
+    assert {split_of(city) for city in cities["train"]} == {"train"}
+    for split in ("dev", "test"):
+        new = cities[split] - cities["train"]
+        assert len(new) > 20 and {split_of(city) for city in new} <= {split, "train"}
+        assert new <= {city for city in cities[split] if split_of(city) == split} | {
+            c for c in new if split_of(c) == "train"
         }
     templates = {
-        part: {s.template for s in spoken(2000 if part == "train" else 400, 1, part)} for part in PARTS
+        split: {s.template for s in spoken(2000 if split == "train" else 400, 1, split)} for split in SPLITS
     }
     assert set(DEV_TEMPLATES) <= templates["dev"] and set(TEST_TEMPLATES) <= templates["test"]
     assert not templates["train"] & {*DEV_TEMPLATES, *TEST_TEMPLATES}
@@ -139,8 +150,8 @@ def test_names_and_templates_are_kept_from_training():
 
 
 def test_about_half_of_dev_and_test_is_new():
-    for part, kept in (("dev", DEV_TEMPLATES), ("test", TEST_TEMPLATES)):
-        sentences = spoken(600, 2, part)
+    for split, kept in (("dev", DEV_TEMPLATES), ("test", TEST_TEMPLATES)):
+        sentences = spoken(600, 2, split)
         assert sum(s.template in kept for s in sentences) == 300
         values = [
             " ".join(s.slot_words(slot))
@@ -148,7 +159,7 @@ def test_about_half_of_dev_and_test_is_new():
             for slot in s.slots
             if slot.label in ("city", "origin", "destination")
         ]
-        assert 0.4 < sum(part_of(value) == part for value in values) / len(values) < 0.6
+        assert 0.4 < sum(split_of(value) == split for value in values) / len(values) < 0.6
 
 
 def test_kept_templates_are_the_grammars_own_and_training_has_every_label_and_intent():
@@ -160,8 +171,8 @@ def test_kept_templates_are_the_grammars_own_and_training_has_every_label_and_in
     assert set(usual.intents) == set(INTENTS)
 
 
-def test_no_request_is_in_two_parts():
-    texts = {part: {s.text for seed in (1, 2) for s in spoken(400, seed, part)} for part in PARTS}
+def test_no_request_is_in_two_splits():
+    texts = {split: {s.text for seed in (1, 2) for s in spoken(400, seed, split)} for split in SPLITS}
     assert not texts["train"] & texts["dev"] and not texts["train"] & texts["test"]
     assert not texts["dev"] & texts["test"]
 
@@ -169,6 +180,9 @@ def test_no_request_is_in_two_parts():
 def test_the_wanted_request_is_one_of_training():
     grammar = replace(TRAVEL, intents={"book_flight": ("arrive {destination:city} on {date:day}",)},
                       symbols={**SYMBOLS, "city": ("taipei",), "day": ("november second",)})  # fmt: skip
-    texts = {write(grammar.draw(Random(1)), Random(seed), Style(), NAMES).text for seed in range(200)}
+    texts = {
+        write(grammar.draw(Random(1)), Random(seed), WritingStyle(), NAME_SPELLINGS).text
+        for seed in range(200)
+    }
     assert "Arrive Taipei on November 2nd" in texts
     assert "arrive {destination:city} on {date:day}" in grammars("train")[0].intents["book_flight"]

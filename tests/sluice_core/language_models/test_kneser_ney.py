@@ -185,7 +185,7 @@ def test_probabilities_are_those_of_kenlm(prune, tmp_path: Path) -> None:
     theirs = load_ngram(tmp_path / "kenlm.arpa")
     ours = train([text.split() for text in texts], 3, prune=prune, quiet=True)
     assert ours.sizes == theirs.sizes
-    for sentence in [*texts[:300], *(s.text for s in generate(300, part="test")), "to nowhere to"]:
+    for sentence in [*texts[:300], *(s.text for s in generate(300, split="test")), "to nowhere to"]:
         words = sentence.split()
         assert np.abs(ours.scores(words) - theirs.scores(words)).max() < 1e-4
 

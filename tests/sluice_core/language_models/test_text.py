@@ -13,7 +13,7 @@ from sluice.commands import lm
 from sluice_core.errors import UserError
 from sluice_core.grammar.travel import generate
 from sluice_core.language_models.ngram import load_ngram
-from sluice_core.language_models.text import divide, read_sentences
+from sluice_core.language_models.text import read_sentences, split_units
 from sluice_core.language_models.units import LanguageModelError
 from tests.tones import write_corpus
 
@@ -37,8 +37,8 @@ def test_sentences_are_lines(tmp_path: Path) -> None:
     paths = [tmp_path / "a", tmp_path / "b"]
     assert list(read_sentences(paths, "word")) == [["To", "Oslo"], ["好棒棒"], ["ÉTÉ"]]
     assert list(read_sentences(paths, "character", "lower")) == [list("to oslo"), list("好棒棒"), list("été")]
-    assert divide("straße", "word", "upper") == ["STRASSE"]
-    assert divide("cafe\u0301", "word") == ["café"]  # as transcripts have it
+    assert split_units("straße", "word", "upper") == ["STRASSE"]
+    assert split_units("cafe\u0301", "word") == ["café"]  # as transcripts have it
 
 
 def test_bad_text_is_told_with_its_line(tmp_path: Path) -> None:

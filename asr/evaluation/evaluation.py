@@ -1,7 +1,8 @@
-"""A split of a corpus heard by a recognizer: what, and how wrong it is."""
+"""Transcribe a split of a corpus and compare the hypotheses with the references."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import numpy as np
 from asr.audio.reading import AudioError
 from asr.corpora.utterances import read_utterance
 from asr.decoding import GreedySearch
-from asr.evaluation.error_rates import ErrorCount, character_errors, word_errors
+from asr.evaluation.error_rates import ErrorCount, character_errors, right_words, word_errors
 from sluice_core.files import write_text
 from sluice_core.progress import track
 
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from asr.transcriber import Emission, Transcriber
+    from asr.transcript import Transcript
+
+DECODED_TOGETHER = 32
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Every utterance of a split with what was heard, and the errors over all of them."""
+    """Every utterance of a split with its hypothesis, and the errors over all of them."""
 
     ids: list[str]
     speakers: list[str]
@@ -32,24 +36,34 @@ class Evaluation:
     references: list[str]
     hypotheses: list[str]
     unreadable: dict[str, str]
-    """Utterances whose audio could not be read, and why; they count as nothing heard."""
+    """Utterances whose audio could not be read, and why; their hypotheses are empty."""
     decoding: str = "greedy"
     """How the hypotheses were decoded."""
     greedy: list[str] | None = None
-    """What greedy decoding hears, where `decoding` is another."""
+    """The hypotheses of greedy decoding, where `decoding` is another."""
+    confidences: list[list[float]] | None = None
+    """The confidence of each word of each hypothesis."""
 
-    @property
+    @cached_property
     def words(self) -> ErrorCount:
         """Errors over words."""
         return word_errors(self.references, self.hypotheses)
 
-    @property
+    @cached_property
     def characters(self) -> ErrorCount:
         """Errors over characters."""
         return character_errors(self.references, self.hypotheses)
 
+    @cached_property
+    def certainty(self) -> tuple[list[float], list[bool]]:
+        """The confidence of every recognized word, and whether the word is right; empty without confidences."""
+        if self.confidences is None:
+            return [], []
+        sure = [confidence for words in self.confidences for confidence in words]
+        return sure, right_words(self.references, self.hypotheses)
+
     def to_dict(self) -> dict[str, Any]:
-        """The figures as plain values."""
+        """Return the figures as plain values."""
         figures: dict[str, Any] = {
             "utterances": len(self.ids),
             "seconds": round(sum(self.durations), 1),
@@ -74,41 +88,50 @@ class Evaluation:
         write_text(path, "\n".join(lines) + "\n")
 
 
-def evaluate(transcriber: "Transcriber", rows: "Dataset", *, quiet: bool = False) -> Evaluation:
-    """Transcribe every row of a corpus split and hold it against its text; greedily too, where it decodes otherwise."""
+def evaluate(transcriber: "Transcriber", utterances: "Dataset", *, quiet: bool = False) -> Evaluation:
+    """Transcribe every utterance of a split, and greedily too where the transcriber decodes in another way."""
     unreadable: dict[int, str] = {}
-    emissions = emit_rows(transcriber, rows, unreadable, quiet=quiet)
+    emissions = emit_utterances(transcriber, utterances, unreadable, quiet=quiet)
     both = transcriber.decoding.method != "greedy"
-    texts: list[tuple[str, str]] = []
-    while group := list(islice(emissions, 32)):
-        heard = [transcript.text for transcript in transcriber.decode(group)]
-        greedy = transcriber.decode(group, GreedySearch()) if both else []
-        texts += zip(heard, [transcript.text for transcript in greedy] or heard, strict=True)
-    read = iter(texts)
-    pairs = [("", "") if item in unreadable else next(read) for item in range(len(rows))]
-    ids = list(rows["id"])
+    transcripts: list[Transcript] = []
+    greedy: list[str] = []
+    while group := list(islice(emissions, DECODED_TOGETHER)):
+        transcripts += transcriber.decode(group)
+        if both:
+            greedy += [transcript.text for transcript in transcriber.decode(group, GreedySearch())]
+    read = [item for item in range(len(utterances)) if item not in unreadable]
+    found = dict(zip(read, transcripts, strict=True))
+    found_greedily = dict(zip(read, greedy, strict=True)) if both else {}
+    ids, items = list(utterances["id"]), range(len(utterances))
     return Evaluation(
         ids,
-        list(rows["speaker"]),
-        list(rows["duration_seconds"]),
-        list(rows["text"]),
-        [heard for heard, _ in pairs],
+        list(utterances["speaker"]),
+        list(utterances["duration_seconds"]),
+        list(utterances["text"]),
+        [found[item].text if item in found else "" for item in items],
         {ids[item]: reason for item, reason in unreadable.items()},
         transcriber.decoding.describe(),
-        [greedy for _, greedy in pairs] if both else None,
+        [found_greedily.get(item, "") for item in items] if both else None,
+        [[word.confidence for word in found[item].words] if item in found else [] for item in items],
     )
 
 
-def emit_rows(
-    transcriber: "Transcriber", rows: "Dataset", unreadable: dict[int, str], *, quiet: bool = False
+def emit_utterances(
+    transcriber: "Transcriber", utterances: "Dataset", unreadable: dict[int, str], *, quiet: bool = False
 ) -> "Iterator[Emission]":
-    """The posteriors of every row of a split whose audio can be read; why others cannot goes into `unreadable`."""
+    """Yield the emissions of every utterance of a split whose audio can be read.
+
+    Args:
+        transcriber: whose acoustic model to run.
+        utterances: the split.
+        unreadable: gets the number of every other utterance, and why its audio cannot be read.
+        quiet: show no progress.
+    """
 
     def samples() -> Iterator[np.ndarray]:
-        for item in track(range(len(rows)), "evaluating", quiet=quiet):
-            row = rows[item]
+        for item in track(range(len(utterances)), "evaluating", quiet=quiet):
             try:
-                yield read_utterance(row, transcriber.config.features.sample_rate)
+                yield read_utterance(utterances[item], transcriber.config.features.sample_rate)
             except AudioError as error:
                 unreadable[item] = str(error)
 
@@ -116,7 +139,7 @@ def emit_rows(
 
 
 def format_metrics(metrics: dict[str, Any]) -> str:
-    """A table of error rates for a person, of metrics as `Evaluation.to_dict` gives them for each split."""
+    """Return a table of error rates, of metrics as `Evaluation.to_dict` gives them for each split."""
     from tabulate import tabulate
 
     lines = []

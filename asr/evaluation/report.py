@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,6 @@ from asr.evaluation.evaluation import Evaluation
 from asr.evaluation.pictures import DRAWN_SECONDS, picture
 from asr.transcriber import Transcriber
 from sluice_cells import CELLS
-from sluice_core.files import write_text
 from sluice_core.reporting.learning_curves import learning_curves, read_history
 from sluice_core.reporting.page import (
     Audio,
@@ -44,6 +43,8 @@ from sluice_core.reporting.page import (
     Texts,
     percent,
 )
+from sluice_core.reporting.reliability import reliability_diagram, risk_coverage_curve
+from sluice_core.reporting.sections import confidence_section, plural, reported_split, training_facts
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -53,21 +54,21 @@ MOST_SPEAKERS = 40
 MOST_UTTERANCES = 25
 MOST_UNREADABLE = 50
 MOST_CHARACTERS = 600
-"""Of longer texts the beginning is shown."""
+"""Only the beginning of longer texts is shown."""
 
 
 def write_report(
     run: Path,
-    rows: "dict[str, Dataset]",
-    evaluations: dict[str, Evaluation],
+    corpus: "Mapping[str, Dataset]",
+    evaluations: Mapping[str, Evaluation],
     transcriber: Transcriber,
-    metrics: dict[str, Any],
+    metrics: Mapping[str, Any],
 ) -> Path:
     """Write `report.html` of a run: one file that needs no other and no network.
 
     Args:
         run: the run directory; its `history.json` is read if it is there.
-        rows: the corpus by split, as training and evaluation used it.
+        corpus: the utterances of each split, as training and evaluation used them.
         evaluations: of "dev", and of "test" if there is one. What is told of single utterances, speakers and
             words is of test if it is there, else of dev.
         transcriber: the recognizer that was evaluated.
@@ -84,10 +85,9 @@ def write_report(
     errors = {"dev_wer": "words", "dev_cer": "characters"}
     sections.append(learning_curves(history, errors, transcriber.config.training))
     if evaluations:
-        split = (
-            "test" if "test" in evaluations else "dev" if "dev" in evaluations else next(iter(evaluations))
-        )
-        sections += _sections_of(split, evaluations[split], rows.get(split), transcriber)
+        split = reported_split(evaluations)
+        sections += _sections_of(split, evaluations[split], corpus.get(split), transcriber)
+        sections.append(_confidence(evaluations, transcriber))
     config, model = transcriber.config, transcriber.config.model
     page = Page(
         title=config.name,
@@ -95,15 +95,13 @@ def write_report(
         f"{model.layers} bidirectional {CELLS[model.cell].__name__} layers of {model.hidden_size}, "
         "CTC, decoded greedily",
         highlights=_highlights(evaluations),
-        facts=_facts(rows, transcriber, metrics),
+        facts=_facts(corpus, transcriber, metrics),
         sections=sections,
     )
-    path = run / "report.html"
-    write_text(path, page.render())
-    return path
+    return page.write(run)
 
 
-def _highlights(evaluations: dict[str, Evaluation]) -> list[tuple[str, str]]:
+def _highlights(evaluations: Mapping[str, Evaluation]) -> list[tuple[str, str]]:
     return [
         (f"{split} {unit} error rate", percent(count.rate))
         for split, evaluation in evaluations.items()
@@ -112,34 +110,23 @@ def _highlights(evaluations: dict[str, Evaluation]) -> list[tuple[str, str]]:
 
 
 def _facts(
-    rows: "dict[str, Dataset]", transcriber: Transcriber, metrics: dict[str, Any]
+    corpus: "Mapping[str, Dataset]", transcriber: Transcriber, metrics: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
-    config = transcriber.config
+    config, features = transcriber.config, transcriber.config.features
     facts: list[tuple[str, str]] = [("corpus", config.corpus.kind)]
-    for split, dataset in rows.items():
-        minutes = sum(dataset["duration_seconds"]) / 60
+    for split, utterances in corpus.items():
+        minutes = sum(utterances["duration_seconds"]) / 60
         length = f"{minutes:.1f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
-        speakers = _plural(len(set(dataset["speaker"])), "speaker")
-        facts.append((split, f"{_plural(len(dataset), 'utterance')}, {length}, {speakers}"))
-    features = config.features
+        speakers = plural(len(set(utterances["speaker"])), "speaker")
+        facts.append((split, f"{plural(len(utterances), 'utterance')}, {length}, {speakers}"))
     facts += [
         ("features", f"{features.kind.replace('_', ' ')}, {features.mels} mels, {features.sample_rate} Hz"),
-        ("alphabet", f"{_plural(len(transcriber.tokens), 'token')}, the blank included"),
+        ("alphabet", f"{plural(len(transcriber.tokens), 'token')}, the blank included"),
     ]
-    if "parameters" in metrics:
-        facts.append(("parameters", f"{metrics['parameters']:,}"))
-    facts.append(("seed", str(metrics.get("seed", config.training.seed))))
-    if "minutes" in metrics:
-        facts.append(("training time", f"{metrics['minutes']:.1f} minutes"))
-    facts += [(name, str(metrics[name])) for name in ("machine", "torch") if name in metrics]
-    return facts
+    return facts + training_facts(metrics, config.training.seed)
 
 
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _error_rates(evaluations: dict[str, Evaluation]) -> Section:
+def _error_rates(evaluations: Mapping[str, Evaluation]) -> Section:
     lines: list[list[Cell]] = []
     for split, evaluation in evaluations.items():
         for unit, count in (("words", evaluation.words), ("characters", evaluation.characters)):
@@ -174,13 +161,13 @@ def _unreadable(split: str, evaluation: Evaluation) -> list[Block]:
         return []
     shown = f", the first {MOST_UNREADABLE}" if len(broken) > MOST_UNREADABLE else ""
     table = Table(f"Unreadable utterances of {split}{shown}", ["utterance", "why"], broken[:MOST_UNREADABLE])
-    count = _plural(len(broken), "utterance")
+    count = plural(len(broken), "utterance")
     text = f"The audio of {count} of {split} could not be read; all that was said there counts as deleted."
     return [Notice(text), Details("Which, and why", [table])]
 
 
-def _advice(history: list[dict[str, float]], metrics: dict[str, Any]) -> list[Section]:
-    """What the diagnostics say of the run: as training noted it, or from its history."""
+def _advice(history: list[dict[str, float]], metrics: Mapping[str, Any]) -> list[Section]:
+    """Return what the diagnostics say of the run: as training noted it, or from its history."""
     said = list(metrics.get("advice", []))
     if not said:
         diagnostics = Diagnostics(said.append)
@@ -194,9 +181,9 @@ def _sentence(text: str) -> str:
 
 
 def _sections_of(
-    split: str, evaluation: Evaluation, rows: "Dataset | None", transcriber: Transcriber
+    split: str, evaluation: Evaluation, dataset: "Dataset | None", transcriber: Transcriber
 ) -> list[Section]:
-    """What is told of one split's utterances."""
+    """Return the sections on the utterances of one split."""
     if not evaluation.ids:
         return []
     select_by_characters = transcriber.config.select_by == "cer"
@@ -208,9 +195,28 @@ def _sections_of(
         Section(f"Most frequent errors of {split}", _confusion_tables(utterances, unit)),
         Section(f"Worst utterances of {split}", _worst_list(ordered, unit)),
     ]
-    if rows is not None and ordered:
-        sections.append(_from_inside(split, ordered, rows, transcriber, unit))
+    if dataset is not None and ordered:
+        sections.append(_from_inside(split, ordered, dataset, transcriber, unit))
     return sections
+
+
+def _confidence(evaluations: Mapping[str, Evaluation], transcriber: Transcriber) -> Section:
+    words = {split: evaluation.certainty for split, evaluation in evaluations.items()}
+    if not any(confidences for confidences, _ in words.values()):
+        return Section(
+            "Confidence", [Paragraph("No word was recognized, so there is no confidence to judge.")]
+        )
+    pictures = [
+        reliability_diagram("Share of right words", words),
+        risk_coverage_curve("Share of wrong words", "words", words),
+    ]
+    note = (
+        "The confidences are calibrated on dev by `sluice tune`."
+        if transcriber.decoding.confidence
+        else "The confidences are not calibrated: each is the geometric mean of the posteriors of the word's tokens. "
+        "`sluice tune` calibrates them on dev and prints the expected calibration error before and after."
+    )
+    return confidence_section("words", "words", words, pictures, note)
 
 
 def _group_tables(utterances: Sequence[AlignedUtterance], unit: Unit) -> list[Block]:
@@ -276,7 +282,7 @@ def _worst_list(ordered: Sequence[AlignedUtterance], unit: Unit) -> list[Block]:
     right = len(ordered) - len(wrong)
     blocks: list[Block] = [
         Paragraph(
-            f"{right:,} of {_plural(len(ordered), 'utterance')} ({right / max(1, len(ordered)):.0%}) "
+            f"{right:,} of {plural(len(ordered), 'utterance')} ({right / max(1, len(ordered)):.0%}) "
             f"{'has' if right == 1 else 'have'} no error."
         )
     ]
@@ -293,7 +299,7 @@ def _worst_list(ordered: Sequence[AlignedUtterance], unit: Unit) -> list[Block]:
 
 
 def _said(edits: Sequence[Edit], unit: Unit) -> list[MarkedText]:
-    """The reference, with what was not recognized marked."""
+    """Return the reference, with what was not recognized marked."""
     joint = " " if unit == "words" else ""
     return _spans(
         [MarkedText(joint.join(e.reference), "same" if e.kind == "equal" else "left out") for e in edits],
@@ -302,7 +308,7 @@ def _said(edits: Sequence[Edit], unit: Unit) -> list[MarkedText]:
 
 
 def _recognized(edits: Sequence[Edit], unit: Unit) -> list[MarkedText]:
-    """The hypothesis, with what was not said marked."""
+    """Return the hypothesis, with what was not said marked."""
     joint = " " if unit == "words" else ""
     return _spans(
         [MarkedText(joint.join(e.hypothesis), "same" if e.kind == "equal" else "put in") for e in edits],
@@ -311,7 +317,7 @@ def _recognized(edits: Sequence[Edit], unit: Unit) -> list[MarkedText]:
 
 
 def _spans(spans: Sequence[MarkedText], joint: str) -> list[MarkedText]:
-    """Stretches of text joined; all of it cut where it grows too long for a page."""
+    """Join pieces of text; cut them where they grow too long for a page."""
     joined: list[MarkedText] = []
     room = MOST_CHARACTERS
     for span in spans:
@@ -332,9 +338,9 @@ def _shorten(text: str, most: int = MOST_CHARACTERS) -> str:
 
 
 def _from_inside(
-    split: str, ordered: Sequence[AlignedUtterance], rows: "Dataset", transcriber: Transcriber, unit: Unit
+    split: str, ordered: Sequence[AlignedUtterance], dataset: "Dataset", transcriber: Transcriber, unit: Unit
 ) -> Section:
-    """The best, a median and the worst utterance, each once."""
+    """Show the best, a median and the worst utterance, each once."""
     chosen = {"Best": ordered[-1], "Median": ordered[len(ordered) // 2], "Worst": ordered[0]}
     shown: set[int] = set()
     parts: list[Block] = [
@@ -345,7 +351,7 @@ def _from_inside(
     ]
     for name, utterance in chosen.items():
         if utterance.item not in shown:
-            parts.append(_utterance_part(name, utterance, rows[utterance.item], transcriber, unit))
+            parts.append(_utterance_part(name, utterance, dataset[utterance.item], transcriber, unit))
         shown.add(utterance.item)
     return Section(f"Utterances of {split} from inside", parts)
 
@@ -358,7 +364,7 @@ def _utterance_part(
     texts = Texts(
         [("said", _said(utterance.edits, unit)), ("recognized", _recognized(utterance.edits, unit))]
     )
-    errors = f"{_plural(count.errors, 'error')} in {_plural(count.total, unit.removesuffix('s'))}"
+    errors = f"{plural(count.errors, 'error')} in {plural(count.total, unit.removesuffix('s'))}"
     facts = Paragraph(_sentence(f"{speaker}{utterance.seconds:.1f} s, {errors}"))
     rate = transcriber.config.features.sample_rate
     try:

@@ -15,7 +15,7 @@ from asr.decoding import GreedySearch
 from asr.decoding.beam import BeamSearch
 from asr.decoding.lexicon import Lexicon
 from asr.evaluation.error_rates import ErrorCount, character_errors, word_errors
-from asr.evaluation.evaluation import emit_rows
+from asr.evaluation.evaluation import emit_utterances
 from asr.transcriber import COMPARED, DECODED_TOGETHER, DECODING_FILE, Transcriber
 from asr.tuning.confidence_calibration import Calibration, calibrate
 from asr.tuning.grid import Emissions, Tuning, tune
@@ -150,7 +150,7 @@ def _calibrate(
 
 def _emissions(transcriber: Transcriber, rows: "Dataset", *, quiet: bool) -> Emissions:
     unreadable: dict[int, str] = {}
-    emitted = emit_rows(transcriber, rows, unreadable, quiet=quiet)
+    emitted = emit_utterances(transcriber, rows, unreadable, quiet=quiet)
     log_probs, lengths = [], []
     while group := list(islice(emitted, DECODED_TOGETHER)):
         log_probs.append(pad_sequence([each.log_probs for each in group], batch_first=True))

@@ -1,7 +1,7 @@
 """The page that tells a person how a run went: sections of tables, pictures and text, in one HTML file.
 
-What a page is made of knows nothing of speech or slots; `Page.render` gives one self-contained document that
-asks nothing of any other host, follows the reader's light or dark setting, and escapes every text.
+The blocks of a page know nothing of speech or slots. `Page.render` gives one self-contained document that fetches
+nothing from any other host, follows the reader's light or dark setting, and escapes every text.
 """
 
 import base64
@@ -11,10 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from sluice_core.files import write_text
+
+REPORT_FILE = "report.html"
+
 
 @dataclass(frozen=True)
 class Bar:
-    """A table's cell with a bar beside its figure."""
+    """A cell of a table with a bar beside its figure."""
 
     share: float
     """Length of the bar, 0 to 1."""
@@ -22,7 +26,7 @@ class Bar:
 
     @property
     def width(self) -> str:
-        """The bar's length for CSS."""
+        """Return the bar's length for CSS."""
         return f"{100 * min(max(self.share, 0.0), 1.0):.1f}%"
 
 
@@ -31,7 +35,7 @@ Marking = Literal["same", "left out", "put in", "right", "note"]
 
 @dataclass(frozen=True)
 class MarkedText:
-    """A piece of a text: as it should be, or left out, or put in; or marked as right, or a note beside it."""
+    """A piece of a text: as it should be, left out, put in, marked as right, or a note beside it."""
 
     text: str
     kind: Marking = "same"
@@ -69,7 +73,7 @@ class Table:
     """Columns aligned right besides those of ints."""
 
     def align(self, column: int) -> str:
-        """CSS class of a column."""
+        """Return the CSS class of a column."""
         number = column in self.right or (
             bool(self.rows) and all(isinstance(r[column], int) for r in self.rows)
         )
@@ -78,7 +82,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """An SVG that was drawn by `sluice_core.reporting.plots`."""
+    """A picture as SVG, drawn by `sluice_core.reporting.plots`."""
 
     kind: ClassVar = "picture"
     svg: str
@@ -91,7 +95,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Texts:
-    """Labelled lines of text, such as a reference and a hypothesis under each other."""
+    """Labelled lines of text, such as a reference with its hypothesis below."""
 
     kind: ClassVar = "texts"
     lines: Sequence[tuple[str, Cell]]
@@ -99,17 +103,17 @@ class Texts:
 
 @dataclass(frozen=True)
 class Audio:
-    """A sound to be played."""
+    """A sound that can be played."""
 
     kind: ClassVar = "audio"
     data: bytes
-    """A whole file of sound."""
+    """The content of an audio file."""
     label: str
     media_type: str = "audio/flac"
 
     @property
     def uri(self) -> str:
-        """The file as a data URI."""
+        """Return the file as a data URI."""
         return f"data:{self.media_type};base64,{base64.b64encode(self.data).decode('ascii')}"
 
 
@@ -120,7 +124,7 @@ class Grid:
     kind: ClassVar = "grid"
     blocks: Sequence["Block"]
     narrowest: int = 19
-    """Width that a block needs at least, in letters (CSS rem)."""
+    """Least width of a block, in CSS rem."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,7 @@ class Section:
 
     @property
     def anchor(self) -> str:
-        """The name of its place in the page."""
+        """Return the fragment identifier of the section."""
         return re.sub(r"\W+", "-", self.title.lower()).strip("-")
 
 
@@ -164,13 +168,13 @@ class Page:
     title: str
     subtitle: str = ""
     highlights: Sequence[tuple[str, str]] = ()
-    """The few figures that matter: what it is, and the figure."""
+    """The few figures that matter: name and figure."""
     facts: Sequence[tuple[str, str]] = ()
     """What the run was: name and value."""
     sections: Sequence[Section] = field(default=())
 
     def render(self) -> str:
-        """The page as one HTML document."""
+        """Return the page as one HTML document."""
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
         environment = Environment(
@@ -182,7 +186,21 @@ class Page:
         )
         return environment.get_template("page.html").render(page=self)
 
+    def write(self, folder: Path) -> Path:
+        """Write the page as `report.html` into a folder, and return the file.
+
+        Raises:
+            CheckpointError: the file cannot be written.
+        """
+        path = folder / REPORT_FILE
+        write_text(path, self.render())
+        return path
+
 
 def percent(share: float, decimals: int = 1) -> str:
-    """A share as people read it: 0.1234 is 12.3%."""
+    """Return a share in percent.
+
+    >>> percent(0.1234), percent(0.1234, 2)
+    ('12.3%', '12.34%')
+    """
     return f"{share:.{decimals}%}"

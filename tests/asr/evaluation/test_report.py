@@ -62,6 +62,7 @@ def heard(rows: datasets.Dataset, hypotheses: list[str], **changes: Any) -> Eval
         list(rows["text"]),
         hypotheses,
         {},
+        confidences=[[0.9] * len(text.split()) for text in hypotheses],
     )
     return replace(found, **changes)
 
@@ -109,7 +110,7 @@ def test_a_run_is_told_whole(tmp_path: Path) -> None:
     assert "seats eats 1" in text and "epoch 4 was kept" in text
     assert "Best: t1" in text and "Worst: t3" in text and "twospoken" in text
     assert "1 of 4 utterances (25%) has no error" in text
-    assert len(reader.all("audio")) == 3 and len(reader.all("svg")) == 2 + 3
+    assert len(reader.all("audio")) == 3 and len(reader.all("svg")) == 2 + 3 + 2
 
 
 def test_differences_are_marked_and_the_audio_is_that_of_the_utterance(tmp_path: Path) -> None:
@@ -185,9 +186,8 @@ def test_long_recordings_and_large_splits_are_cut(tmp_path: Path) -> None:
     count = 300
     many = heard(rows, ["x"], ids=[f"u{n}" for n in range(count)], speakers=[f"s{n}" for n in range(count)])
     many = replace(many, durations=[1.0] * count, hypotheses=[f"x{n}" for n in range(count)])
-    many = replace(
-        many, references=[f"y{n}" for n in range(count)], unreadable={f"v{n}": "gone" for n in range(99)}
-    )
+    many = replace(many, references=[f"y{n}" for n in range(count)], confidences=[[0.5]] * count)
+    many = replace(many, unreadable={f"v{n}": "gone" for n in range(99)})
     text = words_of(write(tmp_path, {}, {"dev": many}))
     assert f"the {report.MOST_SPEAKERS} worst of {count}" in text
     assert f"300 different, the {report.MOST_CONFUSIONS} most frequent" in text
@@ -213,3 +213,22 @@ def test_no_evaluation_at_all_is_still_a_page(tmp_path: Path) -> None:
     assert "Learning curves" in words_of(write(tmp_path, {"train": rows}, {}))
     empty = heard(rows.select([]), [])
     assert "0 / 0" in words_of(write(tmp_path, {"dev": rows.select([0])}, {"dev": empty}))
+
+
+def test_confidences_of_words_are_shown_with_their_calibration_error(tmp_path: Path) -> None:
+    rows = corpus(tmp_path, TEXTS)
+    evaluation = heard(rows, ["two eats", "one way", "to boston now", "from to"])
+    reader = write(tmp_path, {"dev": rows}, {"dev": evaluation, "test": heard(rows, TEXTS)})
+    text = words_of(reader)
+    # Of dev 7 of 9 words are right, of test all 10; all have a confidence of 0.9.
+    assert "Expected calibration error: dev 0.122, test 0.100." in text
+    assert "not calibrated: each is the geometric mean" in text
+    assert "Found words of dev by confidence mean confidence right words 90.0% 77.8% 9" in text
+    labels = [tag.get("aria-label") or "" for tag in reader.all("div")]
+    assert any("dev: 9 of confidence 0.90 are right in 78%." in label for label in labels)
+    assert any("Share of wrong words by coverage. dev: 22.2% of the surer half" in label for label in labels)
+
+
+def test_without_a_recognized_word_there_is_no_confidence_to_judge(tmp_path: Path) -> None:
+    rows = corpus(tmp_path, ["one"])
+    assert "No word was recognized" in words_of(write(tmp_path, {"dev": rows}, {"dev": heard(rows, [""])}))

@@ -9,7 +9,7 @@ import pytest
 
 from slot_filling.evaluation.evaluation import Evaluation
 from slot_filling.evaluation.metrics import NOTHING
-from slot_filling.evaluation.pictures import confusion_matrix, reliability_diagram, risk_coverage_curve
+from slot_filling.evaluation.pictures import confusion_matrix
 from slot_filling.evaluation.report import write_report
 from slot_filling.evaluation.sentence_tables import MOST_WORDS, mark
 from slot_filling.schemes import spans
@@ -147,17 +147,6 @@ def test_marked_text_is_the_sentence() -> None:
     assert [piece.text for piece in pieces if piece.kind == "right"] == ["w0 w1"]
 
 
-def test_pictures_say_in_words_what_they_show() -> None:
-    sure, right = [0.95] * 10 + [0.55] * 10, [True] * 9 + [False] + [True] * 5 + [False] * 5
-    diagram = reliability_diagram("Share", {"dev": (sure, right), "none": ([], [])})
-    assert (
-        diagram
-        and "dev: 10 of confidence 0.55 are right in 50%, 10 of confidence 0.95 are right in 90%."
-        in diagram.alt
-    )
-    assert "none" not in diagram.alt and reliability_diagram("Share", {"dev": ([], [])}) is None
-    curve = risk_coverage_curve("Risk", {"dev": (sure, right)})
-    assert curve and "dev: 10.0% of the surer half, 30.0% of all." in curve.alt
-    assert risk_coverage_curve("Risk", {"dev": ([], [])}) is None
+def test_the_confusion_matrix_says_in_words_what_it_shows() -> None:
     matrix = confusion_matrix("Slots", ["a", "b"], {("a", "a"): 5, ("a", "b"): 3})
     assert "a answered as b 3 times" in matrix.alt and ">5<" in matrix.svg and ">3<" in matrix.svg

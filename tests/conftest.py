@@ -1,14 +1,21 @@
 """What tests share: where the real corpora lie, when they do."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.tones import SETTINGS, write_corpus
 
 ROOT = Path(__file__).resolve().parents[1]
+
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # as many workers as cores: a second thread in each would only be in the way
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 RECIPES = ROOT / "sluice" / "recipes" / "ctc"
 
 
@@ -40,17 +47,33 @@ class ToneRun:
     """Where their audio lies."""
 
 
+def once_for_all_workers(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that the first of pytest-xdist's workers to ask for it has filled with `make`."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # of all workers of this run
+    folder = base / name
+    with FileLock(base / f"{name}.lock"):
+        if not (folder / "done").exists():
+            folder.mkdir()
+            make(folder)
+            (folder / "done").touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tone_run(tmp_path_factory: pytest.TempPathFactory) -> ToneRun:
-    """Train a tiny recognizer end to end, once for all tests, as a person would."""
-    from sluice.cli import main
+    """Train a tiny recognizer end to end, once for all tests, as a person would; no test may change it."""
 
-    root = tmp_path_factory.mktemp("tones")
-    train, other = write_corpus(root / "train", 90), write_corpus(root / "other", 12, seed=1)
-    settings = [*SETTINGS, "training.max_epochs=20", "corpus.test=" + str(other)]
-    arguments = ["train", str(RECIPES / "manifest.yaml"), "--data", str(train), "--name", "tones", "--quiet"]
-    arguments += ["--runs", str(root / "runs"), "--cache", str(root / "cache")]
-    for setting in settings:
-        arguments += ["--set", setting]
-    assert main(arguments) == 0
-    return ToneRun(root / "runs" / "tones", other, other.parent)
+    def train(root: Path) -> None:
+        from sluice.cli import main
+
+        manifest, other = write_corpus(root / "train", 90), write_corpus(root / "other", 12, seed=1)
+        arguments = ["train", "ctc/manifest", "--data", str(manifest), "--name", "tones", "--quiet"]
+        arguments += ["--runs", str(root / "runs"), "--cache", str(root / "cache")]
+        for setting in (*SETTINGS, "training.max_epochs=20", f"corpus.test={other}"):
+            arguments += ["--set", setting]
+        assert main(arguments) == 0
+
+    root = once_for_all_workers(tmp_path_factory, "tones", train)
+    return ToneRun(root / "runs" / "tones", root / "other" / "manifest.csv", root / "other")

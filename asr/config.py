@@ -1,27 +1,24 @@
 """The settings of a speech recognizer, from corpus to training: what a recipe's YAML says."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 
-from sluice_core.config import Settings, TrainingConfig
+from sluice_core.config import Settings
+from sluice_core.corpus_files import CorpusConfig
+from sluice_core.stack_config import StackConfig
+from sluice_core.training.config import TrainingConfig
 
-CorpusKind = Literal["travel", "an4", "fsdd", "ljspeech", "librispeech", "manifest"]
 
-
-class CorpusConfig(Settings):
+class SpeechCorpusConfig(CorpusConfig):
     """Where utterances come from and how they are divided into train, dev and test."""
 
-    kind: CorpusKind
-    data: Path | None = Field(None, description="the corpus's folder; none for the embedded corpus")
-    train: Path | None = Field(None, description="manifest of the training split (kind: manifest)")
-    dev: Path | None = Field(None, description="manifest of the dev split; taken from train if not given")
-    test: Path | None = Field(None, description="manifest of the test split, optional")
-    dev_fraction: float = Field(0.1, gt=0, lt=1, description="share of speakers (or utterances) for dev")
+    kind: Literal["travel", "an4", "fsdd", "ljspeech", "librispeech", "manifest"]
     dev_speakers: list[str] = Field([], description="speakers of dev, by name, instead of a share")
-    test_speakers: list[str] = Field([], description="speakers of test, by name, where there is no test part")
-    split_seed: int = Field(17, description="decides the division, apart from training.seed")
+    test_speakers: list[str] = Field(
+        [], description="speakers of test, by name, where there is no test split"
+    )
     case: Literal["keep", "lower", "upper"] = "lower"
     utterances: int = Field(2000, ge=20, description="size of the embedded corpus")
     max_seconds: float = Field(30.0, gt=0, description="longer training utterances are left out, and counted")
@@ -82,38 +79,12 @@ class AugmentConfig(Settings):
         return self.exchange_probability > 0 and epoch >= self.exchange_epoch
 
 
-class ModelConfig(Settings):
+class ModelConfig(StackConfig):
     """The acoustic model's shape."""
 
     subsampling: Literal[2, 4] = 4
     channels: int = Field(16, ge=1)
-    cell: str = Field("lstm", description="a name in sluice_cells.CELLS, such as peephole_lstm")
     layers: int = Field(2, ge=1)
-    hidden_size: int = Field(192, ge=1, description="units of each direction")
-    cell_options: dict[str, Any] = Field({}, description="of the cell, such as {periods: [1, 2, 4]}")
-    engine: Literal["auto", "reference", "native", "fast"] = Field(
-        "auto", description="what runs the cells (sluice_cells.engines); auto takes the fastest that can"
-    )
-    dropout: float = Field(0.1, ge=0, lt=1)
-
-    @field_validator("cell")
-    @classmethod
-    def _be_known(cls, cell: str) -> str:
-        from sluice_cells.options import (
-            check_name,  # brings torch, which reading a module of settings must not cost
-        )
-
-        check_name(cell)
-        return cell
-
-    @field_validator("cell_options")
-    @classmethod
-    def _fit_the_cell(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        if {"cell", "hidden_size"} <= info.data.keys():  # else these are wrong themselves, and said to be
-            from sluice_cells.options import check_options
-
-            check_options(info.data["cell"], info.data["hidden_size"], options)
-        return options
 
 
 class TokensConfig(Settings):
@@ -178,7 +149,7 @@ class RecognizerConfig(Settings):
     """A whole experiment: one recipe file, and `config.yaml` of the run directory it makes."""
 
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="the run directory is runs/NAME")
-    corpus: CorpusConfig
+    corpus: SpeechCorpusConfig
     features: FeatureConfig = FeatureConfig()
     augment: AugmentConfig = AugmentConfig()
     tokens: TokensConfig = TokensConfig()

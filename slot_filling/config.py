@@ -6,8 +6,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from slot_filling.corpora.config import CorpusConfig
-from sluice_core.config import Settings, TrainingConfig
+from slot_filling.corpora.config import SentenceCorpusConfig
+from sluice_core.config import Settings
+from sluice_core.stack_config import StackConfig
+from sluice_core.training.config import TrainingConfig
 
 HeadName = Literal["softmax", "crf", "perceptron", "max_margin", "softmax_margin"]
 
@@ -21,7 +23,7 @@ class VocabularyConfig(Settings):
     )
 
 
-class EncoderConfig(Settings):
+class EncoderConfig(StackConfig):
     """How words become vectors in their context."""
 
     word_size: int = Field(100, ge=1)
@@ -33,12 +35,7 @@ class EncoderConfig(Settings):
     character_widths: list[int] = Field([3], min_length=1, description="of the filters, in characters, odd")
     shape_size: int = Field(10, ge=0, description="of the vector for capitals and digits; 0 leaves it out")
     window: int = Field(1, ge=1, description="words that a cell sees at once, odd; 7 helps simple cells")
-    cell: str = Field("lstm", description="a name in sluice_cells.CELLS")
-    engine: Literal["auto", "reference", "native", "fast"] = "auto"
-    layers: int = Field(1, ge=1)
     hidden_size: int = Field(200, ge=1, description="units of each direction")
-    cell_options: dict[str, Any] = Field({}, description="of the cell, such as {periods: [1, 2, 4]}")
-    bidirectional: bool = True
     dropout: float = Field(0.5, ge=0, lt=1, description="variational: one mask a sentence")
     word_dropout: float = Field(0.05, ge=0, lt=1, description="share of words that are unknown in training")
     rare_word_dropout: float = Field(
@@ -53,25 +50,6 @@ class EncoderConfig(Settings):
         if any(width < 1 or width % 2 == 0 for width in (value if isinstance(value, list) else [value])):
             raise ValueError("an odd number from 1 up, so that there is a middle")
         return value
-
-    @field_validator("cell")
-    @classmethod
-    def _be_known(cls, cell: str) -> str:
-        from sluice_cells.options import (
-            check_name,  # brings torch, which reading a module of settings must not cost
-        )
-
-        check_name(cell)
-        return cell
-
-    @field_validator("cell_options")
-    @classmethod
-    def _fit_the_cell(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        if {"cell", "hidden_size"} <= info.data.keys():  # else these are wrong themselves, and said to be
-            from sluice_cells.options import check_options
-
-            check_options(info.data["cell"], info.data["hidden_size"], options)
-        return options
 
 
 class HeadConfig(Settings):
@@ -102,7 +80,7 @@ class TaggerConfig(Settings):
 
     task: Literal["slots"] = "slots"
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="the run directory is runs/NAME")
-    corpus: CorpusConfig
+    corpus: SentenceCorpusConfig
     vocabulary: VocabularyConfig = VocabularyConfig()
     encoder: EncoderConfig = Field(default_factory=EncoderConfig)
     ensemble: list[dict[str, Any]] = Field(

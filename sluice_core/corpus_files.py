@@ -1,9 +1,32 @@
-"""What every corpus's reader, of speech or of text, does with its folder and its text files."""
+"""What corpora of speech and of text share: their settings, their folders and their text files."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pydantic import Field
+
+from sluice_core.config import Settings
 from sluice_core.errors import UserError
+
+
+class CorpusConfig(Settings):
+    """Where a corpus lies and how it is divided into train, dev and test."""
+
+    kind: str
+    data: Path | None = Field(
+        None, description="the corpus's folder, or one file to divide; none for the embedded corpus"
+    )
+    train: Path | None = Field(None, description="file (or folder) of the training split")
+    dev: Path | None = Field(
+        None, description="file (or folder) of the dev split; taken from train if not given"
+    )
+    test: Path | None = Field(None, description="file (or folder) of the test split, optional")
+    dev_fraction: float = Field(
+        0.1, gt=0, lt=1, description="share of the training speakers, utterances or sentences for dev"
+    )
+    split_seed: int = Field(
+        17, description="decides the division and the embedded sentences, apart from training.seed"
+    )
 
 
 class CorpusError(UserError):

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor, nn
 
 from asr.config import ModelConfig
-from sluice_cells import Stack
 from sluice_core.masks import padding_mask
 
 
@@ -52,17 +51,7 @@ class AcousticModel(nn.Module):
         super().__init__()
         self.subsampling = Subsampling(feature_size, config.channels, config.subsampling)
         self.norm = nn.LayerNorm(self.subsampling.output_size)
-        self.stack = Stack(
-            config.cell,
-            self.subsampling.output_size,
-            config.hidden_size,
-            layers=config.layers,
-            bidirectional=True,
-            dropout=config.dropout,
-            layer_norm=True,
-            engine=config.engine,
-            **config.cell_options,
-        )
+        self.stack = config.make_stack(self.subsampling.output_size, layer_norm=True)
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(self.stack.output_size, token_count)
 

@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asr.config import CorpusConfig
+from asr.config import SpeechCorpusConfig
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -18,7 +18,7 @@ MODULES = {
 }
 
 
-def load_corpus(config: CorpusConfig, cache: Path) -> dict[str, "Dataset"]:
+def load_corpus(config: SpeechCorpusConfig, cache: Path) -> dict[str, "Dataset"]:
     """The corpus's rows as "train", "dev" and, where there is one, "test".
 
     Rows are kept in `cache` as memory-mapped Arrow files and read again only when the source or the

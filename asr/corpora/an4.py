@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asr.config import CorpusConfig
+from asr.config import SpeechCorpusConfig
 from asr.corpora.splits import divide
 from asr.corpora.utterances import CorpusError, Located, Utterance, build_dataset, measured, source_key
 from sluice_core.corpus_files import corpus_folder, read_lines
@@ -28,7 +28,7 @@ SUFFIXES = (".sph", ".wav", ".flac")  # as published, or converted
 LINE = re.compile(r"(?:<s>)?(?P<text>.*?)(?:</s>)?\s*\((?P<id>[^()\s]+)\)")
 
 
-def load(config: CorpusConfig, cache: Path) -> dict[str, "Dataset"]:
+def load(config: SpeechCorpusConfig, cache: Path) -> dict[str, "Dataset"]:
     """Train and a speaker-disjoint dev from the training part; "test" is the official test part if there.
 
     Raises:

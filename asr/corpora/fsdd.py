@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asr.config import CorpusConfig
+from asr.config import SpeechCorpusConfig
 from asr.corpora.splits import divide
 from asr.corpora.utterances import CorpusError, Located, Utterance, build_dataset, measured, source_key
 from sluice_core.corpus_files import corpus_folder, describe_folder
@@ -24,7 +24,7 @@ NAME = re.compile(r"(?P<digit>\d)_(?P<speaker>.+)_(?P<index>\d+)")
 FIRST_TRAINING_INDEX = 5
 
 
-def load(config: CorpusConfig, cache: Path) -> dict[str, "Dataset"]:
+def load(config: SpeechCorpusConfig, cache: Path) -> dict[str, "Dataset"]:
     """Train, dev and, where there is one, test; the text is the digit's word.
 
     Test: the speakers named in `config.test_speakers`, who are then in no other part; or else the

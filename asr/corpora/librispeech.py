@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asr.config import CorpusConfig
+from asr.config import SpeechCorpusConfig
 from asr.corpora.splits import divide
 from asr.corpora.utterances import CorpusError, Located, Utterance, build_dataset, measured, source_key
 from sluice_core.corpus_files import describe_folder, read_lines
@@ -22,7 +22,7 @@ PARTS = ("train", "dev", "test")
 SUFFIXES = (".flac", ".wav")
 
 
-def load(config: CorpusConfig, cache: Path) -> dict[str, "Dataset"]:
+def load(config: SpeechCorpusConfig, cache: Path) -> dict[str, "Dataset"]:
     """Folders named train-*, dev-* and test-* are the parts, several of one part taken together.
 
     A folder without them that holds SPEAKER/CHAPTER folders itself (one split alone) is the training

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asr.config import CorpusConfig
+from asr.config import SpeechCorpusConfig
 from asr.corpora.splits import divide
 from asr.corpora.utterances import CorpusError, Located, build_dataset, measured, source_key
 from sluice_core.corpus_files import corpus_folder, read_lines
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SPEAKER = "ljspeech"
 
 
-def load(config: CorpusConfig, cache: Path) -> dict[str, "Dataset"]:
+def load(config: SpeechCorpusConfig, cache: Path) -> dict[str, "Dataset"]:
     """Train and dev, a seeded share of the utterances; the text is the one in words where there is one.
 
     Raises:

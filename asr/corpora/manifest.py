@@ -23,7 +23,7 @@ from pathlib import Path
 from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any
 
-from asr.config import CorpusConfig
+from asr.config import SpeechCorpusConfig
 from asr.corpora.splits import divide
 from asr.corpora.utterances import CorpusError, Located, Utterance, build_dataset, measured, source_key
 from sluice_core.corpus_files import describe_folder, read_lines
@@ -46,7 +46,7 @@ class Record:
     error: str | None = None
 
 
-def load(config: CorpusConfig, cache: Path) -> dict[str, "Dataset"]:
+def load(config: SpeechCorpusConfig, cache: Path) -> dict[str, "Dataset"]:
     """Parts from the manifests `config.train` (or `config.data`), `config.dev` and `config.test`.
 
     Without a dev manifest, dev is taken from training: whole speakers where the manifest names at least

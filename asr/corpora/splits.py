@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from asr.config import CorpusConfig
+from asr.config import SpeechCorpusConfig
 from asr.corpora.utterances import CorpusError, source_key, split_by_speaker, stored
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ FEWEST_SPEAKERS = 5  # with fewer, a whole speaker is too much to take from trai
 
 
 def divide(
-    parts: dict[str, "Dataset"], config: CorpusConfig, cache: Path, key: str, *, by: Unit | None = None
+    parts: dict[str, "Dataset"], config: SpeechCorpusConfig, cache: Path, key: str, *, by: Unit | None = None
 ) -> dict[str, "Dataset"]:
     """Complete `parts` (with "train", and "dev" and "test" where the corpus has them).
 
@@ -56,7 +56,7 @@ def divide(
 
 
 def _batches(
-    part: str, whole: "Dataset", config: CorpusConfig, by: Unit | None, with_dev: bool
+    part: str, whole: "Dataset", config: SpeechCorpusConfig, by: Unit | None, with_dev: bool
 ) -> Iterator["pyarrow.RecordBatch"]:
     """What of the whole belongs to a part; runs only when the part is not in the cache."""
     from pyarrow import array, compute, string
@@ -78,7 +78,7 @@ def _batches(
 
 
 def _chosen_for_dev(
-    whole: "Dataset", speakers: set[str], config: CorpusConfig, by: Unit | None
+    whole: "Dataset", speakers: set[str], config: SpeechCorpusConfig, by: Unit | None
 ) -> tuple[set[str], set[str]]:
     """The speakers and the ids of dev; one of the two is empty."""
     test, dev = set(config.test_speakers), set(config.dev_speakers)

@@ -28,7 +28,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, get_args
 from uuid import uuid4
 
-from asr.config import CorpusConfig
+from asr.config import SpeechCorpusConfig
 from asr.corpora.utterances import CorpusError, Utterance, build_dataset, source_key
 from asr.synthesis.espeak import HEADROOM, synthesizer
 from asr.synthesis.speak import SAMPLE_RATE, Task
@@ -50,7 +50,7 @@ LEFTOVER_SECONDS = 3600.0
 log = logging.getLogger(__name__)
 
 
-def load(config: CorpusConfig, cache: Path) -> dict[str, "Dataset"]:
+def load(config: SpeechCorpusConfig, cache: Path) -> dict[str, "Dataset"]:
     """The parts "train", "dev" and "test", spoken first if they are not in the cache yet.
 
     Raises:

@@ -89,10 +89,11 @@ def write_report(
         sections += _sections_of(split, evaluations[split], corpus.get(split), transcriber)
         sections.append(_confidence(evaluations, transcriber))
     config, model = transcriber.config, transcriber.config.model
+    directions = "bidirectional " if model.bidirectional else ""
     page = Page(
         title=config.name,
         subtitle=f"A speech recognizer trained on {config.corpus.kind}: "
-        f"{model.layers} bidirectional {CELLS[model.cell].__name__} layers of {model.hidden_size}, "
+        f"{model.layers} {directions}{CELLS[model.cell].__name__} layers of {model.hidden_size}, "
         "CTC, decoded greedily",
         highlights=_highlights(evaluations),
         facts=_facts(corpus, transcriber, metrics),

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from slot_filling.corpora import conll, json_lines, seq_folder
-from slot_filling.corpora.config import CorpusConfig
+from slot_filling.corpora.config import SentenceCorpusConfig
 from slot_filling.corpora.hugging_face import from_datasets
 from slot_filling.corpora.splits import divide, find, locate, repeated, warn_of_repeated
 from slot_filling.corpora.tag_conversion import RawSentence, settle
 from slot_filling.sentences import Sentence
 
-__all__ = ["CorpusConfig", "from_datasets", "load_corpus", "load_parts", "repeated"]
+__all__ = ["SentenceCorpusConfig", "from_datasets", "load_corpus", "load_parts", "repeated"]
 
-READERS: dict[str, Callable[[Path, CorpusConfig], list[RawSentence]]] = {
+READERS: dict[str, Callable[[Path, SentenceCorpusConfig], list[RawSentence]]] = {
     "atis": seq_folder.read,
     "snips": seq_folder.read,
     "conll": conll.read,
@@ -21,7 +21,7 @@ READERS: dict[str, Callable[[Path, CorpusConfig], list[RawSentence]]] = {
 EMBEDDED = ("travel", "spoken_travel")
 
 
-def load_corpus(config: CorpusConfig) -> dict[str, list[Sentence]]:
+def load_corpus(config: SentenceCorpusConfig) -> dict[str, list[Sentence]]:
     """The sentences of "train", "dev" and, where there is one, "test".
 
     A missing dev is taken from training. The log says how many sentences of dev and test training has too.
@@ -41,7 +41,7 @@ def load_corpus(config: CorpusConfig) -> dict[str, list[Sentence]]:
     return parts
 
 
-def load_parts(config: CorpusConfig, data: Path) -> dict[str, list[Sentence]]:
+def load_parts(config: SentenceCorpusConfig, data: Path) -> dict[str, list[Sentence]]:
     """The parts that `data` has, as they are, for evaluation; a single file is called "all".
 
     Args:

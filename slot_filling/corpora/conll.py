@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from slot_filling.corpora.config import CorpusConfig
+from slot_filling.corpora.config import SentenceCorpusConfig
 from slot_filling.corpora.tag_conversion import RawSentence
 from sluice_core.corpus_files import CorpusError, read_lines
 
@@ -31,7 +31,7 @@ class Block:
         return RawSentence(tuple(self.words), tuple(self.tags), tuple(self.places), self.intent)
 
 
-def read(path: Path, config: CorpusConfig) -> list[RawSentence]:
+def read(path: Path, config: SentenceCorpusConfig) -> list[RawSentence]:
     """The sentences of one file.
 
     Raises:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from slot_filling.corpora.config import CorpusConfig
+from slot_filling.corpora.config import SentenceCorpusConfig
 from slot_filling.corpora.tag_conversion import RawSentence
 from slot_filling.schemes import SchemeError, convert, tags_of
 from slot_filling.sentences import Span
@@ -25,7 +25,7 @@ from sluice_core.surrogates import HALF_PAIR
 log = logging.getLogger(__name__)
 
 
-def read(path: Path, config: CorpusConfig) -> list[RawSentence]:
+def read(path: Path, config: SentenceCorpusConfig) -> list[RawSentence]:
     """The sentences of one file.
 
     Raises:
@@ -81,7 +81,7 @@ def _from_words(item: Mapping[str, Any], where: str) -> RawSentence:
     return RawSentence(tuple(words), tuple(tags), [where] * len(words), item.get("intent") or None)
 
 
-def _from_text(item: Mapping[str, Any], where: str, config: CorpusConfig) -> tuple[RawSentence, int]:
+def _from_text(item: Mapping[str, Any], where: str, config: SentenceCorpusConfig) -> tuple[RawSentence, int]:
     """A text with slots at characters, as words; and how many slots were widened to whole words."""
     text, slots = item["text"], item["slots"]
     if not isinstance(text, str) or not isinstance(slots, list):

@@ -6,12 +6,12 @@ Line n of each file belongs to the same sentence; words and tags are separated b
 import re
 from pathlib import Path
 
-from slot_filling.corpora.config import CorpusConfig
+from slot_filling.corpora.config import SentenceCorpusConfig
 from slot_filling.corpora.tag_conversion import RawSentence
 from sluice_core.corpus_files import CorpusError, corpus_folder, read_lines
 
 
-def read(folder: Path, config: CorpusConfig) -> list[RawSentence]:
+def read(folder: Path, config: SentenceCorpusConfig) -> list[RawSentence]:
     """The sentences of one folder.
 
     Raises:

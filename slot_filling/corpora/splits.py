@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 
-from slot_filling.corpora.config import CorpusConfig
+from slot_filling.corpora.config import SentenceCorpusConfig
 from slot_filling.sentences import Sentence
 from sluice_core.corpus_files import CorpusError, describe_folder
 
@@ -19,7 +19,7 @@ NAMES = {
 log = logging.getLogger(__name__)
 
 
-def locate(config: CorpusConfig) -> dict[str, Path]:
+def locate(config: SentenceCorpusConfig) -> dict[str, Path]:
     """The file, or seq.in folder, of each part that the settings name.
 
     `corpus.data` is one file (or seq.in folder), which is all training, or a folder with a part in each
@@ -41,7 +41,7 @@ def locate(config: CorpusConfig) -> dict[str, Path]:
     return {"train": found.pop("all"), **named} if "all" in found else {**found, **named}
 
 
-def find(data: Path, config: CorpusConfig) -> dict[str, Path]:
+def find(data: Path, config: SentenceCorpusConfig) -> dict[str, Path]:
     """The parts in a folder by their names, or `{"all": data}` where it is itself a file of sentences.
 
     Raises:
@@ -73,7 +73,7 @@ def find(data: Path, config: CorpusConfig) -> dict[str, Path]:
     return {part: found[part] for part in NAMES if part in found}
 
 
-def _needed(config: CorpusConfig) -> str:
+def _needed(config: SentenceCorpusConfig) -> str:
     if config.kind in ("atis", "snips"):
         return "folders train, dev (or valid) and test, each with seq.in, seq.out and label"
     return "files, such as train.txt, dev.txt and test.txt"

@@ -7,7 +7,7 @@ are also what the recognizer's embedded corpus says; dev and test are as a recog
 
 from typing import get_args
 
-from slot_filling.corpora.config import CorpusConfig
+from slot_filling.corpora.config import SentenceCorpusConfig
 from slot_filling.schemes import tags_of
 from slot_filling.sentences import Sentence, Span
 from slot_filling.tokenizer import tokenize
@@ -19,7 +19,7 @@ from sluice_core.grammar.writing_styles import AnnotatedText
 DEV_AND_TEST_SHARE = 0.1  # each
 
 
-def load(config: CorpusConfig) -> dict[str, list[Sentence]]:
+def load(config: SentenceCorpusConfig) -> dict[str, list[Sentence]]:
     """The parts "train", "dev" and "test".
 
     Raises:

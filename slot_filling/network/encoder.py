@@ -9,7 +9,6 @@ from slot_filling.config import EncoderConfig
 from slot_filling.network.character_encoder import CharacterCNN, CharacterLSTM
 from slot_filling.network.word_batch import WordBatch
 from slot_filling.vocabulary import PADDING, UNKNOWN, Vocabulary
-from sluice_cells import Stack
 from sluice_core.masks import padding_mask
 
 
@@ -46,17 +45,7 @@ class Encoder(nn.Module):
             self.shapes = nn.Embedding(sizes["shapes"], config.shape_size, padding_idx=PADDING)
             self.digits = nn.Embedding(sizes["digits"], config.shape_size, padding_idx=PADDING)
         size += 2 * config.shape_size
-        self.stack = Stack(
-            config.cell,
-            size * config.window,
-            config.hidden_size,
-            layers=config.layers,
-            bidirectional=config.bidirectional,
-            dropout=config.dropout,
-            variational=True,
-            engine=config.engine,
-            **config.cell_options,
-        )
+        self.stack = config.make_stack(size * config.window, variational=True)
         self.size = self.stack.output_size
 
     def forward(self, batch: WordBatch) -> Tensor:

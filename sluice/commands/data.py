@@ -9,7 +9,7 @@ from sluice_core.errors import UserError
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from asr.config import CorpusConfig
+    from asr.config import SpeechCorpusConfig
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def select_utterances(
-    corpus: "CorpusConfig", options: argparse.Namespace, split: str | None = None
+    corpus: "SpeechCorpusConfig", options: argparse.Namespace, split: str | None = None
 ) -> "tuple[str, Dataset]":
     """Return the name of a split and its utterances, from where the options say, else from the run's corpus.
 
@@ -49,7 +49,7 @@ def select_utterances(
     return split, splits[split]
 
 
-def training_transcripts(corpus: "CorpusConfig", cache: Path) -> list[str]:
+def training_transcripts(corpus: "SpeechCorpusConfig", cache: Path) -> list[str]:
     """Return the transcripts that a run was trained on."""
     from asr.corpora import load_corpus
 

@@ -29,12 +29,12 @@ def run(options: argparse.Namespace) -> int:
     """Print the report; the exit code is 1 if any line or file cannot be used."""
     from itertools import chain
 
-    from asr.config import CorpusConfig
+    from asr.config import SpeechCorpusConfig
     from asr.corpora import load_corpus
     from asr.corpora.validation import check_manifest, check_rows
 
     if options.corpus:
-        corpus = CorpusConfig.check({"kind": options.corpus, "data": options.data}, "manifest check")
+        corpus = SpeechCorpusConfig.check({"kind": options.corpus, "data": options.data}, "manifest check")
         rows = chain.from_iterable(load_corpus(corpus, options.cache).values())
         report = check_rows(rows, str(options.data), quiet=options.quiet)
     else:

@@ -5,9 +5,9 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from sluice_core.config import TrainingConfig
 from sluice_core.reporting.page import Block, Cell, Details, Grid, Notice, Paragraph, Picture, Section, Table
 from sluice_core.reporting.plots import Curve, line_chart
+from sluice_core.training.config import TrainingConfig
 
 TABLE_EPOCHS = 200
 """Of longer trainings the table has the last ones."""

@@ -18,9 +18,9 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
-from sluice_core.config import TrainingConfig
 from sluice_core.devices import keep_memory, set_threads
 from sluice_core.files import write_atomic, write_bytes, write_text
+from sluice_core.training.config import TrainingConfig
 from sluice_core.training.epoch_progress import TrainingProgress
 from sluice_core.training.gradient_clipping import ClippingRecord, clip_gradients
 from sluice_core.training.interrupts import Interrupts

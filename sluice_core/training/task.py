@@ -9,7 +9,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from sluice_core.config import TrainingConfig
+from sluice_core.training.config import TrainingConfig
 
 Model = TypeVar("Model", bound=nn.Module)
 

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from asr.config import CorpusConfig
+from asr.config import SpeechCorpusConfig
 from asr.corpora import load_corpus
 from asr.corpora.utterances import CorpusError
 from tests.asr.audio.wav_files import write_wav
@@ -10,7 +10,7 @@ from tests.conftest import real_corpus
 
 
 def load(kind, data, cache, **settings):
-    return load_corpus(CorpusConfig(kind=kind, data=data, **settings), cache)
+    return load_corpus(SpeechCorpusConfig(kind=kind, data=data, **settings), cache)
 
 
 @pytest.fixture

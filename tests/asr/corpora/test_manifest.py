@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from asr.config import CorpusConfig
+from asr.config import SpeechCorpusConfig
 from asr.corpora import load_corpus
 from asr.corpora.manifest import Record, read_manifest, to_utterance
 from asr.corpora.utterances import CorpusError
@@ -187,7 +187,7 @@ def corpus(tmp_path):
 
 
 def load(tmp_path, **settings):
-    return load_corpus(CorpusConfig(kind="manifest", **settings), tmp_path / "cache")
+    return load_corpus(SpeechCorpusConfig(kind="manifest", **settings), tmp_path / "cache")
 
 
 def test_dev_has_its_own_speakers_where_five_are_named(corpus, tmp_path):

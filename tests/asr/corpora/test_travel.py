@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asr.config import CorpusConfig
+from asr.config import SpeechCorpusConfig
 from asr.corpora import load_corpus, travel
 from asr.corpora.utterances import CorpusError
 from asr.synthesis.espeak import EspeakError
@@ -31,8 +31,8 @@ def needs_espeak():
     )
 
 
-def config(**settings) -> CorpusConfig:
-    return CorpusConfig(kind="travel", utterances=UTTERANCES, **settings)
+def config(**settings) -> SpeechCorpusConfig:
+    return SpeechCorpusConfig(kind="travel", utterances=UTTERANCES, **settings)
 
 
 def corpus_folder(cache: Path) -> Path:

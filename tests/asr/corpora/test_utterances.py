@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asr.config import CorpusConfig
+from asr.config import SpeechCorpusConfig
 from asr.corpora import leave_out_long
 from asr.corpora.splits import divide
 from asr.corpora.utterances import (
@@ -32,7 +32,7 @@ def rows(speakers, seconds=1.0):
 
 
 def config(**settings):
-    return CorpusConfig(kind="manifest", **settings)
+    return SpeechCorpusConfig(kind="manifest", **settings)
 
 
 def test_rows_come_back_from_disk_with_every_column(tmp_path):

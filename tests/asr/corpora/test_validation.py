@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from asr.config import CorpusConfig
+from asr.config import SpeechCorpusConfig
 from asr.corpora import load_corpus
 from asr.corpora.utterances import CorpusError
 from asr.corpora.validation import Limits, check_manifest, check_rows
@@ -245,14 +245,16 @@ def test_progress_goes_to_stderr_and_quiet_silences_it(manifest, capsys):
 
 
 def test_rows_of_a_corpus(manifest, tmp_path):
-    parts = load_corpus(CorpusConfig(kind="manifest", data=manifest("good0.wav,two,s0")), tmp_path / "cache")
+    parts = load_corpus(
+        SpeechCorpusConfig(kind="manifest", data=manifest("good0.wav,two,s0")), tmp_path / "cache"
+    )
     report = check_rows([*parts["train"], *parts["dev"]], "mine", quiet=True)
     assert report.source == "mine" and report.utterances == 7
     assert report.suspect_counts == {"two texts": 1} and report.suspects[0].where == report.suspects[0].id
 
 
 def test_real_fsdd_is_tight_for_ctc(tmp_path):
-    parts = load_corpus(CorpusConfig(kind="fsdd", data=real_corpus("fsdd")), tmp_path)
+    parts = load_corpus(SpeechCorpusConfig(kind="fsdd", data=real_corpus("fsdd")), tmp_path)
     threes = [row for row in parts["train"] if row["speaker"] == "george" and row["text"] == "three"]
     report = check_rows(threes, "fsdd", quiet=True)
     assert report.ok and report.sample_rates == {8000: len(threes)}

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from sluice_core.config import TrainingConfig
 from sluice_core.reporting.learning_curves import TABLE_EPOCHS, kept_epoch, learning_curves, read_history
 from sluice_core.reporting.page import (
     Audio,
@@ -24,6 +23,7 @@ from sluice_core.reporting.page import (
     Texts,
 )
 from sluice_core.reporting.plots import SERIES, Curve, draw_svg, line_chart
+from sluice_core.training.config import TrainingConfig
 from tests.pages import check_self_contained
 
 NASTY = "<script>alert('\"&')</script>"

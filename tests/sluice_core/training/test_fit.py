@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from sluice_core.config import TrainingConfig
 from sluice_core.reporting.learning_curves import kept_epoch, read_history
+from sluice_core.training.config import TrainingConfig
 from sluice_core.training.fit import fit
 
 DEV = [(0.5, 3.0), (0.2, 2.0), (0.3, 1.0), (0.2, 2.5), (0.2, 1.0), (0.25, 1.0), (0.4, 4.0), (0.4, 4.0)]

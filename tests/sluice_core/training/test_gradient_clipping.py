@@ -10,9 +10,9 @@ from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from sluice_core.config import TrainingConfig
 from sluice_core.reporting.learning_curves import learning_curves, read_history
 from sluice_core.reporting.page import Page
+from sluice_core.training.config import TrainingConfig
 from sluice_core.training.epoch_progress import TrainingProgress
 from sluice_core.training.fit import GradientClipping, fit
 from sluice_core.training.gradient_clipping import Clipped, ClippingRecord, clip_gradients

@@ -1,0 +1,47 @@
+"""The settings of training that all models share."""
+
+import os
+from typing import Literal
+
+from pydantic import Field
+
+from sluice_core.config import Settings
+
+
+class TrainingConfig(Settings):
+    """How a model is trained, whichever it is."""
+
+    seed: int = Field(17, description="decides initialization, order, dropout and augmentation")
+    max_epochs: int = Field(50, ge=1)
+    batch_size: int = Field(8, ge=1, description="most sequences in a batch, on each device")
+    batch_seconds: float = Field(120.0, gt=0, description="most padded seconds in a batch, on each device")
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    warmup_steps: int = Field(200, ge=0)
+    decay: Literal["cosine", "linear", "constant"] = "cosine"
+    clip_norm: float | None = Field(5.0, gt=0, description="largest norm of a gradient; null for no limit")
+    clip_value: float | None = Field(None, gt=0, description="largest absolute value in a gradient")
+    average_decay: float = Field(0.999, ge=0, lt=1, description="moving average of weights; 0 turns it off")
+    keep: Literal["best", "last"] = Field(
+        "best",
+        description="which epoch's model: that of the lowest dev error, or the last, which leaves dev without a choice "
+        "to flatter and is as good where weights are averaged and the learning rate ends low",
+    )
+    patience: int = Field(
+        20, ge=1, description="epochs without a better dev error before stopping (keep: best)"
+    )
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    accelerator: str = "auto"
+    devices: int = Field(1, ge=1, description="how many GPUs (or CPU processes) train together")
+    threads: int = Field(0, ge=0, description="CPU threads inside an operation; 0 leaves torch's choice")
+    workers: int | None = Field(
+        None, ge=0, description="processes that read and augment; as many as suit the machine if not given"
+    )
+
+    @property
+    def worker_count(self) -> int:
+        """How many processes read and augment; none on one or two cores, where they would only slow the model down."""
+        if self.workers is not None:
+            return self.workers
+        cores = os.cpu_count() or 1
+        return 0 if cores <= 2 else min(4, cores // 2)

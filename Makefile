@@ -70,7 +70,7 @@ lint: setup ## ruff and mypy
 
 docs: setup ## build the documentation into build/site; a dead link or a missing name is an error
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
-	@$(BIN)/python -m docs.generate && $(BIN)/zensical build --strict
+	@$(BIN)/python -m docs.generate && $(BIN)/zensical build --strict --clean
 
 docs-serve: docs ## show the documentation at http://localhost:8000, built anew at every change
 	@$(BIN)/zensical serve

@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 
 from asr.config import DecodingConfig, RecognizerConfig
 from slot_filling.config import TaggerConfig
-from sluice.cli import _parser
+from sluice.cli import make_parser
 from sluice_core.config import Settings
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -51,7 +51,7 @@ def command_line_page() -> str:
         "facts for programs. The exit code is 0, or 1 with the reason on stderr, 2 where the command line itself is "
         "wrong, or 130 when interrupted. `sluice COMMAND --help` shows the same.",
     ]
-    for parser, summary in _commands(_parser()):
+    for parser, summary in _commands(make_parser()):
         lines += ["", f"## {parser.prog}" if parser.prog.count(" ") == 1 else f"### {parser.prog}", ""]
         lines += [_sentence(summary), "", "```text", _usage(parser), "```", ""]
         rows = [_option_row(action) for action in parser._actions if _is_shown(action)]

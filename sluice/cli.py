@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from sluice.commands import (
     align,
+    download,
     evaluate,
     features,
     lm,
@@ -27,6 +28,7 @@ from sluice_core.surrogates import HALF_PAIR
 
 COMMANDS = {
     "recipes": recipes,
+    "download": download,
     "train": train,
     "transcribe": transcribe,
     "evaluate": evaluate,

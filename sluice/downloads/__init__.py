@@ -1,0 +1,1 @@
+"""Public corpora: a table of where they are, and their download: resumable, verified, unpacked."""

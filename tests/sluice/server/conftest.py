@@ -1,6 +1,7 @@
 """Tiny models, and servers of them."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from sluice.server.settings import ServerSettings
 from tests.conftest import RECIPES
 from tests.tones import SETTINGS
 
+MAX_SECONDS = 20.0
+"""Longest recording that the shared server takes."""
 Client = Callable[..., Any]
 """Makes FastAPI's TestClient, given options of `ServerSettings`."""
 
@@ -39,24 +42,29 @@ def random_recognizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def models(random_recognizer: Path, random_tagger: Path) -> Models:
+    """Both models, loaded once; whoever changes them does so with `monkeypatch`."""
     return load_models(random_recognizer, random_tagger)
+
+
+@pytest.fixture(scope="session")
+def server(models: Models) -> Iterator[Any]:
+    """FastAPI's TestClient of one server for all tests that need no settings of their own and count nothing."""
+    from fastapi.testclient import TestClient
+
+    with TestClient(create_app(models, ServerSettings(max_seconds=MAX_SECONDS))) as client:
+        yield client
 
 
 @pytest.fixture
 def client(models: Models) -> Iterator[Client]:
-    """Makes clients of servers with given settings, which live as long as the test."""
+    """Makes clients of new servers with given settings, which live as long as the test."""
     from fastapi.testclient import TestClient
 
-    opened: list[TestClient] = []
+    with ExitStack() as opened:
 
-    def make(served: Models = models, **settings: Any) -> Any:
-        app = create_app(served, ServerSettings(**settings))
-        made = TestClient(app)
-        opened.append(made)
-        return made.__enter__()
+        def make(served: Models = models, **settings: Any) -> Any:
+            return opened.enter_context(TestClient(create_app(served, ServerSettings(**settings))))
 
-    yield make
-    for each in opened:
-        each.__exit__(None, None, None)
+        yield make

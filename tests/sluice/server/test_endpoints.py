@@ -20,8 +20,7 @@ from tests.sluice.server.sounds import form, wav
 SPEECH = "/v1/audio/transcriptions"
 
 
-def test_each_format_has_its_media_type(client: Client) -> None:
-    server = client()
+def test_each_format_has_its_media_type(server: Any) -> None:
     types = {
         "json": "application/json",
         "verbose_json": "application/json",
@@ -35,8 +34,7 @@ def test_each_format_has_its_media_type(client: Client) -> None:
     assert server.post(SPEECH, **form(wav())).json()["usage"] == {"type": "duration", "seconds": 2}
 
 
-def test_verbose_answers_hold_what_was_asked_for(client: Client) -> None:
-    server = client()
+def test_verbose_answers_hold_what_was_asked_for(server: Any) -> None:
     options = {
         "model": "random",
         "response_format": "verbose_json",
@@ -70,15 +68,17 @@ def test_verbose_answers_hold_what_was_asked_for(client: Client) -> None:
         ("include[]", {"include[]": "logprobs"}),
     ],
 )
-def test_what_is_not_supported_is_refused_by_name(client: Client, param: str, fields: dict[str, str]) -> None:
-    answer = client().post(SPEECH, **form(wav(), **fields))
+def test_what_is_not_supported_is_refused_by_name(server: Any, param: str, fields: dict[str, str]) -> None:
+    answer = server.post(SPEECH, **form(wav(), **fields))
     error = answer.json()["error"]
     assert answer.status_code == 400 and error.keys() == {"message", "type", "param", "code"}
     assert (error["param"], error["type"]) == (param, "invalid_request_error")
 
 
-def test_a_tagger_is_no_model_of_transcripts(client: Client, models: Models, tmp_path: Path) -> None:
-    answer = client().post(SPEECH, **form(wav(), model="tiny"))
+def test_a_tagger_is_no_model_of_transcripts(
+    server: Any, client: Client, models: Models, tmp_path: Path
+) -> None:
+    answer = server.post(SPEECH, **form(wav(), model="tiny"))
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "model_not_found")
     assert answer.json()["error"]["message"].endswith("there is 'whisper-1' and 'random'")
     assert models.understander is not None
@@ -87,16 +87,15 @@ def test_a_tagger_is_no_model_of_transcripts(client: Client, models: Models, tmp
     assert joined.post(SPEECH, **form(wav(), model="both")).status_code == 200
 
 
-def test_models_are_listed(client: Client) -> None:
-    server = client()
+def test_models_are_listed(server: Any) -> None:
     listed = server.get("/v1/models").json()
     assert listed["object"] == "list" and [model["id"] for model in listed["data"]] == ["random", "tiny"]
     assert server.get("/v1/models/tiny").json() == listed["data"][1]
     assert server.get("/v1/models/other").status_code == 404
 
 
-def test_texts_are_tagged_as_the_tagger_does(client: Client, random_tagger: Path) -> None:
-    tagger, server = Tagger.load(random_tagger), client()
+def test_texts_are_tagged_as_the_tagger_does(server: Any, random_tagger: Path) -> None:
+    tagger = Tagger.load(random_tagger)
     one = server.post("/v1/tag", json={"text": "bed abb", "alternatives": 2})
     assert one.json() == json.loads(json.dumps(tagger.tag("bed abb", alternatives=2).to_dict()))
     many = server.post("/v1/tag", json={"texts": ["bed abb", "", "ace cab da"]}).json()["results"]
@@ -105,7 +104,7 @@ def test_texts_are_tagged_as_the_tagger_does(client: Client, random_tagger: Path
 
 
 def test_json_of_taggings_is_written_in_the_inference_thread(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrote, to_dict = set(), Tagging.to_dict
 
@@ -114,7 +113,7 @@ def test_json_of_taggings_is_written_in_the_inference_thread(
         return to_dict(tagging)
 
     monkeypatch.setattr(Tagging, "to_dict", watched)
-    assert client().post("/v1/tag", json={"texts": ["bed"] * 3, "alternatives": 2}).status_code == 200
+    assert server.post("/v1/tag", json={"texts": ["bed"] * 3, "alternatives": 2}).status_code == 200
     assert wrote == {"inference-0"}
 
 
@@ -147,13 +146,12 @@ def test_taggings_of_a_request_are_limited_together() -> None:
         b'{"text": "' + b"a" * 20_000 + b'"}',
     ],
 )
-def test_bad_bodies_get_400_in_words(client: Client, body: bytes) -> None:
-    answer = client().post("/v1/tag", content=body)
+def test_bad_bodies_get_400_in_words(server: Any, body: bytes) -> None:
+    answer = server.post("/v1/tag", content=body)
     assert answer.status_code == 400 and answer.json()["error"]["message"]
 
 
-def test_understanding_gives_alternatives_on_demand(client: Client) -> None:
-    server = client()
+def test_understanding_gives_alternatives_on_demand(server: Any) -> None:
     plain = server.post("/v1/understand", **form(wav())).json()
     assert {"text", "written_text", "words", "slots", "intent", "score"} <= plain.keys()
     assert plain["alternatives"] == []
@@ -163,8 +161,8 @@ def test_understanding_gives_alternatives_on_demand(client: Client) -> None:
         assert server.post("/v1/understand", **form(wav(), alternatives=wrong)).status_code == 400
 
 
-def test_arrays_of_the_visualization_are_packed(client: Client) -> None:
-    pictures = client().post("/v1/posteriors", **form(wav())).json()
+def test_arrays_of_the_visualization_are_packed(server: Any) -> None:
+    pictures = server.post("/v1/posteriors", **form(wav())).json()
     for name in ("posteriors", "spectrogram", "waveform"):
         rows, columns = pictures[name]["shape"]
         assert len(base64.b64decode(pictures[name]["data"])) == rows * columns > 0
@@ -204,8 +202,7 @@ def test_runs_that_do_not_go_together(
         load_models(tmp_path / "nowhere")
 
 
-def test_errors_have_one_shape_everywhere(client: Client) -> None:
-    server = client()
+def test_errors_have_one_shape_everywhere(server: Any) -> None:
     for answer, status in (
         (server.get("/nowhere"), 404),
         (server.get("/../pyproject.toml"), 404),
@@ -219,13 +216,15 @@ def test_errors_have_one_shape_everywhere(client: Client) -> None:
         assert answer.json()["error"].keys() == {"message", "type", "param", "code"}
 
 
-def test_a_failure_of_ours_tells_nothing_of_our_insides(models: Models, client: Client) -> None:
+def test_a_failure_of_ours_tells_nothing_of_our_insides(
+    models: Models, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("secret")
 
     server = client()
     assert models.transcriber is not None
-    models.transcriber.transcribe_many = fail  # type: ignore[method-assign,assignment]
+    monkeypatch.setattr(models.transcriber, "transcribe_many", fail)
     answer = server.post(SPEECH, **form(wav()))
     assert answer.status_code == 500 and "secret" not in answer.text
     assert answer.json()["error"]["type"] == "server_error" and "content-security-policy" in answer.headers
@@ -264,8 +263,7 @@ def test_the_key_is_asked_for_but_not_for_page_and_health(client: Client) -> Non
     assert server.post(SPEECH, **form(wav()), headers=right).status_code == 200
 
 
-def test_pages_of_other_sites_are_kept_out(client: Client) -> None:
-    server = client()
+def test_pages_of_other_sites_are_kept_out(server: Any) -> None:
     cross = {"Sec-Fetch-Site": "cross-site", "Origin": "https://elsewhere.example"}
     assert server.post("/v1/tag", json={"text": "bed"}, headers=cross).status_code == 403
     same = server.post("/v1/tag", json={"text": "bed"}, headers={"Sec-Fetch-Site": "same-origin"})
@@ -281,8 +279,7 @@ def test_stopping_is_said(client: Client) -> None:
     assert (answer.status_code, answer.json()["status"]) == (503, "stopping")
 
 
-def test_the_description_lists_every_endpoint(client: Client) -> None:
-    server = client()
+def test_the_description_lists_every_endpoint(server: Any) -> None:
     paths = server.get("/openapi.json").json()["paths"].keys()
     assert paths >= {
         SPEECH,

@@ -16,7 +16,7 @@ from asr.audio.reading import read_audio
 from sluice.server import middleware, uploads
 from sluice.server.errors import ApiError
 from sluice.server.models import Models
-from tests.sluice.server.conftest import Client
+from tests.sluice.server.conftest import MAX_SECONDS, Client
 from tests.sluice.server.live import dial, message, serving
 from tests.sluice.server.sounds import claiming, form, silence, sound, wav, wav_header
 from tests.tones import RATE, say
@@ -24,7 +24,6 @@ from tests.tones import RATE, say
 httpx = pytest.importorskip("httpx", reason="httpx is not installed (the extra 'test')")
 
 UNDERSTAND = "/v1/understand"
-LONGEST = 20.0
 
 EBML = b"\x1aE\xdf\xa3"
 HOSTILE = {
@@ -57,9 +56,8 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_uploads_are_refused_in_words(client: Client, name: str) -> None:
+def test_hostile_uploads_are_refused_in_words(server: Any, name: str) -> None:
     content, status = HOSTILE[name]
-    server = client(max_seconds=LONGEST)
     expected = server.post(UNDERSTAND, **form(wav())).json()
     answer = server.post(UNDERSTAND, **form(content, "song.wav"))
     assert answer.status_code == status, answer.text
@@ -74,7 +72,7 @@ NAMES = ["song.wav", "../../etc/passwd", "/dev/stdin", "..\\..\\boot.ini", "a\r\
 
 @pytest.mark.slow
 def test_500_hostile_uploads_at_once_harm_nobody(models: Models) -> None:
-    with serving(models, max_seconds=LONGEST) as address, httpx.Client(timeout=60) as line:
+    with serving(models, max_seconds=MAX_SECONDS) as address, httpx.Client(timeout=60) as line:
         expected = line.post(address + UNDERSTAND, **form(wav())).json()
 
         def send(number: int) -> tuple[int, int]:
@@ -89,8 +87,7 @@ def test_500_hostile_uploads_at_once_harm_nobody(models: Models) -> None:
         assert line.post(address + UNDERSTAND, **form(wav())).json() == expected
 
 
-def test_odd_but_whole_recordings_are_answered(client: Client) -> None:
-    server = client(max_seconds=LONGEST)
+def test_odd_but_whole_recordings_are_answered(server: Any) -> None:
     spoken = say("abb da")
     for content in (
         sound(np.tile(spoken[:, None], 6), 10_000, format="WAV", subtype="FLOAT"),
@@ -109,8 +106,7 @@ def test_odd_but_whole_recordings_are_answered(client: Client) -> None:
 @pytest.mark.parametrize(
     "name", ["../../etc/passwd", "/etc/passwd", "..\\..\\boot.ini", "a\r\nb", "x" * 2000, ""]
 )
-def test_names_are_never_paths(client: Client, name: str) -> None:
-    server = client()
+def test_names_are_never_paths(server: Any, name: str) -> None:
     good = server.post(UNDERSTAND, **form(wav(), name or "file"))
     assert good.status_code == 200 and good.json()["source"] is None
     bad = server.post(UNDERSTAND, **form(b"no sound at all", name or "file")).json()["error"]["message"]
@@ -147,8 +143,7 @@ def test_a_refused_client_hears_why(models: Models) -> None:
             assert line.recv(1000).startswith(b"HTTP/1.1 413 ")
 
 
-def test_forms_are_of_a_few_small_fields(client: Client) -> None:
-    server = client()
+def test_forms_are_of_a_few_small_fields(server: Any) -> None:
     for fields in ({f"field{n}": "x" for n in range(100)}, {"alternatives": "1" * 100_000}):
         assert server.post(UNDERSTAND, **form(wav(), **fields)).status_code == 400
 
@@ -162,14 +157,14 @@ def form_in(charset: str, name: bytes = b"alternatives") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("charset", ["undefined", "punycode", "unicode_escape", "utf-16", "nonsense", '""'])
-def test_a_forms_charset_is_not_any_that_python_knows(client: Client, charset: str) -> None:
-    answer = client().post(UNDERSTAND, **form_in(charset, rb"\ud800"))
+def test_a_forms_charset_is_not_any_that_python_knows(server: Any, charset: str) -> None:
+    answer = server.post(UNDERSTAND, **form_in(charset, rb"\ud800"))
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unsupported_charset")
 
 
 @pytest.mark.parametrize("charset", ["UTF-8", '"utf-8"', "us-ascii", "ISO-8859-1"])
-def test_usual_charsets_are_read(client: Client, charset: str) -> None:
-    assert len(client().post(UNDERSTAND, **form_in(charset)).json()["alternatives"]) == 1
+def test_usual_charsets_are_read(server: Any, charset: str) -> None:
+    assert len(server.post(UNDERSTAND, **form_in(charset)).json()["alternatives"]) == 1
 
 
 def test_an_error_that_quotes_half_a_pair_can_be_sent() -> None:
@@ -187,7 +182,7 @@ def test_a_body_that_does_not_arrive_is_given_up(models: Models, monkeypatch: py
 
 def test_nothing_is_left_on_disk(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    server = client(max_seconds=LONGEST)
+    server = client(max_seconds=MAX_SECONDS)
     for content, _ in [*HOSTILE.values(), (wav(), 200)]:
         server.post(UNDERSTAND, **form(content))
     (folder,) = tmp_path.iterdir()

@@ -12,15 +12,13 @@ from sluice.server.app import FILES, PAGE
 from sluice.server.models import load_models
 from tests.conftest import ToneRun
 from tests.pages import Reader
-from tests.sluice.server.conftest import Client
 from tests.sluice.server.live import serving
 from tests.sluice.server.sounds import wav
 
 KEY = "open sesame"
 
 
-def test_the_page_is_served_under_a_strict_policy(client: Client) -> None:
-    server = client()
+def test_the_page_is_served_under_a_strict_policy(server: Any) -> None:
     for path, (name, media_type) in FILES.items():
         answer = server.get(path)
         assert answer.content == (PAGE / name).read_bytes() and answer.headers["content-type"] == media_type

@@ -34,7 +34,7 @@ def load_fragile(run: Path, tagger: Path) -> Models:
     return load_models(run, tagger)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def process(random_recognizer: Path, random_tagger: Path) -> Iterator[ModelProcess]:
     made = ModelProcess(partial(load_fragile, random_recognizer, random_tagger))
     made.wait_until_ready()

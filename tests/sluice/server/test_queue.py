@@ -129,7 +129,7 @@ def test_kinds_of_jobs_and_numbers_of_alternatives_may_be_mixed(models: Models) 
 
 
 @pytest.fixture
-def slow(models: Models) -> Iterator[threading.Event]:
+def slow(models: Models, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """The recognizer of `models` answers only once this is set."""
     assert models.transcriber is not None
     go, transcribe_many = threading.Event(), models.transcriber.transcribe_many
@@ -138,7 +138,7 @@ def slow(models: Models) -> Iterator[threading.Event]:
         assert go.wait(60)
         return transcribe_many(*arguments, **options)
 
-    models.transcriber.transcribe_many = wait  # type: ignore[method-assign]
+    monkeypatch.setattr(models.transcriber, "transcribe_many", wait)
     yield go
     go.set()
 

@@ -5,15 +5,21 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
+from queue import Queue
+from threading import Event
 
 import pytest
+import torch
 
 from sluice.cli import main
 from sluice.commands import extras
 from sluice.server import lifecycle
-from sluice.server.models import Models
+from sluice.server.models import load_models
 from sluice.server.settings import ServerSettings
 from sluice_core.errors import UserError
 from tests.sluice.server.live import dial, message
@@ -99,31 +105,62 @@ def start(run: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_lets_what_was_accepted_be_answered(random_recognizer: Path, number: signal.Signals) -> None:
+def test_a_signal_lets_what_was_accepted_be_answered(random_recognizer: Path) -> None:
     process, address = start(random_recognizer, "--batch-size", "1")
-    sent = message(address + SPEECH, **form(wav(), response_format="text"))
-    lines = [dial(address) for _ in range(4)]
     try:
+        stop_in_the_middle(address, process.pid, signal.SIGTERM, lambda: process.poll() is None)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_so_does_ctrl_c(random_recognizer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command runs in this process, whose main thread gets the signal: another start would take seconds."""
+    threads, ended = torch.get_num_threads(), Event()
+    sockets: Queue[socket.socket] = Queue()
+    open_socket = lifecycle.open_socket
+
+    def watched(settings: ServerSettings) -> socket.socket:
+        listening = open_socket(settings)
+        sockets.put(listening)
+        return listening
+
+    monkeypatch.setattr(lifecycle, "open_socket", watched)
+
+    def stop() -> None:
+        address = lifecycle.url_of(sockets.get(timeout=60))
+        stop_in_the_middle(address, os.getpid(), signal.SIGINT, lambda: not ended.is_set())
+
+    with ThreadPoolExecutor(1) as pool:
+        stopped = pool.submit(stop)
+        arguments = ["serve", str(random_recognizer), "--port", "0", "--threads", "1", "--workers", "1"]
+        assert main([*arguments, "--batch-size", "1", "--quiet"]) == 0
+        ended.set()
+        stopped.result(60)
+    torch.set_num_threads(threads)
+
+
+def stop_in_the_middle(
+    address: str, process: int, number: signal.Signals, is_running: Callable[[], bool]
+) -> None:
+    """Send a signal while three requests have arrived in part: they are answered all the same, and no others."""
+    sent = message(address + SPEECH, **form(wav(), response_format="text"))
+    with ExitStack() as opened:
+        lines = [opened.enter_context(dial(address)) for _ in range(4)]
         lines[0].sendall(sent)
         expected = _answer(lines[0])
         assert expected.endswith(b"\n")
         for line in lines[1:]:
             line.sendall(sent[:-100])
         _until_seen(address)
-        os.kill(process.pid, number)
+        os.kill(process, number)
         while _accepts(address):
             pass
-        assert process.poll() is None, "it waits for those who have begun"
+        assert is_running(), "it waits for those who have begun"
         for line in lines[1:]:
             line.sendall(sent[-100:])
         assert [_answer(line) for line in lines[1:]] == [expected] * 3
-        assert process.wait(60) == 0
-    finally:
-        for line in lines:
-            line.close()
-        process.kill()
-        process.communicate()
 
 
 def _answer(line: socket.socket) -> bytes:
@@ -151,8 +188,10 @@ def _accepts(address: str) -> bool:
     return True
 
 
-def test_the_models_are_warmed_before_anybody_waits(models: Models) -> None:
+def test_the_models_are_warmed_before_anybody_waits(random_recognizer: Path, random_tagger: Path) -> None:
     from sluice.server.inference import warm_up
 
+    models = load_models(random_recognizer, random_tagger)
+    assert models.transcriber is not None and "decoder" not in vars(models.transcriber)
     warm_up(models)
     assert models.transcriber is not None and "decoder" in vars(models.transcriber)

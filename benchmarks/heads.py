@@ -20,7 +20,8 @@ import torch
 from tabulate import tabulate
 from torch import Tensor
 
-from slot_filling.heads import make_head
+from slot_filling.heads.head import make_head
+from slot_filling.heads.viterbi import best_paths
 from sluice_core.devices import describe_machine, keep_memory
 from sluice_core.errors import UserError
 from sluice_core.progress import track
@@ -110,9 +111,9 @@ def works(task: HeadWorkload, time_steps: int) -> tuple[Callable[[], object], Ca
         torch.testing.assert_close(mine, other, atol=1e-3, rtol=1e-3)  # the peer's float32 is the limit
     if task.work == "loss":
         return our_loss, their_loss
-    paths = [path.tolist() for path in head.decode(given, lengths)[0]]
+    paths = [path.tolist() for path in best_paths(head.chain(given, lengths))[0]]
     assert paths == peer.decode(given, mask), "the two do not decode alike"
-    return lambda: head.decode(given, lengths), torch.no_grad()(lambda: peer.decode(given, mask))
+    return lambda: best_paths(head.chain(given, lengths)), torch.no_grad()(lambda: peer.decode(given, mask))
 
 
 def measure(rounds: int, time_steps: int, quiet: bool) -> Iterator[HeadRatio]:

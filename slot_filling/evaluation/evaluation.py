@@ -103,7 +103,7 @@ def evaluate(tagger: "Tagger", sentences: Sequence[Sentence], *, quiet: bool = F
     for begin in track(range(0, len(sentences), TOGETHER), "evaluating", quiet=quiet):
         part = sentences[begin : begin + TOGETHER]
         for sentence, answer in zip(
-            part, tagger.answer_many([sentence.words for sentence in part]), strict=True
+            part, tagger.predict_many([sentence.words for sentence in part]), strict=True
         ):
             found = answer.spans[0]
             tags.append(tuple(tags_of([span for span, _ in found], len(sentence.words))))

@@ -1,5 +1,6 @@
-"""Heads that turn scores of tags into paths: softmax, CRF, structured perceptron, max-margin, softmax-margin."""
+"""Structured prediction of tags: softmax, CRF, structured perceptron, max-margin, softmax-margin.
 
-from slot_filling.heads.head import HEADS, Head, TaggedSpan, make_head
-
-__all__ = ["HEADS", "Head", "TaggedSpan", "make_head"]
+A head (`head.py`) holds what is learned of moves from tag to tag, and the losses (`loss.py`); these need torch. What
+comes after the scores takes numpy alone: `Chain` (`chain.py`) holds the scores of a batch, from which `viterbi.py`
+finds the best paths and `posterior.py` computes probabilities.
+"""

@@ -1,105 +1,96 @@
-"""Scores of all paths of tags through a batch of sentences, and what one path is worth."""
+"""The scores of a linear chain as arrays: what best paths and probabilities are computed from."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from sluice_core.masks import padding_mask
-
-
-class Counts(NamedTuple):
-    """How often paths use each score, which is the derivative of their score by it."""
-
-    emissions: Tensor
-    """`[batch, time, tags]`, zero past the lengths."""
-    transitions: Tensor
-    """`[tags, tags]`, summed over the batch."""
-    start: Tensor
-    """`[tags]`"""
-    end: Tensor
-    """`[tags]`"""
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Chain:
-    """The scores of a linear chain: those along a path add up. Minus infinity forbids; all are float64."""
+    """The scores of a batch of sentences; those along a path add up, and minus infinity forbids. All are float64."""
 
-    emissions: Tensor
+    emissions: Floats
     """`[batch, time, tags]`, time > 0; what stands past the lengths is never used."""
-    transitions: Tensor
+    transitions: Floats
     """`[tags, tags]`, from the row's tag to the column's."""
-    start: Tensor
-    """`[tags]`"""
-    end: Tensor
-    """`[tags]`"""
-    lengths: Tensor
-    """`[batch]` int64; an empty sentence has one path, the empty one, of score zero."""
-
-    @property
-    def tags(self) -> int:
-        """Number of tags."""
-        return len(self.start)
-
-    @property
-    def on_cpu(self) -> bool:
-        """The compiled recursions can run on it."""
-        return self.emissions.device.type == "cpu"
+    start: Floats
+    """`[tags]`: the score of each tag for being the first."""
+    end: Floats
+    """`[tags]`: the score of each tag for being the last."""
+    lengths: NDArray[np.int64]
+    """`[batch]` words; an empty sentence has one path, the empty one, of score zero."""
 
     @cached_property
-    def mask(self) -> Tensor:
-        """`[batch, time]` bool: there is a word."""
-        return padding_mask(self.lengths, self.emissions.shape[1])
+    def mask(self) -> NDArray[np.bool_]:
+        """`[batch, time]`: whether there is a word."""
+        return np.arange(self.emissions.shape[1]) < self.lengths[:, None]
 
     @cached_property
-    def last(self) -> Tensor:
-        """`[batch]` int64: the step of the last word; 0 where there is none."""
-        return (self.lengths - 1).clamp(min=0)
+    def last(self) -> NDArray[np.int64]:
+        """`[batch]`: the step of the last word; 0 where there is none."""
+        return np.maximum(self.lengths - 1, 0)
 
-    def masked_emissions(self) -> Tensor:
-        """Emissions with zeros past the lengths."""
-        return self.emissions.masked_fill(~self.mask[..., None], 0.0)
+    def masked_emissions(self) -> Floats:
+        """Return the emissions with zeros past the lengths."""
+        return np.where(self.mask[..., None], self.emissions, 0.0)
 
-    def with_hamming_cost(self, tags: Tensor, cost: float) -> "Chain":
-        """Each word whose tag is not that of `tags [batch, time]` adds the cost to its path."""
-        costs = torch.full_like(self.emissions, cost).scatter_(2, tags[..., None], 0.0)
-        return replace(self, emissions=self.emissions + costs)
-
-    def reverse_in_time(self, values: Tensor) -> Tensor:
-        """`[batch, time, tags, ...]` with each sentence's steps backward; past the lengths, any of its steps."""
-        steps = torch.arange(values.shape[1], device=values.device)
-        backward = (self.last[:, None] - steps).clamp(min=0)
-        return values[torch.arange(len(values), device=values.device)[:, None], backward]
+    def reverse_in_time(self, values: Floats) -> Floats:
+        """Return `[batch, time, tags, ...]` with each sentence's steps backward; past the lengths, any of its steps."""
+        backward = np.maximum(self.last[:, None] - np.arange(values.shape[1]), 0)
+        return values[np.arange(len(values))[:, None], backward]
 
     def reversed(self) -> "Chain":
-        """The chain read from right to left."""
+        """Return the chain read from right to left."""
         emissions = self.reverse_in_time(self.emissions)
         return Chain(emissions, self.transitions.T, self.end, self.start, self.lengths)
 
-    def score(self, paths: Tensor) -> Tensor:
-        """Scores `[batch]` of one path each, `[batch, time]` int64, any tag past the lengths."""
-        mask, words = self.mask, self.emissions.gather(2, paths[..., None])[..., 0]
-        moves = self.transitions[paths[:, :-1], paths[:, 1:]]
-        ends = self.start[paths[:, 0]] + self.end[paths.gather(1, self.last[:, None])[:, 0]]
-        return (
-            torch.where(mask, words, 0.0).sum(1)
-            + torch.where(mask[:, 1:], moves, 0.0).sum(1)
-            + torch.where(self.lengths > 0, ends, 0.0)
+
+class TransitionScores(NamedTuple):
+    """The scores that a head adds to the emissions along a path; minus infinity forbids."""
+
+    transitions: Floats
+    """`[tags, tags]`, from the row's tag to the column's."""
+    start: Floats
+    """`[tags]`"""
+    end: Floats
+    """`[tags]`"""
+
+    def chain(self, emissions: NDArray[Any], lengths: NDArray[Any], temperature: float = 1.0) -> Chain:
+        """Return the chain that these scores make with the emissions of a batch.
+
+        Args:
+            emissions: `[batch, time, tags]` of any floating type.
+            lengths: `[batch]` words of each sentence.
+            temperature: what all scores are divided by: above 1 the same paths are best, and less sure to be.
+
+        Raises:
+            ValueError: shapes or ranges do not fit.
+        """
+        check_shapes(emissions.shape, np.asarray(lengths), len(self.start))
+        if emissions.shape[1] == 0:
+            emissions = np.zeros((len(emissions), 1, len(self.start)))
+        scores = [np.ascontiguousarray(each, np.float64) for each in (emissions, *self)]
+        if temperature != 1.0:
+            scores = [each / temperature for each in scores]
+        emissions, transitions, start, end = scores
+        return Chain(emissions, transitions, start, end, np.ascontiguousarray(lengths, np.int64))
+
+
+def check_shapes(emissions: tuple[int, ...], lengths: NDArray[Any], tags: int) -> None:
+    """Check that the shape of emissions is `[batch, time, tags]`, and that lengths `[batch]` lie within it.
+
+    Raises:
+        ValueError: they do not.
+    """
+    if len(emissions) != 3 or emissions[2] != tags or lengths.shape != emissions[:1]:
+        raise ValueError(
+            f"emissions must be [batch, time, {tags}] and lengths [batch]; "
+            f"they are {list(emissions)} and {list(lengths.shape)}"
         )
-
-    def no_counts(self, dtype: torch.dtype) -> Counts:
-        """All zero."""
-        parts = (self.emissions, self.transitions, self.start, self.end)
-        return Counts(*(torch.zeros_like(scores, dtype=dtype) for scores in parts))
-
-    def add_path(self, counts: Counts, paths: Tensor, weights: Tensor) -> None:
-        """Add to counts, in place, those of one path each, `[batch, time]`, times the sentences' weights `[batch]`."""
-        shares = torch.where(self.mask, weights[:, None], 0.0)  # [batch, time]
-        counts.emissions.scatter_add_(2, paths[..., None], shares[..., None])
-        moves = paths[:, :-1] * self.tags + paths[:, 1:]
-        counts.transitions.view(-1).index_add_(0, moves.flatten(), shares[:, 1:].flatten())
-        ends = paths.gather(1, self.last[:, None])[:, 0]
-        counts.start.index_add_(0, paths[:, 0], shares[:, 0])
-        counts.end.index_add_(0, ends, shares[:, 0])
+    if len(lengths) and not 0 <= int(lengths.min()) <= int(lengths.max()) <= emissions[1]:
+        raise ValueError(f"lengths must lie between 0 and the {emissions[1]} steps: {lengths.tolist()}")

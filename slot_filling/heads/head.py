@@ -1,30 +1,17 @@
 """Heads: from a score for each tag of each word to paths of tags, their probabilities and a loss to train by."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from slot_filling.heads.chain import Chain
-from slot_filling.heads.loss import PathLoss, make_chain
-from slot_filling.heads.posterior import Posterior, posterior_of
-from slot_filling.heads.viterbi import best_paths, k_best_paths
+from slot_filling.heads.chain import Chain, TransitionScores, check_shapes
+from slot_filling.heads.loss import PathLoss
+from slot_filling.heads.posterior import posterior_of
+from slot_filling.heads.tensor_chain import TensorChain
 from sluice_core.masks import padding_mask
-
-
-class TaggedSpan(NamedTuple):
-    """A span as it stands in a path of tags."""
-
-    start: int
-    """Its first word."""
-    tags: Sequence[int]
-    """The tags of its words, such as those of B-city I-city."""
-    not_next: Sequence[int] = ()
-    """Tags that would go on with it: the word after it, if there is one, has none of these."""
 
 
 class Head(nn.Module):
@@ -49,8 +36,6 @@ class Head(nn.Module):
         """
         super().__init__()
         self.tags = tags
-        self.temperature = 1.0
-        """What all scores are divided by, but for the loss: above 1 the same paths are best, and less sure to be."""
         self.may_start = self._permission("start", start, (tags,))
         self.may_follow = self._permission("allowed", allowed, (tags, tags))
         self.may_end = self._permission("end", end, (tags,))
@@ -91,29 +76,27 @@ class Head(nn.Module):
             end.masked_fill(~self.may_end, -torch.inf),
         )
 
-    def _chain(self, emissions: Tensor, lengths: Tensor) -> Chain:
-        return self._chain_at(self.temperature, emissions, lengths)
+    def transition_scores(self) -> TransitionScores:
+        """Return what is learned of moves as arrays, which is all that decoding needs of a head."""
+        return TransitionScores(*(each.detach().double().cpu().numpy() for each in self._scores()))
 
-    def _chain_at(self, temperature: float, emissions: Tensor, lengths: Tensor) -> Chain:
-        emissions, lengths = self._checked(emissions, lengths)
-        transitions, start, end = self._scores()
-        if temperature != 1.0:
-            emissions, transitions, start, end = (
-                each.double() / temperature for each in (emissions, transitions, start, end)
-            )
-        return make_chain(emissions, transitions, start, end, lengths)
+    def chain(self, emissions: Tensor, lengths: Tensor, temperature: float = 1.0) -> Chain:
+        """Return the scores of all paths of a batch as arrays, from which best paths and probabilities are computed.
+
+        Args:
+            emissions: `[batch, time, tags]` of any floating type, on any device.
+            lengths: `[batch]` int64 words of each sentence.
+            temperature: what all scores are divided by: above 1 the same paths are best, and less sure to be.
+
+        Raises:
+            ValueError: shapes or ranges do not fit.
+        """
+        scores = emissions.detach().double().cpu().numpy()
+        return self.transition_scores().chain(scores, lengths.cpu().numpy(), temperature)
 
     def _checked(self, emissions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Emissions of at least one step, and lengths on the same device."""
-        if emissions.ndim != 3 or emissions.shape[2] != self.tags or len(lengths) != len(emissions):
-            raise ValueError(
-                f"emissions must be [batch, time, {self.tags}] and lengths [batch]; "
-                f"they are {list(emissions.shape)} and {list(lengths.shape)}"
-            )
-        if len(lengths) and not 0 <= int(lengths.min()) <= int(lengths.max()) <= emissions.shape[1]:
-            raise ValueError(
-                f"lengths must lie between 0 and the {emissions.shape[1]} steps: {lengths.tolist()}"
-            )
+        check_shapes(tuple(emissions.shape), lengths.cpu().numpy(), self.tags)
         if emissions.shape[1] == 0:
             emissions = functional.pad(emissions, (0, 0, 0, 1))
         return emissions, lengths.to(emissions.device, torch.int64)
@@ -134,95 +117,19 @@ class Head(nn.Module):
     def log_likelihood(
         self, emissions: Tensor, tags: Tensor, lengths: Tensor, temperature: float = 1.0
     ) -> Tensor:
-        """`[batch]` float64: the log-probability of given paths `[batch, time]` at a temperature of its own."""
-        chain = self._chain_at(temperature, emissions, lengths)
-        tags, _ = self._masked(tags, chain.emissions, chain.lengths)
-        return chain.score(tags) - posterior_of(chain).log_partition
-
-    @torch.no_grad()
-    def decode(self, emissions: Tensor, lengths: Tensor) -> tuple[list[np.ndarray], Tensor]:
-        """The best path of each sentence (Viterbi 1967).
-
-        Returns:
-            Tags `[length]` int64 of each sentence, and the paths' scores `[batch]` float64. Minus
-            `log_partition`, a score is the log of the path's probability.
-        """
-        chain = self._chain(emissions, lengths)
-        paths, scores = best_paths(chain)
-        each = zip(paths.cpu().numpy(), chain.lengths.tolist(), strict=True)
-        return [path[:length] for path, length in each], scores
-
-    @torch.no_grad()
-    def k_best(self, emissions: Tensor, lengths: Tensor, k: int) -> list[list[tuple[float, np.ndarray]]]:
-        """Of each sentence its best k paths with their scores, best first; fewer where fewer are allowed."""
-        return k_best_paths(self._chain(emissions, lengths), k)
-
-    @torch.no_grad()
-    def log_partition(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """`[batch]` float64: the log of the sum of exp(score) over all allowed paths."""
-        return self._posterior(emissions, lengths).log_partition
-
-    @torch.no_grad()
-    def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """`[batch, time, tags]` float64: the probability of each tag of each word, zero past the lengths.
-
-        They are of the distribution over allowed paths, proportional to exp(score), for every head. Only the losses
-        "softmax", "crf" and "softmax_margin" train it to be one; of "perceptron" and "max_margin" it says which
-        tags are likelier, and not how likely they are.
-        """
-        return self._posterior(emissions, lengths).marginals
-
-    @torch.no_grad()
-    def entropy(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """`[batch]` float64: the entropy of each sentence's distribution over allowed paths, in nats."""
-        return self._posterior(emissions, lengths).entropy
-
-    @torch.no_grad()
-    def span_probabilities(
-        self, emissions: Tensor, lengths: Tensor, spans: Sequence[Iterable[TaggedSpan]]
-    ) -> list[list[float]]:
-        """The probability of each span, that these words and no more have these tags, over all allowed paths.
+        """Return the log-probabilities `[batch]` float64, on the CPU, of given paths `[batch, time]`.
 
         Args:
             emissions: `[batch, time, tags]`
-            lengths: `[batch]` int64.
-            spans: of each sentence.
-
-        Raises:
-            ValueError: a span is empty or does not lie within its sentence.
+            tags: `[batch, time]` int64; anything past the lengths.
+            lengths: `[batch]` int64 words of each sentence.
+            temperature: what all scores are divided by first.
         """
-        posterior = self._posterior(emissions, lengths)
-        marginals = posterior.marginals.cpu().numpy()
-        sentences = zip(spans, lengths.tolist(), strict=True)
-        return [
-            [_span_probability(posterior, marginals[number, :length], number, span) for span in each]
-            for number, (each, length) in enumerate(sentences)
-        ]
-
-    def _posterior(self, emissions: Tensor, lengths: Tensor) -> Posterior:
-        return posterior_of(self._chain(emissions, lengths))
-
-
-def _span_probability(posterior: Posterior, marginals: np.ndarray, sentence: int, span: TaggedSpan) -> float:
-    """The product along the span of each tag given the one before: the posterior is a Markov chain.
-
-    `marginals [length, tags]` are the sentence's.
-    """
-    length, stop = len(marginals), span.start + len(span.tags)
-    if not 0 <= span.start < stop <= length:
-        raise ValueError(
-            f"sentence {sentence} has {length} words; there is no span from {span.start} to {stop}"
-        )
-    probability = float(marginals[span.start, span.tags[0]])
-    for place, tag in enumerate(span.tags):
-        step = span.start + place
-        if probability == 0.0 or step + 1 == length:
-            break
-        after = posterior.pairs(sentence, step, tag)
-        inside = step + 1 < stop
-        joint = after[span.tags[place + 1]] if inside else np.delete(after, list(span.not_next)).sum()
-        probability *= float(joint / marginals[step, tag])
-    return min(probability, 1.0)
+        chain = self.chain(emissions, lengths, temperature)
+        scores = (chain.emissions, chain.transitions, chain.start, chain.end, chain.lengths)
+        tensors = TensorChain(*map(torch.from_numpy, scores))
+        tags, _ = self._masked(tags.cpu(), tensors.emissions, tensors.lengths)
+        return tensors.score(tags) - torch.from_numpy(posterior_of(chain).log_partition)
 
 
 class SoftmaxHead(Head):

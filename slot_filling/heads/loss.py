@@ -3,11 +3,13 @@
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from slot_filling.heads.chain import Chain
+from slot_filling.heads import tensor_recursions
 from slot_filling.heads.posterior import posterior_of
-from slot_filling.heads.viterbi import best_paths
+from slot_filling.heads.tensor_chain import PathCounts, TensorChain
+from slot_filling.heads.viterbi import padded_best_paths
 from sluice_cells.double_backward import differentiable_once
 
 
@@ -31,39 +33,70 @@ class PathLoss(torch.autograd.Function):
         best_only: bool,
     ) -> Tensor:
         """See `slot_filling.heads.head.StructuredHead.loss`; `tags` are in range past the lengths too."""
-        chain = make_chain(emissions, transitions, start, end, lengths)
+        chain = TensorChain.detached(emissions, transitions, start, end, lengths)
+        precision = torch.promote_types(emissions.dtype, torch.float32)
         true_scores = chain.score(tags)
         dearer = chain.with_hamming_cost(tags, cost) if cost else chain
         if best_only:
-            ctx.best, totals = best_paths(dearer)
+            ctx.best, totals = _best_paths(dearer)
         else:
-            ctx.posterior = posterior_of(dearer, torch.promote_types(emissions.dtype, torch.float32))
-            totals = ctx.posterior.log_partition
+            ctx.all_paths = _all_paths(dearer, precision)
+            totals = ctx.all_paths.log_partition
         ctx.chain, ctx.tags, ctx.best_only = chain, tags, best_only
         ctx.dtypes = [tensor.dtype for tensor in (emissions, transitions, start, end)]
-        precision = torch.promote_types(emissions.dtype, torch.float32)
         losses = torch.where(true_scores == -torch.inf, torch.inf, totals - true_scores)
         return losses.to(precision)
 
     @staticmethod
     @differentiable_once("a structured loss is differentiated once")
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """Weighted counts, less those of the true path, each in the type of its scores."""
-        chain: Chain = ctx.chain
+        """Return weighted counts, less those of the true path, each in the type of its scores."""
+        chain: TensorChain = ctx.chain
         if ctx.best_only:
             counts = chain.no_counts(gradient.dtype)
             chain.add_path(counts, ctx.best, gradient)
         else:
-            counts = ctx.posterior.expected_counts(gradient)
+            counts = ctx.all_paths.expected_counts(gradient)
         chain.add_path(counts, ctx.tags, -gradient)
-        parts = zip(counts, ctx.dtypes, strict=True)
-        return *(count.to(dtype) for count, dtype in parts), None, None, None, None
+        pairs = zip(counts, ctx.dtypes, strict=True)
+        return *(count.to(dtype) for count, dtype in pairs), None, None, None, None
 
 
-def make_chain(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths: Tensor) -> Chain:
-    """The chain of these scores, in float64 and apart from any graph."""
+class CompiledRecursions:
+    """The sum over all paths and the expected counts, by the compiled recursions on a CPU."""
 
-    def exact(scores: Tensor) -> Tensor:
-        return scores.detach().double().contiguous()
+    def __init__(self, chain: TensorChain, precision: torch.dtype) -> None:
+        """Run the forward recursion; results are exact for numbers of this precision."""
+        self.chain = chain
+        self.posterior = posterior_of(chain.arrays(), torch.empty(0, dtype=precision).numpy().dtype)
 
-    return Chain(exact(emissions), exact(transitions), exact(start), exact(end), lengths)
+    @property
+    def log_partition(self) -> Tensor:
+        """`[batch]`: the log of the sum of exp(score) over all paths."""
+        return torch.from_numpy(self.posterior.log_partition)
+
+    def expected_counts(self, weights: Tensor) -> PathCounts:
+        """Return the expected counts times the weight of each sentence, `[batch]`: the log partition's gradient."""
+        moves = torch.from_numpy(self.posterior.expected_moves(weights.numpy(), _multiply))
+        return self.chain.counts_of(torch.from_numpy(self.posterior.marginals), moves, weights)
+
+
+def _all_paths(
+    chain: TensorChain, precision: torch.dtype
+) -> CompiledRecursions | tensor_recursions.LogRecursions:
+    if chain.on_cpu:
+        return CompiledRecursions(chain, precision)
+    return tensor_recursions.LogRecursions(chain)
+
+
+def _best_paths(chain: TensorChain) -> tuple[Tensor, Tensor]:
+    """Return the best paths `[batch, time]`, 0 past the lengths, and their scores."""
+    if not chain.on_cpu:
+        return tensor_recursions.best_paths(chain)
+    paths, scores = padded_best_paths(chain.arrays())
+    return torch.from_numpy(paths), torch.from_numpy(scores)
+
+
+def _multiply(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+    """Multiply two matrices with torch's number of threads."""
+    return (torch.from_numpy(left) @ torch.from_numpy(right)).numpy()

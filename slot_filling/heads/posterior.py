@@ -1,218 +1,269 @@
-"""The distribution over paths that a chain's scores make: its partition, marginals, entropy and expected counts.
+"""The distribution over paths that a chain's scores make: its partition, marginals, entropy and spans.
 
-On a CPU by the scaled recursion, which is exact unless scores differ by some 600 nats (60 in float32); then, and on
-a GPU, by the recursion in logs.
+The scaled recursion computes it, which is exact unless scores differ by some 600 nats (60 in float32); then the
+recursion in logs takes its place.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import DTypeLike, NDArray
 
 from slot_filling.heads import kernels
-from slot_filling.heads.chain import Chain, Counts
+from slot_filling.heads.chain import Chain, Floats
 from slot_filling.heads.semirings import Entropy, Log, prefixes, total
+
+Product = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
+
+
+class TaggedSpan(NamedTuple):
+    """A span as it stands in a path of tags."""
+
+    start: int
+    """Its first word."""
+    tags: Sequence[int]
+    """The tags of its words, such as those of B-city I-city."""
+    not_next: Sequence[int] = ()
+    """Tags that would go on with it: the word after it, if there is one, has none of these."""
 
 
 class Posterior(ABC):
-    """Probabilities of paths. Where no path is allowed at all, every probability is zero."""
+    """Probabilities of paths, proportional to exp(score). Where no path is allowed, every probability is zero.
+
+    Only the losses "softmax", "crf" and "softmax_margin" train scores to be such a distribution; with those of
+    "perceptron" and "max_margin" it says which tags are likelier, and not how likely they are.
+    """
 
     def __init__(self, chain: Chain) -> None:
-        """Of these scores."""
+        """Keep the scores."""
         self.chain = chain
 
     @property
     @abstractmethod
-    def log_partition(self) -> Tensor:
-        """`[batch]` log of the sum of exp(score) over all paths."""
+    def log_partition(self) -> Floats:
+        """`[batch]`: the log of the sum of exp(score) over all allowed paths."""
 
     @property
     @abstractmethod
-    def marginals(self) -> Tensor:
-        """`[batch, time, tags]` probability of each tag, zero past the lengths."""
+    def marginals(self) -> NDArray[Any]:
+        """`[batch, time, tags]`: the probability of each tag of each word, zero past the lengths."""
 
     @property
     @abstractmethod
-    def entropy(self) -> Tensor:
-        """`[batch]` entropy of the paths in nats."""
+    def entropy(self) -> Floats:
+        """`[batch]`: the entropy of each sentence's distribution over allowed paths, in nats."""
 
     @abstractmethod
-    def pairs(self, sentence: int, step: int, tag: int) -> np.ndarray:
-        """`[tags]` probability of this tag at a step and each tag at the step after it, which must exist."""
+    def pairs(self, sentence: int, step: int, tag: int) -> NDArray[Any]:
+        """Return the probability `[tags]` of this tag at a step and each tag at the step after it, which must exist."""
 
     @abstractmethod
-    def _expected_moves(self, weights: Tensor) -> Tensor:
-        """`[tags, tags]` expected number of moves from tag to tag, times `weights [batch]`."""
+    def expected_moves(self, weights: NDArray[Any], multiply: Product = np.matmul) -> NDArray[Any]:
+        """Return the expected number of moves from tag to tag, `[tags, tags]`, summed over sentences with weights.
 
-    def expected_counts(self, weights: Tensor) -> Counts:
-        """Expected counts times the weight of each sentence, `[batch]`: the gradient of the log partition.
-
-        They are new tensors, of the weights' type.
+        Args:
+            weights: `[batch]`, one for each sentence.
+            multiply: the product of two matrices; training passes torch's, which keeps to torch's threads.
         """
-        marginals = self.marginals * weights.to(self.marginals.dtype)[:, None, None]
-        ends = marginals[torch.arange(len(weights), device=weights.device), self.chain.last]
-        counts = (marginals, self._expected_moves(weights), marginals[:, 0].sum(0), ends.sum(0))
-        return Counts(*(count.to(weights.dtype) for count in counts))
+
+    def span_probabilities(self, spans: Sequence[Iterable[TaggedSpan]]) -> list[list[float]]:
+        """Return the probability of each span: that these words and no more have these tags, over all allowed paths.
+
+        Args:
+            spans: those of each sentence.
+
+        Raises:
+            ValueError: a span is empty or does not lie within its sentence.
+        """
+        sentences = zip(spans, self.chain.lengths.tolist(), strict=True)
+        return [
+            [self._span_probability(number, length, span) for span in each]
+            for number, (each, length) in enumerate(sentences)
+        ]
+
+    def _span_probability(self, sentence: int, length: int, span: TaggedSpan) -> float:
+        """Multiply the probabilities of each tag given the one before: the posterior is a Markov chain."""
+        stop = span.start + len(span.tags)
+        if not 0 <= span.start < stop <= length:
+            raise ValueError(
+                f"sentence {sentence} has {length} words; there is no span from {span.start} to {stop}"
+            )
+        marginals = self.marginals[sentence]
+        probability = float(marginals[span.start, span.tags[0]])
+        for place, tag in enumerate(span.tags):
+            step = span.start + place
+            if probability == 0.0 or step + 1 == length:
+                break
+            after = self.pairs(sentence, step, tag)
+            inside = step + 1 < stop
+            joint = after[span.tags[place + 1]] if inside else np.delete(after, list(span.not_next)).sum()
+            probability *= float(joint / marginals[step, tag])
+        return min(probability, 1.0)
 
 
-def posterior_of(chain: Chain, dtype: torch.dtype = torch.float64) -> Posterior:
-    """The posterior, by the fastest recursion that is exact for these scores on their device.
+def posterior_of(chain: Chain, dtype: DTypeLike = np.float64) -> Posterior:
+    """Return the posterior, by the fastest recursion that is exact for these scores.
 
     Args:
         chain: the scores.
-        dtype: what it is to be exact for; of float32, probabilities have an error of about 1e-6.
+        dtype: what it has to be exact for; for float32, probabilities have an error of about 1e-6.
     """
-    if chain.on_cpu:
-        for each in dict.fromkeys((dtype, torch.float64)):
-            scaled = ScaledPosterior(chain, each)
-            if scaled.exact:
-                return scaled
+    for each in dict.fromkeys((np.dtype(dtype), np.dtype(np.float64))):
+        scaled = ScaledPosterior(chain, each)
+        if scaled.exact:
+            return scaled
     return LogPosterior(chain)
 
 
 class LogPosterior(Posterior):
-    """By the recursion in the log semiring, once from each side: exact for all scores, on any device."""
+    """Computes by the recursion in the log semiring, once from each side: exact for all scores."""
 
     @cached_property
-    def _prefixes(self) -> Tensor:
+    def _prefixes(self) -> Floats:
         return prefixes(Log(), self.chain)[..., 0]
 
     @cached_property
-    def _suffixes(self) -> Tensor:
+    def _suffixes(self) -> Floats:
         return self.chain.reverse_in_time(prefixes(Log(), self.chain.reversed())[..., 0])
 
     @cached_property
-    def log_partition(self) -> Tensor:
+    def log_partition(self) -> Floats:
         """See `Posterior`."""
         return total(Log(), self.chain, self._prefixes[..., None])[:, 0]
 
     @property
-    def _norms(self) -> Tensor:
+    def _norms(self) -> Floats:
         """The partition, or 0 where it is minus infinity and so is all that it is taken from."""
-        return self.log_partition.masked_fill(self.log_partition == -torch.inf, 0.0)
+        return np.where(self.log_partition == -np.inf, 0.0, self.log_partition)
 
     @cached_property
-    def marginals(self) -> Tensor:
+    def marginals(self) -> Floats:
         """See `Posterior`."""
         emissions = self.chain.masked_emissions()  # in both prefix and suffix
-        once = self._suffixes - emissions.masked_fill(emissions == -torch.inf, 0.0)
+        once = self._suffixes - np.where(emissions == -np.inf, 0.0, emissions)
         logs = self._prefixes + once - self._norms[:, None, None]
-        return logs.masked_fill(~self.chain.mask[..., None], -torch.inf).exp()
+        return np.exp(np.where(self.chain.mask[..., None], logs, -np.inf))
 
     @cached_property
-    def entropy(self) -> Tensor:
+    def entropy(self) -> Floats:
         """See `Posterior`."""
         return total(Entropy(), self.chain, prefixes(Entropy(), self.chain))[:, 1]
 
-    def pairs(self, sentence: int, step: int, tag: int) -> np.ndarray:
+    def pairs(self, sentence: int, step: int, tag: int) -> Floats:
         """See `Posterior`."""
         before, after = self._prefixes[sentence, step, tag], self._suffixes[sentence, step + 1]
-        return torch.exp(before + self.chain.transitions[tag] + after - self._norms[sentence]).cpu().numpy()
+        return np.exp(before + self.chain.transitions[tag] + after - self._norms[sentence])
 
-    def _expected_moves(self, weights: Tensor) -> Tensor:
-        moves = torch.zeros_like(self.chain.transitions)
+    def expected_moves(self, weights: NDArray[Any], multiply: Product = np.matmul) -> Floats:
+        """See `Posterior`."""
+        moves = np.zeros_like(self.chain.transitions)
         before = (self._prefixes - self._norms[:, None, None])[:, :-1]
-        before = before.masked_fill(~self.chain.mask[:, 1:, None], -torch.inf)  # where no word follows
+        before = np.where(self.chain.mask[:, 1:, None], before, -np.inf)  # where no word follows
         for step in range(before.shape[1]):
             logs = before[:, step, :, None] + self.chain.transitions + self._suffixes[:, step + 1, None, :]
-            moves += torch.einsum("b,bij->ij", weights.double(), logs.exp())
+            moves += np.einsum("b,bij->ij", weights.astype(np.float64), np.exp(logs))
         return moves
 
 
 class ScaledPosterior(Posterior):
-    """By the recursion over weights, scaled at each step: a product with one matrix of weights a step.
+    """Computes by the recursion over weights, scaled at each step: a product with one matrix of weights a step.
 
     Emissions are divided by the largest of their word before, and moves by the largest of all.
     """
 
-    def __init__(self, chain: Chain, dtype: torch.dtype = torch.float64) -> None:
+    def __init__(self, chain: Chain, dtype: DTypeLike = np.float64) -> None:
         """Run the forward recursion in float32 or float64; `exact` says whether its results may be used."""
         super().__init__(chain)
-        self._tops = chain.emissions.amax(2)  # [batch, time]
-        self._emissions = (chain.emissions - self._tops[..., None]).to(dtype).exp_().numpy()
+        self._tops = chain.emissions.max(2)  # [batch, time]
+        with np.errstate(invalid="ignore"):  # minus infinity less itself, for a word without an allowed tag
+            self._emissions = (chain.emissions - self._tops[..., None]).astype(dtype)
+        np.exp(self._emissions, out=self._emissions)
         self._weights, self._most = zip(
             *(_weights_of(scores, dtype) for scores in (chain.transitions, chain.start, chain.end)),
             strict=True,
         )
-        self._lengths = chain.lengths.numpy()
-        self._alphas = torch.zeros_like(chain.emissions, dtype=dtype)
-        self._scales = np.ones((len(self._lengths), chain.emissions.shape[1] + 1))
+        self._alphas = np.zeros_like(self._emissions)
+        self._scales = np.ones((len(chain.lengths), chain.emissions.shape[1] + 1))
         self.exact = self._run_forward()
 
     def _run_forward(self) -> bool:
         transitions, start, end = self._weights
-        chain, alphas = self.chain, self._alphas.numpy()
-        reachable = _reachable_tags(chain.start.numpy(), chain.transitions.numpy(), alphas.shape[1])
+        chain, alphas = self.chain, self._alphas
+        reachable = _reachable_tags(chain.start, chain.transitions, alphas.shape[1])
         least = alphas.dtype.type(kernels.LEAST[alphas.dtype])
         return kernels.scaled_forward(
-            self._emissions, transitions, start, end, self._lengths, reachable, least, alphas, self._scales
+            self._emissions, transitions, start, end, chain.lengths, reachable, least, alphas, self._scales
         )
 
     @cached_property
-    def log_partition(self) -> Tensor:
+    def log_partition(self) -> Floats:
         """See `Posterior`."""
         moves, start, end = self._most
-        ends = torch.where(
-            self.chain.lengths > 0, start + end + moves * (self.chain.lengths.double() - 1), 0.0
-        )
-        tops = torch.where(self.chain.mask, self._tops, 0.0).sum(1)
-        return torch.from_numpy(self._scales).log().sum(1) + tops + ends
+        ends = np.where(self.chain.lengths > 0, start + end + moves * (self.chain.lengths - 1.0), 0.0)
+        tops = np.where(self.chain.mask, self._tops, 0.0).sum(1)
+        return np.log(self._scales).sum(1) + tops + ends
 
     @cached_property
-    def _backward(self) -> tuple[Tensor, Tensor]:
+    def _backward(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Marginals, and what `kernels.scaled_backward` calls onward."""
         transitions, _, end = self._weights
-        transposed = np.ascontiguousarray(transitions.T)
-        found = torch.zeros_like(self._alphas), torch.zeros_like(self._alphas)
-        alphas, marginals, onward = (tensor.numpy() for tensor in (self._alphas, *found))
+        marginals, onward = np.zeros_like(self._alphas), np.zeros_like(self._alphas)
         kernels.scaled_backward(
-            self._emissions, transposed, end, self._lengths, alphas, self._scales, marginals, onward
+            self._emissions,
+            np.ascontiguousarray(transitions.T),
+            end,
+            self.chain.lengths,
+            self._alphas,
+            self._scales,
+            marginals,
+            onward,
         )
-        return found
+        return marginals, onward
 
     @property
-    def marginals(self) -> Tensor:
+    def marginals(self) -> NDArray[Any]:
         """See `Posterior`."""
         return self._backward[0]
 
     @cached_property
-    def entropy(self) -> Tensor:
-        """See `Posterior`: the log partition, less the expected score."""
+    def entropy(self) -> Floats:
+        """See `Posterior`; it is the log partition, less the expected score."""
         chain, onward = self.chain, self._backward[1]
         transitions, start, end = (
-            scores.masked_fill(scores == -torch.inf, 0.0)
-            for scores in (chain.transitions, chain.start, chain.end)
+            np.where(scores == -np.inf, 0.0, scores) for scores in (chain.transitions, chain.start, chain.end)
         )
-        words = torch.where(self.marginals > 0.0, chain.emissions, 0.0) * self.marginals
-        weighted = torch.from_numpy(self._weights[0]) * transitions
-        moves = self._alphas[:, :-1] * (onward[:, 1:] @ weighted.T)
-        last = self.marginals[torch.arange(len(onward)), chain.last]
+        words = np.where(self.marginals > 0.0, chain.emissions, 0.0) * self.marginals
+        moves = self._alphas[:, :-1] * (onward[:, 1:] @ (self._weights[0] * transitions).T)
+        last = self.marginals[np.arange(len(onward)), chain.last]
         ends = self.marginals[:, 0] @ start + last @ end
-        return (self.log_partition - words.sum((1, 2)) - moves.sum((1, 2)) - ends).clamp(min=0.0)
+        return np.maximum(self.log_partition - words.sum((1, 2)) - moves.sum((1, 2)) - ends, 0.0)
 
-    def pairs(self, sentence: int, step: int, tag: int) -> np.ndarray:
+    def pairs(self, sentence: int, step: int, tag: int) -> NDArray[Any]:
         """See `Posterior`."""
-        onward = self._backward[1][sentence, step + 1].numpy()
+        onward = self._backward[1][sentence, step + 1]
         return float(self._alphas[sentence, step, tag]) * self._weights[0][tag] * onward
 
-    def _expected_moves(self, weights: Tensor) -> Tensor:
-        before = self._alphas[:, :-1] * weights.to(self._alphas.dtype)[:, None, None]
-        products = before.flatten(0, 1).T @ self._backward[1][:, 1:].flatten(0, 1)
-        return products * torch.from_numpy(self._weights[0])
+    def expected_moves(self, weights: NDArray[Any], multiply: Product = np.matmul) -> NDArray[Any]:
+        """See `Posterior`."""
+        tags = self._alphas.shape[2]
+        before = self._alphas[:, :-1] * weights.astype(self._alphas.dtype)[:, None, None]
+        onward = self._backward[1][:, 1:].reshape(-1, tags)
+        return multiply(before.reshape(-1, tags).T, onward) * self._weights[0]
 
 
-def _weights_of(scores: Tensor, dtype: torch.dtype) -> tuple[np.ndarray, float]:
-    """Weights of which the largest is 1, and the score of that; all zeros where nothing is allowed."""
+def _weights_of(scores: Floats, dtype: DTypeLike) -> tuple[NDArray[Any], float]:
+    """Return weights of which the largest is 1, and the score of that; all zeros where nothing is allowed."""
     most = float(scores.max())
-    if most == -torch.inf:
-        return torch.zeros_like(scores, dtype=dtype).numpy(), 0.0
-    return (scores - most).to(dtype).exp().contiguous().numpy(), most
+    if most == -np.inf:
+        return np.zeros(scores.shape, dtype), 0.0
+    return np.exp((scores - most).astype(dtype)), most
 
 
-def _reachable_tags(start: np.ndarray, transitions: np.ndarray, steps: int) -> np.ndarray:
-    """`[steps, tags]` bool: the tags that some path of finite transitions is at, at each step."""
+def _reachable_tags(start: Floats, transitions: Floats, steps: int) -> NDArray[np.bool_]:
+    """Return the tags that some path of finite transitions is at, at each step, `[steps, tags]`."""
     found, moves = np.empty((steps, len(start)), bool), transitions > -np.inf
     found[0] = start > -np.inf
     for step in range(1, steps):

@@ -1,91 +1,81 @@
 """Semirings, and the one recursion that sums over all paths of a chain in any of them (Goodman 1999).
 
-What is computed is decided by what "sum" and "product" mean: in logs the sum of all paths' weights, with maxima the
-best path, with k values the k best, with pairs the entropy. A path's weight is a product of moves, so all that a
-product has to do is to extend a value by the score of one move.
+The meaning of "sum" and "product" decides what is computed: in logs it is the sum of all paths' weights, with maxima
+the best path, with pairs the entropy. A path's weight is a product of moves, so all that a product has to do is to
+extend a value by the score of one move.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from slot_filling.heads.chain import Chain
+from slot_filling.heads.chain import Chain, Floats
 
 
 class Semiring(ABC):
-    """Values are tensors `[..., size]`; scores are natural logs of weights, `[...]`."""
+    """Values are arrays `[..., size]`; scores are natural logs of weights, `[...]`."""
 
     @abstractmethod
-    def lift(self, scores: Tensor) -> Tensor:
-        """Scores `[...]` as values `[..., size]`."""
+    def lift(self, scores: Floats) -> Floats:
+        """Return scores `[...]` as values `[..., size]`."""
 
     @abstractmethod
-    def extend(self, values: Tensor, scores: Tensor) -> Tensor:
-        """The product of values `[..., size]` and lifted scores `[...]`."""
+    def extend(self, values: Floats, scores: Floats) -> Floats:
+        """Return the product of values `[..., size]` and lifted scores `[...]`."""
 
     @abstractmethod
-    def plus(self, values: Tensor) -> Tensor:
-        """The sum of values `[..., n, size]` over n, `[..., size]`."""
+    def plus(self, values: Floats) -> Floats:
+        """Return the sum of values `[..., n, size]` over n, `[..., size]`."""
 
 
 class Log(Semiring):
     """The log of a sum of weights."""
 
-    def lift(self, scores: Tensor) -> Tensor:
-        """One component, the score."""
+    def lift(self, scores: Floats) -> Floats:
+        """Return the score as the one component."""
         return scores[..., None]
 
-    def extend(self, values: Tensor, scores: Tensor) -> Tensor:
-        """Logs add."""
+    def extend(self, values: Floats, scores: Floats) -> Floats:
+        """Add the logs."""
         return values + scores[..., None]
 
-    def plus(self, values: Tensor) -> Tensor:
-        """Log of the sum; minus infinity where there is nothing."""
-        return values.logsumexp(-2)
-
-
-@dataclass(frozen=True)
-class Best(Semiring):
-    """The best so many scores, best first, then minus infinity; of one, the maximum."""
-
-    count: int = 1
-
-    def lift(self, scores: Tensor) -> Tensor:
-        """One path, and no others."""
-        return torch.nn.functional.pad(scores[..., None], (0, self.count - 1), value=-torch.inf)
-
-    def extend(self, values: Tensor, scores: Tensor) -> Tensor:
-        """All paths go on by the same move."""
-        return values + scores[..., None]
-
-    def plus(self, values: Tensor) -> Tensor:
-        """The best of all."""
-        return values.flatten(-2).topk(self.count).values
+    def plus(self, values: Floats) -> Floats:
+        """Return the log of the sum; minus infinity where there is nothing."""
+        return log_sum_exp(values, -2)
 
 
 class Entropy(Semiring):
     """The log of a sum of weights, and the entropy of the distribution that they make (Hwa 2000)."""
 
-    def lift(self, scores: Tensor) -> Tensor:
-        """One path has no entropy."""
-        return torch.stack((scores, torch.zeros_like(scores)), -1)
+    def lift(self, scores: Floats) -> Floats:
+        """Return the score and an entropy of zero: that of one path."""
+        return np.stack((scores, np.zeros_like(scores)), -1)
 
-    def extend(self, values: Tensor, scores: Tensor) -> Tensor:
-        """A move that all share leaves the entropy as it is."""
-        return torch.stack((values[..., 0] + scores, values[..., 1].expand_as(scores + values[..., 0])), -1)
+    def extend(self, values: Floats, scores: Floats) -> Floats:
+        """Add the logs; a move that all paths share leaves the entropy as it is."""
+        logs = values[..., 0] + scores
+        return np.stack((logs, np.broadcast_to(values[..., 1], logs.shape)), -1)
 
-    def plus(self, values: Tensor) -> Tensor:
-        """The entropy of the choice, and the mean of those that were there."""
-        logs, entropies = values.unbind(-1)
-        shares = logs.softmax(-1).where(logs > -torch.inf, torch.zeros_like(logs))
-        mixed = (shares * entropies + torch.special.entr(shares)).sum(-1)
-        return torch.stack((logs.logsumexp(-1), mixed), -1)
+    def plus(self, values: Floats) -> Floats:
+        """Return the log of the sum, and the entropy of the choice with the mean of the entropies before it."""
+        logs, entropies = values[..., 0], values[..., 1]
+        sums = log_sum_exp(logs, -1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = np.where(logs > -np.inf, np.exp(logs - sums[..., None]), 0.0)
+            of_choice = np.where(shares > 0.0, -shares * np.log(shares), 0.0 * shares)
+        return np.stack((sums, (shares * entropies + of_choice).sum(-1)), -1)
 
 
-def prefixes(semiring: Semiring, chain: Chain) -> Tensor:
-    """Sums over all beginnings of paths that are at a tag at a step, its emission included.
+def log_sum_exp(values: Floats, axis: int) -> Floats:
+    """Return the log of the sum of exp(values) along an axis; minus infinity where all values are."""
+    most = values.max(axis, keepdims=True)
+    most[~np.isfinite(most)] = 0.0
+    with np.errstate(divide="ignore"):
+        return np.log(np.exp(values - most).sum(axis)) + most.squeeze(axis)
+
+
+def prefixes(semiring: Semiring, chain: Chain) -> Floats:
+    """Return the sums over all beginnings of paths that are at a tag at a step, its emission included.
 
     Returns:
         `[batch, time, tags, size]`; without meaning past the lengths, and finite there.
@@ -97,11 +87,14 @@ def prefixes(semiring: Semiring, chain: Chain) -> Tensor:
         moves = semiring.extend(values[:, None], chain.transitions.T[None])  # [batch, to, from, size]
         values = semiring.extend(semiring.plus(moves), emissions[:, step])
         found.append(values)
-    return torch.stack(found, 1)
+    return np.stack(found, 1)
 
 
-def total(semiring: Semiring, chain: Chain, found: Tensor) -> Tensor:
-    """The sum over all whole paths, `[batch, size]`, from `prefixes`; of an empty sentence its one empty path."""
-    last = found[torch.arange(len(found), device=found.device), (chain.lengths - 1).clamp(min=0)]
+def total(semiring: Semiring, chain: Chain, found: Floats) -> Floats:
+    """Return the sum over all whole paths, `[batch, size]`, from `prefixes`.
+
+    An empty sentence has one path, the empty one.
+    """
+    last = found[np.arange(len(found)), chain.last]
     whole = semiring.plus(semiring.extend(last, chain.end[None]))
-    return torch.where(chain.lengths[:, None] > 0, whole, semiring.lift(whole.new_zeros(len(whole))))
+    return np.where(chain.lengths[:, None] > 0, whole, semiring.lift(np.zeros(len(whole))))

@@ -160,7 +160,7 @@ def finish(experiment: Experiment, minutes: float, *, quiet: bool = False) -> di
     from slot_filling.evaluation.report import write_report
 
     best = Tagger.load(experiment.run)
-    best.set_temperatures(fit_temperatures(best, experiment.parts["dev"]))
+    best.temperatures = fit_temperatures(best, experiment.parts["dev"])
     best.temperatures.save(experiment.run)
     measured: dict[str, Evaluation] = {}
     for part in ("dev", "test"):

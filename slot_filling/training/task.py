@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from slot_filling.config import TaggerConfig
+from slot_filling.decoding import decode
 from slot_filling.evaluation.metrics import score_spans
 from slot_filling.heads.head import Head
 from slot_filling.network.model import TaggerModel
@@ -50,10 +51,9 @@ class TaggingTask(Task[TaggerModel]):
         return loss
 
     def _loss(self, model: TaggerModel, batch: Batch) -> Tensor:
-        """The mean of the voices' losses."""
-        return torch.stack(
-            [self._cost(model.head, *said, batch) for said in model.voices(batch.words)]
-        ).mean()
+        """Return the mean of the losses of the ensemble's members."""
+        scores = model.member_scores(batch.words)
+        return torch.stack([self._cost(model.head, *each, batch) for each in scores]).mean()
 
     def _cost(self, head: Head, emissions: Tensor, intents: Tensor | None, batch: Batch) -> Tensor:
         """Mean over sentences: of the labels, and of the intents where there are any."""
@@ -68,11 +68,12 @@ class TaggingTask(Task[TaggerModel]):
         emissions, intents = model(batch.words)
         loss = self._cost(model.head, emissions, intents, batch)
         self.log("dev_loss", loss, on_epoch=True, batch_size=len(batch.items), sync_dist=True)
-        found = model.read(emissions, intents, batch.words.lengths)
+        chain = model.head.chain(emissions, batch.words.lengths)
+        found = decode(chain, None if intents is None else intents.double().cpu().numpy(), model.fits)
         for item, path in zip(batch.items, found.paths, strict=True):
             self._found[item] = self.vocabulary.decode_tags(path)
         if found.intents is not None:
-            right = (found.intents == batch.intents).tolist()
+            right = (found.intents == batch.intents.cpu().numpy()).tolist()
             asked = [self.dev[item].intent is not None for item in batch.items]
             self._intents |= {
                 i: good for i, good, is_asked in zip(batch.items, right, asked, strict=True) if is_asked

@@ -8,18 +8,24 @@ import pytest
 import torch
 from torch import Tensor
 
-from slot_filling.heads import HEADS, Head, TaggedSpan, make_head
+from slot_filling.heads import posterior, viterbi
 from slot_filling.heads.chain import Chain
-from slot_filling.heads.head import StructuredHead
+from slot_filling.heads.head import HEADS, Head, StructuredHead, make_head
+from slot_filling.heads.posterior import LogPosterior, TaggedSpan
+from slot_filling.heads.tensor_chain import TensorChain
+from tests.slot_filling import semiring_paths
 
 BATCHES, SENTENCES = 40, 6  # for each of two ways and five heads: 2,400 sentences for the losses alone
 
 
 @pytest.fixture(params=["compiled", "semirings"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The kernels of the CPU, and the recursion over semirings that a GPU runs."""
+    """The compiled kernels; and the recursions over semirings, with those over tensors that a GPU runs for a loss."""
     if request.param == "semirings":
-        monkeypatch.setattr(Chain, "on_cpu", False)
+        monkeypatch.setattr(TensorChain, "on_cpu", False)
+        monkeypatch.setattr(posterior, "posterior_of", LogPosterior)
+        monkeypatch.setattr(viterbi, "best_paths", semiring_paths.best_paths)
+        monkeypatch.setattr(viterbi, "k_best_paths", semiring_paths.k_best_paths)
     return request.param
 
 
@@ -31,6 +37,10 @@ class Case:
     emissions: Tensor
     tags: Tensor
     lengths: Tensor
+
+    def chain(self) -> Chain:
+        """All scores."""
+        return self.head.chain(self.emissions, self.lengths)
 
     def paths(self, sentence: int) -> Tensor:
         """`[n, length]` allowed paths."""
@@ -129,10 +139,9 @@ def test_losses_and_their_gradients_are_those_of_enumeration(name: str, way: str
 @pytest.mark.parametrize("name", ["softmax", "crf"])
 def test_distributions_are_those_of_enumeration(name: str, way: str) -> None:
     for case in cases(name, 2):
-        head, tags = case.head, case.head.tags
-        marginals = head.marginals(case.emissions, case.lengths)
-        partition = head.log_partition(case.emissions, case.lengths)
-        entropy = head.entropy(case.emissions, case.lengths)
+        tags = case.head.tags
+        found = posterior.posterior_of(case.chain())
+        marginals, partition, entropy = found.marginals, found.log_partition, found.entropy
         for sentence, length in enumerate(case.lengths.tolist()):
             paths = case.paths(sentence)
             scores = case.scores(sentence, paths).detach()
@@ -142,14 +151,14 @@ def test_distributions_are_those_of_enumeration(name: str, way: str) -> None:
             ones = torch.nn.functional.one_hot(paths, tags)
             close(marginals[sentence, :length], (shares[:, None, None] * ones).sum(0))
         padding = torch.arange(marginals.shape[1]) >= case.lengths[:, None]
-        assert (marginals[padding] == 0).all()
+        assert (marginals[padding.numpy()] == 0).all()
 
 
 @pytest.mark.parametrize("name", ["softmax", "crf"])
 def test_best_paths_are_those_of_enumeration(name: str, way: str) -> None:
     for case in cases(name, 3):
-        decoded, scores = case.head.decode(case.emissions, case.lengths)
-        several = case.head.k_best(case.emissions, case.lengths, 7)
+        decoded, scores = viterbi.best_paths(case.chain())
+        several = viterbi.k_best_paths(case.chain(), 7)
         for sentence in range(SENTENCES):
             paths = case.paths(sentence)
             values, order = case.scores(sentence, paths).detach().sort(descending=True)
@@ -171,7 +180,7 @@ def test_span_probabilities_are_those_of_enumeration(way: str) -> None:
             tags = generator.integers(0, case.head.tags, stop - start).tolist()
             not_next = generator.permutation(case.head.tags)[: generator.integers(0, case.head.tags + 1)]
             spans.append([TaggedSpan(start, tags, not_next.tolist())] if tags else [])
-        found = case.head.span_probabilities(case.emissions, case.lengths, spans)
+        found = posterior.posterior_of(case.chain()).span_probabilities(spans)
         for sentence, each in enumerate(spans):
             paths = case.paths(sentence)
             shares = case.scores(sentence, paths).detach().softmax(0)
@@ -187,7 +196,7 @@ def test_span_probabilities_are_those_of_enumeration(way: str) -> None:
 @pytest.mark.parametrize("name", HEADS)
 def test_equal_paths_come_out_once_each(name: str, way: str) -> None:
     head = make_head(name, 3, np.ones(3), np.ones((3, 3)), np.ones(3))
-    [found] = head.k_best(torch.full((1, 4, 3), 0.1), torch.tensor([4]), 81)
+    [found] = viterbi.k_best_paths(head.chain(torch.full((1, 4, 3), 0.1), torch.tensor([4])), 81)
     assert len({tuple(path) for _, path in found}) == 81
 
 
@@ -206,12 +215,13 @@ def test_a_forbidden_true_path_costs_infinitely_but_spoils_no_gradient(name: str
 def test_a_sentence_without_any_path_has_no_probability(name: str, way: str) -> None:
     allowed = np.array([[0, 0], [1, 0]])  # no path has three words
     head = make_head(name, 2, np.ones(2), allowed, np.ones(2))
-    emissions, lengths = torch.randn(2, 3, 2), torch.tensor([3, 2])
-    assert head.log_partition(emissions, lengths)[0] == -torch.inf
-    assert (head.marginals(emissions, lengths)[0] == 0).all()
-    assert head.entropy(emissions, lengths).tolist() == [0, 0]
-    assert [len(each) for each in head.k_best(emissions, lengths, 3)] == [0, 1]
-    paths, scores = head.decode(emissions, lengths)
+    chain = head.chain(torch.randn(2, 3, 2), torch.tensor([3, 2]))
+    found = posterior.posterior_of(chain)
+    assert found.log_partition[0] == -torch.inf
+    assert (found.marginals[0] == 0).all()
+    assert found.entropy.tolist() == [0, 0]
+    assert [len(each) for each in viterbi.k_best_paths(chain, 3)] == [0, 1]
+    paths, scores = viterbi.best_paths(chain)
     assert scores[0] == -torch.inf
     assert paths[1].tolist() == [1, 0]
 
@@ -225,10 +235,11 @@ def test_mistakes_in_calls_are_named() -> None:
         make_head("crf", 2, np.zeros(2), np.ones((2, 2)), np.ones(2))
     head = make_head("crf", 2, np.ones(2), np.ones((2, 2)), np.ones(2))
     with pytest.raises(ValueError, match=r"emissions must be \[batch, time, 2\]"):
-        head.decode(torch.zeros(1, 3, 4), torch.tensor([3]))
+        head.chain(torch.zeros(1, 3, 4), torch.tensor([3]))
     with pytest.raises(ValueError, match="between 0 and the 3 steps"):
-        head.decode(torch.zeros(1, 3, 2), torch.tensor([4]))
+        head.chain(torch.zeros(1, 3, 2), torch.tensor([4]))
     with pytest.raises(ValueError, match=r"tags must be \[1, 3\]"):
         head.loss(torch.zeros(1, 3, 2), torch.zeros(1, 2, dtype=torch.int64), torch.tensor([2]))
     with pytest.raises(ValueError, match="sentence 0 has 2 words; there is no span from 1 to 3"):
-        head.span_probabilities(torch.zeros(1, 3, 2), torch.tensor([2]), [[TaggedSpan(1, (0, 1))]])
+        chain = head.chain(torch.zeros(1, 3, 2), torch.tensor([2]))
+        posterior.posterior_of(chain).span_probabilities([[TaggedSpan(1, (0, 1))]])

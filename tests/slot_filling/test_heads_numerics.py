@@ -7,10 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from slot_filling.heads import HEADS, Head, make_head
+from slot_filling.heads import tensor_recursions
 from slot_filling.heads.chain import Chain
+from slot_filling.heads.head import HEADS, Head, make_head
+from slot_filling.heads.loss import CompiledRecursions
 from slot_filling.heads.posterior import LogPosterior, Posterior, ScaledPosterior, posterior_of
-from slot_filling.heads.viterbi import best_paths, k_best_by_semiring, k_best_paths
+from slot_filling.heads.tensor_chain import PathCounts, TensorChain
+from slot_filling.heads.viterbi import best_paths, k_best_paths, padded_best_paths
+from tests.slot_filling.semiring_paths import k_best_by_semiring
 
 STRUCTURED = [name for name in HEADS if name != "softmax"]
 
@@ -37,15 +41,36 @@ def random_chain(batch: int, time: int, tags: int, scale: float = 1.0, seed: int
     moves[torch.rand(tags, tags, generator=generator) < 0.3] = -torch.inf
     moves.fill_diagonal_(0.0)
     lengths = torch.randint(0, time + 1, (batch,), generator=generator)
-    return Chain(normal(batch, time, tags), moves, normal(tags), normal(tags), lengths)
+    scores = (normal(batch, time, tags), moves, normal(tags), normal(tags), lengths)
+    return Chain(*(each.numpy() for each in scores))
+
+
+def tensors(chain: Chain) -> TensorChain:
+    scores = (chain.emissions, chain.transitions, chain.start, chain.end, chain.lengths)
+    return TensorChain(*map(torch.from_numpy, scores))
+
+
+def close(found: object, expected: object, **tolerances: float) -> None:
+    torch.testing.assert_close(torch.as_tensor(found), torch.as_tensor(expected), **tolerances)
+
+
+def expected_counts(found: Posterior, weights: Tensor) -> PathCounts:
+    recursions = CompiledRecursions(tensors(found.chain), torch.float64)
+    recursions.posterior = found
+    return recursions.expected_counts(weights)
 
 
 def assert_alike(found: Posterior, expected: LogPosterior) -> None:
+    """The three ways to compute what a loss needs, and the two to compute an entropy."""
     weights = torch.linspace(-1, 1, len(found.chain.lengths), dtype=torch.float64)
-    torch.testing.assert_close(found.log_partition, expected.log_partition)
-    torch.testing.assert_close(found.entropy, expected.entropy, atol=1e-8, rtol=1e-8)
-    for left, right in zip(found.expected_counts(weights), expected.expected_counts(weights), strict=True):
-        torch.testing.assert_close(left, right, atol=1e-9, rtol=1e-7)
+    on_device = tensor_recursions.LogRecursions(tensors(found.chain))
+    close(found.log_partition, expected.log_partition)
+    close(on_device.log_partition, expected.log_partition)
+    close(found.entropy, expected.entropy, atol=1e-8, rtol=1e-8)
+    counts = (expected_counts(found, weights), on_device.expected_counts(weights))
+    for each in counts:
+        for left, right in zip(each, expected_counts(expected, weights), strict=True):
+            torch.testing.assert_close(left, right, atol=1e-9, rtol=1e-7)
 
 
 @pytest.mark.parametrize("tags", [1, 2, 7, 23, 64])
@@ -55,34 +80,38 @@ def test_the_scaled_recursion_is_that_in_logs(tags: int, scale: float) -> None:
     found = posterior_of(chain)
     assert isinstance(found, ScaledPosterior)
     assert_alike(found, LogPosterior(chain))
-    paths, scores = best_paths(chain)
+    paths, scores = padded_best_paths(chain)
     others, values = k_best_by_semiring(chain, 3)
-    torch.testing.assert_close(paths, others[:, 0])
-    torch.testing.assert_close(scores, values[:, 0])
-    torch.testing.assert_close(chain.score(paths), scores)
+    close(paths, others[:, 0])
+    close(scores, values[:, 0])
+    close(tensors(chain).score(torch.from_numpy(paths)), scores)
+    on_device, their_scores = tensor_recursions.best_paths(tensors(chain))
+    close(on_device, paths)
+    close(their_scores, scores)
     for each, best in zip(k_best_paths(chain, 3), values, strict=True):
-        wanted = best[best > -torch.inf]
-        torch.testing.assert_close(torch.tensor([score for score, _ in each], dtype=wanted.dtype), wanted)
+        wanted = best[best > -np.inf]
+        close(np.array([score for score, _ in each]), wanted)
 
 
 def test_float32_is_precise_where_it_is_used_and_left_where_it_is_not() -> None:
     weights = torch.ones(6)
     chain = random_chain(6, 40, 30, 3.0)
-    found, exact = posterior_of(chain, torch.float32), LogPosterior(chain)
-    assert found.marginals.dtype == torch.float32
-    torch.testing.assert_close(found.log_partition, exact.log_partition, atol=1e-5, rtol=1e-6)
-    for left, right in zip(found.expected_counts(weights), exact.expected_counts(weights), strict=True):
+    found, exact = posterior_of(chain, np.float32), LogPosterior(chain)
+    assert found.marginals.dtype == np.float32
+    close(found.log_partition, exact.log_partition, atol=1e-5, rtol=1e-6)
+    counts = expected_counts(found, weights), expected_counts(exact, weights)
+    for left, right in zip(*counts, strict=True):
         torch.testing.assert_close(left, right, atol=1e-5, rtol=1e-5)
     wide = random_chain(6, 40, 30, 20.0)  # some tags are 100 nats worse than others
-    assert not ScaledPosterior(wide, torch.float32).exact
-    assert posterior_of(wide, torch.float32).marginals.dtype == torch.float64
+    assert not ScaledPosterior(wide, np.float32).exact
+    assert posterior_of(wide, np.float32).marginals.dtype == np.float64
 
 
 @pytest.mark.parametrize("name", HEADS)
-@pytest.mark.parametrize("way", ["compiled", "semirings"])
+@pytest.mark.parametrize("way", ["compiled", "tensors"])
 def test_gradcheck(name: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if way == "semirings":
-        monkeypatch.setattr(Chain, "on_cpu", False)
+    if way == "tensors":
+        monkeypatch.setattr(TensorChain, "on_cpu", False)
     head = make_trained(name, 4, forbidden=0.3).double()
     emissions = torch.randn(3, 5, 4, dtype=torch.float64, requires_grad=True)
     lengths = torch.tensor([5, 0, 2])
@@ -108,9 +137,11 @@ def test_what_stands_past_the_lengths_changes_nothing_and_gets_no_gradient(name:
         losses = head.loss(emissions, tags, lengths)
         [gradient] = torch.autograd.grad(losses.sum(), emissions)
         assert (gradient[padding] == 0).all()
-        paths, scores = head.decode(emissions, lengths)
-        others = (head.marginals(emissions, lengths), head.entropy(emissions, lengths), scores)
-        results.append((losses, gradient, *others, *map(torch.as_tensor, paths)))
+        chain = head.chain(emissions, lengths)
+        paths, scores = best_paths(chain)
+        posterior = posterior_of(chain)
+        others = (posterior.marginals, posterior.entropy, scores)
+        results.append((losses, gradient, *map(torch.as_tensor, (*others, *paths))))
     short = head.loss(emissions[:, :5], tags[:, :5], lengths)
     assert torch.equal(short, losses)
     for each in results[1:]:
@@ -141,35 +172,34 @@ def test_extreme_scores_are_exact(name: str, kind: str) -> None:
     assert all(
         parameter.grad.isfinite().all() for parameter in head.parameters() if parameter.grad is not None
     )
-    chain = head._chain(emissions, lengths)
-    assert_alike(posterior_of(chain), LogPosterior(chain))
-    marginals, entropy = head.marginals(emissions, lengths), head.entropy(emissions, lengths)
-    torch.testing.assert_close(marginals.sum(2), chain.mask.double())
-    assert entropy.isfinite().all() and (entropy >= 0).all()
+    chain = head.chain(emissions, lengths)
+    posterior = posterior_of(chain)
+    assert_alike(posterior, LogPosterior(chain))
+    close(posterior.marginals.sum(2), chain.mask.astype(np.float64))
+    assert np.isfinite(posterior.entropy).all() and (posterior.entropy >= 0).all()
 
 
 def test_a_path_that_underflows_is_noticed() -> None:
     """Tag 1 is 2,000 nats worse at first, and the only one that goes on; no scaled recursion can hold it."""
-    moves = torch.tensor([[0.0, -torch.inf], [0.0, 0.0]], dtype=torch.float64)
-    emissions = torch.tensor([[[0.0, -2000.0], [-5000.0, 0.0]]], dtype=torch.float64)
-    free = torch.zeros(2, dtype=torch.float64)
-    chain = Chain(emissions, moves, free, free, torch.tensor([2]))
+    moves = np.array([[0.0, -np.inf], [0.0, 0.0]])
+    emissions = np.array([[[0.0, -2000.0], [-5000.0, 0.0]]])
+    chain = Chain(emissions, moves, np.zeros(2), np.zeros(2), np.array([2]))
     assert not ScaledPosterior(chain).exact
     found = posterior_of(chain)
-    torch.testing.assert_close(found.log_partition, torch.tensor([-2000.0], dtype=torch.float64))
-    torch.testing.assert_close(found.marginals[0, :, 1], torch.ones(2, dtype=torch.float64))
+    close(found.log_partition, np.array([-2000.0]))
+    close(found.marginals[0, :, 1], np.ones(2))
     assert ScaledPosterior(replace(chain, emissions=emissions / 10)).exact
 
 
 def test_a_tag_that_no_path_reaches_spoils_nothing_however_good_it_would_be() -> None:
     """Tag 0 is 500 nats better at each of ten words, and nothing leads to it."""
-    moves = torch.tensor([[0.0, -torch.inf], [-torch.inf, 0.0]], dtype=torch.float64)
-    start = torch.tensor([-torch.inf, 0.0], dtype=torch.float64)
-    emissions = torch.tensor([500.0, 0.0], dtype=torch.float64).expand(1, 10, 2).contiguous()
-    found = posterior_of(Chain(emissions, moves, start, torch.zeros_like(start), torch.tensor([10])))
+    moves = np.array([[0.0, -np.inf], [-np.inf, 0.0]])
+    start = np.array([-np.inf, 0.0])
+    emissions = np.tile([500.0, 0.0], (1, 10, 1))
+    found = posterior_of(Chain(emissions, moves, start, np.zeros(2), np.array([10])))
     assert isinstance(found, ScaledPosterior)
     assert_alike(found, LogPosterior(found.chain))
-    torch.testing.assert_close(found.marginals[0, :, 1], torch.ones(10, dtype=torch.float64))
+    close(found.marginals[0, :, 1], np.ones(10))
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -179,8 +209,8 @@ def test_no_number_in_gives_no_number_out(name: str) -> None:
     emissions[0, 1, 2] = torch.nan
     if name in ("softmax", "crf", "softmax_margin"):
         assert head.loss(emissions, torch.zeros(1, 4, dtype=torch.int64), torch.tensor([4])).isnan().all()
-        assert head.log_partition(emissions, torch.tensor([4])).isnan().all()
-    paths, _ = head.decode(emissions, torch.tensor([4]))
+        assert np.isnan(posterior_of(head.chain(emissions, torch.tensor([4]))).log_partition).all()
+    paths, _ = best_paths(head.chain(emissions, torch.tensor([4])))
     assert len(paths[0]) == 4
 
 
@@ -199,7 +229,8 @@ def test_half_precision_is_computed_in_more(name: str, dtype: torch.dtype) -> No
     )
     assert gradient.dtype == dtype
     torch.testing.assert_close(gradient, other.to(dtype), atol=1e-6, rtol=0.02)
-    assert head.decode(emissions, lengths)[0][0].tolist() == head.decode(exact, lengths)[0][0].tolist()
+    best = [best_paths(head.chain(each, lengths))[0][0].tolist() for each in (emissions, exact)]
+    assert best[0] == best[1]
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -210,7 +241,8 @@ def test_autocast_changes_nothing(name: str) -> None:
     for enabled in (False, True):
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
             losses = head.loss(source, tags, lengths)
-            marginals, entropy = head.marginals(source, lengths), head.entropy(source, lengths)
+            posterior = posterior_of(head.chain(source, lengths))
+            marginals, entropy = map(torch.from_numpy, (posterior.marginals, posterior.entropy))
         gradients = torch.autograd.grad(losses.sum(), [source, *head.parameters()])
         results.append((losses, marginals, entropy, *gradients))
     for left, right in zip(*results, strict=True):
@@ -222,11 +254,10 @@ def test_autocast_changes_nothing(name: str) -> None:
 def test_a_temperature_divides_all_scores_in_float64(name: str) -> None:
     head, lengths = make_trained(name, 8), torch.tensor([9, 4])
     exact, emissions = make_trained(name, 8).double(), torch.randn(2, 9, 8)
-    head.temperature = exact.temperature = 1.7
-    assert torch.equal(head.marginals(emissions, lengths), exact.marginals(emissions.double(), lengths))
-    assert torch.equal(
-        head.log_partition(emissions, lengths), exact.log_partition(emissions.double(), lengths)
-    )
+    found = posterior_of(head.chain(emissions, lengths, 1.7))
+    expected = posterior_of(exact.chain(emissions.double(), lengths, 1.7))
+    assert np.array_equal(found.marginals, expected.marginals)
+    assert np.array_equal(found.log_partition, expected.log_partition)
 
 
 @pytest.mark.parametrize("batch, time", [(0, 4), (3, 0), (2, 3)])
@@ -238,12 +269,11 @@ def test_nothing_to_tag(name: str, batch: int, time: int) -> None:
     assert losses.tolist() == [0.0] * batch
     losses.sum().backward()
     assert emissions.grad is not None and (emissions.grad == 0).all()
-    assert [path.tolist() for path in head.decode(emissions, lengths)[0]] == [[]] * batch
-    assert [[path.tolist() for _, path in each] for each in head.k_best(emissions, lengths, 2)] == [
-        [[]]
-    ] * batch
-    assert head.entropy(emissions, lengths).tolist() == [0.0] * batch
-    assert head.marginals(emissions, lengths).sum() == 0
+    chain = head.chain(emissions, lengths)
+    assert [path.tolist() for path in best_paths(chain)[0]] == [[]] * batch
+    assert [[path.tolist() for _, path in each] for each in k_best_paths(chain, 2)] == [[[]]] * batch
+    assert posterior_of(chain).entropy.tolist() == [0.0] * batch
+    assert posterior_of(chain).marginals.sum() == 0
 
 
 def test_the_heads_train() -> None:
@@ -259,7 +289,9 @@ def test_the_heads_train() -> None:
             optimizer.zero_grad()
             head.loss(emissions, tags, lengths).mean().backward()
             optimizer.step()
-        assert [path.tolist() for path in head.decode(emissions, lengths)[0]] == tags.tolist(), name
+        assert [path.tolist() for path in best_paths(head.chain(emissions, lengths))[0]] == tags.tolist(), (
+            name
+        )
         learned = dict(head.named_parameters())["transitions"].argmax(1)
         assert learned.tolist() == follow.argmax(1).tolist()
 

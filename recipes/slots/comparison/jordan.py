@@ -25,8 +25,8 @@ class JordanTagger(TaggerModel):
         self.output = nn.Identity()  # type: ignore[assignment]
         self.answers_probabilities = options.get("output") == "softmax"
 
-    def speak(self, batch: WordBatch) -> tuple[Tensor, None]:
-        """Scores of tags `[batch, time, tags]`; there are no intents."""
+    def own_scores(self, batch: WordBatch) -> tuple[Tensor, None]:
+        """Return scores of tags `[batch, time, tags]`; there are no intents."""
         outputs = self.encoder.stack.outputs(self.encoder.embed(batch), batch.lengths)
         if self.answers_probabilities:
             outputs = outputs.clamp(min=torch.finfo(outputs.dtype).tiny).log()

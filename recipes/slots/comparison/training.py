@@ -60,7 +60,7 @@ def train_once(config: TaggerConfig) -> dict[str, Any]:
         seconds = time.monotonic() - started
         history = read_history(experiment.run)
     last = Tagger(config, tagger.vocabulary, task.evaluated).to("cpu")
-    last.set_temperatures(fit_temperatures(last, dev))
+    last.temperatures = fit_temperatures(last, dev)
     figures = evaluate(last, dev, quiet=True).to_dict() | suffered(last, dev)
     return {
         "parameters": sum(parameter.numel() for parameter in last.model.parameters()),

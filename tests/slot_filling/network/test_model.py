@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from slot_filling.config import HeadName
+from slot_filling.decoding import decode
+from slot_filling.heads.viterbi import best_paths, k_best_paths
 from slot_filling.network.encoder import Encoder, context_windows
 from slot_filling.network.model import IntentHead, TaggerModel
 from slot_filling.network.word_vectors import WordVectors
@@ -165,16 +167,17 @@ def test_the_intent_goes_with_the_labels_and_where_none_does_the_likeliest_pair_
     assert np.array_equal(network.fits, known.fits())
     generator = torch.Generator().manual_seed(0)
     # So that some labels go with no intent.
-    network.fits = torch.rand(known.fits().shape, generator=generator) < 0.6
-    network.fits[:, known.tags.index("O")] = True
+    fits = (torch.rand(known.fits().shape, generator=generator) < 0.6).numpy()
+    fits[:, known.tags.index("O")] = True
     emissions = 2 * torch.randn(60, 3, len(known.tags), generator=generator)
     intents = torch.randn(60, len(known.intents), generator=generator)
     lengths = torch.randint(1, 4, (60,), generator=generator)
-    read = network.read(emissions, intents, lengths)
-    again, scores = network.head.decode(read.emissions, lengths)
-    fits, everyone = network.fits.numpy(), range(len(known.intents))
+    chain = network.head.chain(emissions, lengths)
+    read = decode(chain, intents.numpy(), fits)
+    again, scores = best_paths(read.chain)
+    everyone, every_path = range(len(known.intents)), k_best_paths(chain, 10_000)
     for item in range(60):
-        paths = network.head.k_best(emissions[item : item + 1], lengths[item : item + 1], 10_000)[0]
+        paths = every_path[item]
         best = paths[0][1].tolist()
         beside = [intent for intent in everyone if fits[intent, best].all()]
         pairs = [
@@ -189,28 +192,31 @@ def test_the_intent_goes_with_the_labels_and_where_none_does_the_likeliest_pair_
         assert (int(read.intents[item]), read.paths[item].tolist()) == (intent, path)
         assert path == again[item].tolist(), "k best paths and confidences are of the same labels"
         assert bool(read.at_odds[item]) == (not beside)
-        possible = [intent for intent in everyone if read.likely[item, intent] > 0]
+        possible = [intent for intent in everyone if read.probabilities[item, intent] > 0]
         assert possible == (beside or list(everyone))
-        torch.testing.assert_close(
-            read.likely[item, possible], intents[item, possible].softmax(0), rtol=1e-5, atol=1e-6
+        np.testing.assert_allclose(
+            read.probabilities[item, possible], intents[item, possible].softmax(0), rtol=1e-5, atol=1e-6
         )
-    torch.testing.assert_close(read.scores, scores)
+    np.testing.assert_allclose(read.scores, scores)
     assert 5 < int(read.at_odds.sum()) < 40
-    assert torch.equal(read.emissions[~read.at_odds], emissions[~read.at_odds])
-    assert not torch.equal(read.intents[~read.at_odds], intents.argmax(1)[~read.at_odds])
+    agree = ~read.at_odds
+    assert np.array_equal(read.chain.emissions[agree], chain.emissions[agree])
+    assert not np.array_equal(read.intents[agree], intents.argmax(1).numpy()[agree])
 
 
 def test_without_limits_nothing_is_weighed() -> None:
     emissions, intents = torch.randn(2, 3, len(vocabulary().tags)), torch.randn(2, 2)
-    read = model(settings()).read(emissions, intents, torch.tensor([3, 3]))
-    assert torch.equal(read.intents, intents.argmax(1)) and not read.at_odds.any()
-    assert read.emissions is emissions
+    network = model(settings())
+    chain = network.head.chain(emissions, torch.tensor([3, 3]))
+    read = decode(chain, intents.numpy(), network.fits)
+    assert np.array_equal(read.intents, intents.argmax(1)) and not read.at_odds.any()
+    assert read.chain is chain
 
 
 def test_members_begin_apart_are_trained_each_and_answer_with_the_mean() -> None:
     network = model(settings(ensemble=[{}, {}, {"hidden_size": 4}]))
     together = batch(SENTENCES)
-    said = network.voices(together.words)
+    said = network.member_scores(together.words)
     assert len(said) == 3 and not torch.allclose(said[0][0], said[1][0])
     emissions, intents = network(together.words)
     torch.testing.assert_close(emissions, sum(each for each, _ in said) / 3)

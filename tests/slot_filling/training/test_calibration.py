@@ -30,8 +30,8 @@ def drawn(tagger: Tagger, count: int) -> list[Sentence]:
         spans = [
             Span(slot.label, 0 if slot.start == 0 else 1, 1 + ends.index(slot.end)) for slot in reading.slots
         ]
-        (answer,) = tagger.answer_many([words])
-        intent = generator.choices(tagger.vocabulary.intents, answer.intents.tolist())[0]
+        (prediction,) = tagger.predict_many([words])
+        intent = generator.choices(tagger.vocabulary.intents, prediction.intents.tolist())[0]
         sentences.append(Sentence(words, tuple(tags_of(spans, 2)), intent))
     return sentences
 
@@ -57,7 +57,7 @@ def test_known_temperatures_are_found() -> None:
 def test_answers_stay_and_only_their_probabilities_change() -> None:
     tagger, text = random_tagger(), "fly New York May 2nd"
     before = tagger.tag(text, alternatives=3)
-    tagger.set_temperatures(Temperatures(2.0, 5.0))
+    tagger.temperatures = Temperatures(2.0, 5.0)
     after = tagger.tag(text, alternatives=3)
     for one, other in zip([before, *before.alternatives], [after, *after.alternatives], strict=True):
         assert [(s.label, s.start, s.end) for s in one.slots] == [
@@ -69,7 +69,7 @@ def test_answers_stay_and_only_their_probabilities_change() -> None:
 
 def test_temperatures_are_part_of_a_run(tmp_path: Path) -> None:
     tagger = random_tagger()
-    tagger.set_temperatures(Temperatures(1.5, 2.5))
+    tagger.temperatures = Temperatures(1.5, 2.5)
     tagger.save(tmp_path)
     loaded = Tagger.load(tmp_path)
     assert loaded.temperatures == Temperatures(1.5, 2.5) and loaded.tag("New York") == tagger.tag("New York")

@@ -270,20 +270,3 @@ def _mono_blocks(sound: SoundFile, first: int, last: int, rate: int) -> Iterator
     for block in blocks:
         yield stream.resample_chunk(np.ascontiguousarray(block))
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
-
-
-PLAYED_HZ = 16000
-"""Most that a sound for a page has."""
-
-
-def to_flac(samples: np.ndarray, sample_rate: int) -> bytes:
-    """Samples `[samples]` as a FLAC file of 16 bits, to be played in a page."""
-    import io
-
-    import soundfile
-
-    played = min(sample_rate, PLAYED_HZ)
-    buffer = io.BytesIO()
-    sound = resample(samples, sample_rate, played).clip(-1, 1)
-    soundfile.write(buffer, sound, played, format="FLAC", subtype="PCM_16")
-    return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Where utterances come from: one file per corpus, all giving the same rows (see `rows`)."""
+"""Where utterances come from: each corpus has a module, and all give the columns of `utterances.Utterance`."""
 
 import logging
 from importlib import import_module
@@ -6,41 +6,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asr.config import SpeechCorpusConfig
+from sluice_core.corpus_files import CorpusError
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 log = logging.getLogger(__name__)
 
-# Imported only when asked for: one corpus needs nothing of another's.
+# Imported only when asked for: no corpus needs anything of another.
 MODULES = {
     kind: f"asr.corpora.{kind}" for kind in ("travel", "an4", "fsdd", "ljspeech", "librispeech", "manifest")
 }
 
 
 def load_corpus(config: SpeechCorpusConfig, cache: Path) -> dict[str, "Dataset"]:
-    """The corpus's rows as "train", "dev" and, where there is one, "test".
+    """Load the utterances of a corpus as "train", "dev" and, where there is one, "test".
 
-    Rows are kept in `cache` as memory-mapped Arrow files and read again only when the source or the
+    Utterances are kept in `cache` as memory-mapped Arrow files, and read again only when the source or the
     settings change. Training utterances longer than `config.max_seconds` are left out, and counted in
     the log.
 
     Raises:
-        CorpusError: the corpus is not where, or not what, it was said to be; says what and where.
+        CorpusError: the corpus is not where, or not what, the settings say; the message says what and where.
     """
-    parts = import_module(MODULES[config.kind]).load(config, Path(cache))
-    return {**parts, "train": leave_out_long(parts["train"], config.max_seconds)}
+    splits = import_module(MODULES[config.kind]).load(config, Path(cache))
+    return {**splits, "train": leave_out_long(splits["train"], config.max_seconds)}
 
 
 def leave_out_long(dataset: "Dataset", max_seconds: float) -> "Dataset":
-    """The rows of at most `max_seconds`; says in the log how many were longer.
+    """Return the utterances of at most `max_seconds`, and log how many are longer.
 
     Raises:
-        CorpusError: every row is longer.
+        CorpusError: every utterance is longer.
     """
     from pyarrow import compute
-
-    from asr.corpora.utterances import CorpusError
 
     short = compute.less_equal(dataset.data.column("duration_seconds"), max_seconds).combine_chunks()
     left_out = len(short) - (short.true_count or 0)

@@ -2,7 +2,7 @@
 
     etc/an4_train.transcription         <s> SIX TWO FIVE </s> (cen7-mwhw-b)
     wav/an4_clstk/mwhw/cen7-mwhw-b.sph
-    etc/an4_test.transcription          the official test part, where the copy has it
+    etc/an4_test.transcription          the official test split, where the copy has it
     wav/an4test_clstk/SPEAKER/ID.sph
 
 Source: Acero and Stern, "Environmental robustness in automatic speech recognition", ICASSP 1990.
@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asr.config import SpeechCorpusConfig
-from asr.corpora.splits import divide
-from asr.corpora.utterances import CorpusError, Located, Utterance, build_dataset, measured, source_key
-from sluice_core.corpus_files import corpus_folder, read_lines
+from asr.corpora.dataset_cache import build_dataset, cache_key
+from asr.corpora.splits import complete_splits
+from asr.corpora.utterances import LocatedUtterance, Utterance, add_durations
+from sluice_core.corpus_files import CorpusError, corpus_folder, read_lines
 from sluice_core.normalization.text import Case, normalize_text
 
 if TYPE_CHECKING:
@@ -29,34 +30,34 @@ LINE = re.compile(r"(?:<s>)?(?P<text>.*?)(?:</s>)?\s*\((?P<id>[^()\s]+)\)")
 
 
 def load(config: SpeechCorpusConfig, cache: Path) -> dict[str, "Dataset"]:
-    """Train and a speaker-disjoint dev from the training part; "test" is the official test part if there.
+    """Load train and a speaker-disjoint dev from the training split, and the official test split if it is there.
 
     Raises:
         CorpusError: the folder is not AN4, a line is not as expected, or a recording is missing.
     """
     root = corpus_folder(config.data, "an4", ["etc/an4_train.transcription", "wav/an4_clstk"])
-    there = [part for part in RECORDINGS if _transcription(root, part).is_file()]
-    if "test" in there and not (root / "wav" / RECORDINGS["test"]).is_dir():
-        there.remove("test")  # the transcripts alone came along
-    parts, keys = {}, {}
-    for part in there:
-        keys[part] = source_key("an4", [_transcription(root, part)], {"part": part, "case": config.case})
-        parts[part] = build_dataset(partial(_rows, root, part, config.case), cache, keys[part])
-    return divide(parts, config, cache, keys["train"], by="speaker")
+    found = [split for split in RECORDINGS if _transcription(root, split).is_file()]
+    if "test" in found and not (root / "wav" / RECORDINGS["test"]).is_dir():
+        found.remove("test")  # the copy has only its transcripts
+    splits, keys = {}, {}
+    for split in found:
+        keys[split] = cache_key("an4", [_transcription(root, split)], {"split": split, "case": config.case})
+        splits[split] = build_dataset(partial(_utterances, root, split, config.case), cache, keys[split])
+    return complete_splits(splits, config, cache, keys["train"], by="speaker")
 
 
-def _transcription(root: Path, part: str) -> Path:
-    return root / "etc" / f"an4_{part}.transcription"
+def _transcription(root: Path, split: str) -> Path:
+    return root / "etc" / f"an4_{split}.transcription"
 
 
-def _rows(root: Path, part: str, case: Case) -> Iterator[Utterance]:
-    return measured(_read(root, part, case))
+def _utterances(root: Path, split: str, case: Case) -> Iterator[Utterance]:
+    return add_durations(_read(root, split, case))
 
 
-def _read(root: Path, part: str, case: Case) -> Iterator[Located]:
-    """Utterances of a part, in the order of its transcription file."""
-    path = _transcription(root, part)
-    folder = root.resolve() / "wav" / RECORDINGS[part]
+def _read(root: Path, split: str, case: Case) -> Iterator[LocatedUtterance]:
+    """Read the utterances of a split in the order of its transcription file."""
+    path = _transcription(root, split)
+    folder = root.resolve() / "wav" / RECORDINGS[split]
     for number, line in read_lines(path):
         if not line.strip():
             continue
@@ -72,6 +73,6 @@ def _read(root: Path, part: str, case: Case) -> Iterator[Located]:
 
 
 def _recording(stem: Path) -> Path:
-    """The recording with this path less its suffix; as published if there is none."""
+    """Find the recording with this path and any suffix; where there is none, name the published one."""
     candidates = [stem.with_name(stem.name + suffix) for suffix in SUFFIXES]
     return next((path for path in candidates if path.is_file()), candidates[0])

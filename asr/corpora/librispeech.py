@@ -10,44 +10,48 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asr.config import SpeechCorpusConfig
-from asr.corpora.splits import divide
-from asr.corpora.utterances import CorpusError, Located, Utterance, build_dataset, measured, source_key
-from sluice_core.corpus_files import describe_folder, read_lines
+from asr.corpora.dataset_cache import build_dataset, cache_key
+from asr.corpora.splits import SPLITS, complete_splits
+from asr.corpora.utterances import LocatedUtterance, Utterance, add_durations
+from sluice_core.corpus_files import CorpusError, describe_folder, read_lines
 from sluice_core.normalization.text import Case, normalize_text
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-PARTS = ("train", "dev", "test")
 SUFFIXES = (".flac", ".wav")
 
 
 def load(config: SpeechCorpusConfig, cache: Path) -> dict[str, "Dataset"]:
-    """Folders named train-*, dev-* and test-* are the parts, several of one part taken together.
+    """Load the splits: folders named train-*, dev-* and test-*, several of one split taken together.
 
-    A folder without them that holds SPEAKER/CHAPTER folders itself (one split alone) is the training
-    part. A dev part that is not there is taken from training, by speaker.
+    If there are none, and the folder itself holds SPEAKER/CHAPTER folders (as a single one of them does), it is
+    the training split. A dev split that is not there is taken from training, by speaker.
 
     Raises:
         CorpusError: the folder is not in this layout, a line is not as expected, or a recording is missing.
     """
     folders = _split_folders(config.data)
-    parts, keys = {}, {}
-    for part, roots in folders.items():
+    splits, keys = {}, {}
+    for split, roots in folders.items():
         transcripts = [path for root in roots for path in sorted(root.glob("*/*/*.trans.txt"))]
-        keys[part] = source_key("librispeech", transcripts, {"case": config.case})
-        parts[part] = build_dataset(partial(_rows, transcripts, config.case), cache, keys[part])
-    return divide(parts, config, cache, keys["train"], by="speaker")
+        keys[split] = cache_key("librispeech", transcripts, {"case": config.case})
+        splits[split] = build_dataset(partial(_utterances, transcripts, config.case), cache, keys[split])
+    return complete_splits(splits, config, cache, keys["train"], by="speaker")
 
 
 def _split_folders(data: Path | None) -> dict[str, list[Path]]:
-    """The folders of each part that there is; "train" is among them."""
+    """Find the folders of each split that there is; "train" is always among them.
+
+    Raises:
+        CorpusError: no folder is named, or it is not in this layout.
+    """
     if data is None:
         raise CorpusError("corpus librispeech needs its folder (corpus.data), the one with train-clean-100")
     if (data / "LibriSpeech").is_dir():  # what the archives unpack to
         data = data / "LibriSpeech"
-    found = {part: [path for path in sorted(data.glob(f"{part}-*")) if path.is_dir()] for part in PARTS}
-    found = {part: folders for part, folders in found.items() if any(map(_has_transcripts, folders))}
+    found = {split: [path for path in sorted(data.glob(f"{split}-*")) if path.is_dir()] for split in SPLITS}
+    found = {split: folders for split, folders in found.items() if any(map(_has_transcripts, folders))}
     if "train" in found:
         return found
     if _has_transcripts(data):
@@ -59,15 +63,16 @@ def _split_folders(data: Path | None) -> dict[str, list[Path]]:
 
 
 def _has_transcripts(folder: Path) -> bool:
+    """Tell whether a folder holds SPEAKER/CHAPTER folders with transcripts."""
     return next(folder.glob("*/*/*.trans.txt"), None) is not None
 
 
-def _rows(transcripts: Sequence[Path], case: Case) -> Iterator[Utterance]:
-    return measured(_read(transcripts, case))
+def _utterances(transcripts: Sequence[Path], case: Case) -> Iterator[Utterance]:
+    return add_durations(_read(transcripts, case))
 
 
-def _read(transcripts: Sequence[Path], case: Case) -> Iterator[Located]:
-    """Utterances of `SPEAKER-CHAPTER-NUMBER TEXT` lines; the speaker is the folder two levels up."""
+def _read(transcripts: Sequence[Path], case: Case) -> Iterator[LocatedUtterance]:
+    """Read lines `SPEAKER-CHAPTER-NUMBER TEXT`; the speaker is the name of the folder two levels up."""
     for path in transcripts:
         for number, line in read_lines(path):
             name, _, text = line.strip().partition(" ")

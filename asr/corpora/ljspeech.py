@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asr.config import SpeechCorpusConfig
-from asr.corpora.splits import divide
-from asr.corpora.utterances import CorpusError, Located, build_dataset, measured, source_key
-from sluice_core.corpus_files import corpus_folder, read_lines
+from asr.corpora.dataset_cache import build_dataset, cache_key
+from asr.corpora.splits import complete_splits
+from asr.corpora.utterances import LocatedUtterance, add_durations
+from sluice_core.corpus_files import CorpusError, corpus_folder, read_lines
 from sluice_core.normalization.text import Case, normalize_text
 
 if TYPE_CHECKING:
@@ -20,19 +21,20 @@ SPEAKER = "ljspeech"
 
 
 def load(config: SpeechCorpusConfig, cache: Path) -> dict[str, "Dataset"]:
-    """Train and dev, a seeded share of the utterances; the text is the one in words where there is one.
+    """Load train and, as a seeded share of the utterances, dev; texts are those in words where there are some.
 
     Raises:
         CorpusError: the folder is not in this layout, a line is not as expected, or a recording is missing.
     """
     root = corpus_folder(config.data, "ljspeech", ["metadata.csv", "wavs"])
     metadata = root / "metadata.csv"
-    key = source_key("ljspeech", [metadata], {"case": config.case})
-    whole = build_dataset(lambda: measured(_read(metadata, config.case)), cache, key)
-    return divide({"train": whole}, config, cache, key, by="utterance")
+    key = cache_key("ljspeech", [metadata], {"case": config.case})
+    whole = build_dataset(lambda: add_durations(_read(metadata, config.case)), cache, key)
+    return complete_splits({"train": whole}, config, cache, key, by="utterance")
 
 
-def _read(metadata: Path, case: Case) -> Iterator[Located]:
+def _read(metadata: Path, case: Case) -> Iterator[LocatedUtterance]:
+    """Read the lines of `metadata.csv`."""
     folder = metadata.resolve().parent / "wavs"
     for number, line in read_lines(metadata):
         if not line.strip():

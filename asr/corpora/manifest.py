@@ -1,15 +1,16 @@
-"""One's own corpus: a manifest in CSV, TSV or JSON lines, one utterance a line.
+"""Your own corpus: a manifest in CSV, TSV or JSON lines with an utterance in each line.
 
-Columns, in any order, with a header line in CSV and TSV; others are allowed and ignored:
+The columns, in any order, with a header line in CSV and TSV; other columns are allowed and ignored:
 
     audio           path of the recording, relative to the manifest's folder, or absolute
     text            what is said
     id              optional; the audio path without its suffix if not given
     speaker         optional
-    start_seconds   optional: the utterance is a part of the recording
-    end_seconds     optional
+    start_seconds   optional: where the utterance begins, if it is a segment of the recording
+    end_seconds     optional: where it ends
 
-UTF-8, with or without a byte order mark. CSV fields may be quoted; in TSV a quotation mark is itself.
+Files are UTF-8, with or without a byte order mark. Fields may be quoted in CSV; in TSV, quotation marks have no
+meaning.
 """
 
 import csv
@@ -24,9 +25,10 @@ from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any
 
 from asr.config import SpeechCorpusConfig
-from asr.corpora.splits import divide
-from asr.corpora.utterances import CorpusError, Located, Utterance, build_dataset, measured, source_key
-from sluice_core.corpus_files import describe_folder, read_lines
+from asr.corpora.dataset_cache import build_dataset, cache_key
+from asr.corpora.splits import complete_splits
+from asr.corpora.utterances import LocatedUtterance, Utterance, add_durations
+from sluice_core.corpus_files import CorpusError, describe_folder, read_lines
 from sluice_core.normalization.text import Case, normalize_text
 
 if TYPE_CHECKING:
@@ -34,12 +36,12 @@ if TYPE_CHECKING:
 
 NEEDED = ("audio", "text")
 COLUMNS = (*NEEDED, "id", "speaker", "start_seconds", "end_seconds")
-NO_TEXT = re.compile("[\0\ud800-\udfff]")  # no file's name holds NUL, no UTF-8 a half of a surrogate pair
+NO_TEXT = re.compile("[\0\ud800-\udfff]")  # NUL is in no file name, half of a surrogate pair in no UTF-8
 
 
 @dataclass(frozen=True)
-class Record:
-    """A line of a manifest as it stands there, or what is wrong with it."""
+class ManifestEntry:
+    """A line of a manifest as it was written, or what is wrong with it."""
 
     line: int
     fields: Mapping[str, Any]
@@ -47,13 +49,13 @@ class Record:
 
 
 def load(config: SpeechCorpusConfig, cache: Path) -> dict[str, "Dataset"]:
-    """Parts from the manifests `config.train` (or `config.data`), `config.dev` and `config.test`.
+    """Load the splits from the manifests `config.train` (or `config.data`), `config.dev` and `config.test`.
 
     Without a dev manifest, dev is taken from training: whole speakers where the manifest names at least
     five, or else utterances.
 
     Raises:
-        CorpusError: no training manifest is named, or a line of one is wrong; names the line.
+        CorpusError: no training manifest is named, or a line of one is wrong; the line is named.
     """
     if config.data is not None and config.train is not None:
         raise CorpusError("corpus.data and corpus.train both name a training manifest; keep one of them")
@@ -62,43 +64,43 @@ def load(config: SpeechCorpusConfig, cache: Path) -> dict[str, "Dataset"]:
         raise CorpusError(
             "corpus manifest needs a manifest file: corpus.data, or corpus.train and corpus.dev"
         )
-    parts, keys = {}, {}
-    for part, path in paths.items():
+    splits, keys = {}, {}
+    for split, path in paths.items():
         if path is not None:
-            parts[part], keys[part] = load_manifest(path, cache, config.case), _key(path, config.case)
-    return divide(parts, config, cache, keys["train"])
+            splits[split], keys[split] = load_manifest(path, cache, config.case), _key(path, config.case)
+    return complete_splits(splits, config, cache, keys["train"])
 
 
 def load_manifest(path: Path, cache: Path, case: Case = "keep") -> "Dataset":
-    """All rows of one manifest, undivided.
+    """Load all utterances of one manifest, undivided.
 
     Raises:
-        CorpusError: the file is missing, or a line of it is wrong; names the line.
+        CorpusError: the file is missing, or a line of it is wrong; the line is named.
     """
-    reader_of(path)  # complains of a missing file or an unknown suffix before anything is read
-    return build_dataset(partial(_rows, path, case), cache, _key(path, case))
+    reader_of(path)  # raises an error about a missing file or an unknown suffix before anything is read
+    return build_dataset(partial(_utterances, path, case), cache, _key(path, case))
 
 
 def _key(path: Path, case: Case) -> str:
-    return source_key("manifest", [path], {"case": case})
+    return cache_key("manifest", [path], {"case": case})
 
 
-def _rows(path: Path, case: Case) -> Iterator[Utterance]:
-    return measured(read_manifest(path, case))
+def _utterances(path: Path, case: Case) -> Iterator[Utterance]:
+    return add_durations(read_manifest(path, case))
 
 
-def read_manifest(path: Path, case: Case = "keep") -> Iterator[Located]:
-    """The utterances of a manifest and where each is written, as a stream; audio files are not looked at.
+def read_manifest(path: Path, case: Case = "keep") -> Iterator[LocatedUtterance]:
+    """Read the utterances of a manifest, and where each is written, as a stream; recordings are not looked at.
 
     Raises:
-        CorpusError: a column is missing or a line is wrong; names the line.
+        CorpusError: a column is missing or a line is wrong; the line is named.
     """
-    for record in read_records(path):
-        yield f"{path}, line {record.line}", to_utterance(record, path, case)
+    for entry in read_entries(path):
+        yield f"{path}, line {entry.line}", to_utterance(entry, path, case)
 
 
-def read_records(path: Path) -> Iterator[Record]:
-    """The lines of a manifest, unchecked but for their form, as a stream.
+def read_entries(path: Path) -> Iterator[ManifestEntry]:
+    """Read the lines of a manifest as a stream; only their form is checked.
 
     Raises:
         CorpusError: the file is missing, not UTF-8, of an unknown kind, or lacks a column.
@@ -106,8 +108,8 @@ def read_records(path: Path) -> Iterator[Record]:
     return reader_of(path)(path)
 
 
-def reader_of(path: Path) -> Callable[[Path], Iterator[Record]]:
-    """What reads a manifest of this suffix.
+def reader_of(path: Path) -> Callable[[Path], Iterator[ManifestEntry]]:
+    """Return the function that reads manifests with the suffix of `path`.
 
     Raises:
         CorpusError: there is no such file, or its suffix is not known.
@@ -125,8 +127,8 @@ def reader_of(path: Path) -> Callable[[Path], Iterator[Record]]:
     return reader
 
 
-def _read_delimited(path: Path, **dialect: Any) -> Iterator[Record]:
-    """Lines of CSV or TSV."""
+def _read_delimited(path: Path, **dialect: Any) -> Iterator[ManifestEntry]:
+    """Read the lines of CSV or TSV."""
     reader = csv.reader((line for _, line in read_lines(path)), **dialect)
     header: list[str] | None = None
     try:
@@ -139,9 +141,9 @@ def _read_delimited(path: Path, **dialect: Any) -> Iterator[Record]:
             elif len(fields) != len(header):
                 hint = "; quote a text that has commas" if dialect["delimiter"] == "," else ""
                 problem = f"{len(fields)} fields where the header has {len(header)}{hint}"
-                yield Record(reader.line_num, {}, problem)
+                yield ManifestEntry(reader.line_num, {}, problem)
             else:
-                yield Record(reader.line_num, dict(zip(header, fields, strict=True)))
+                yield ManifestEntry(reader.line_num, dict(zip(header, fields, strict=True)))
     except csv.Error as error:
         raise CorpusError(
             f"{path}, line {reader.line_num}: not valid {path.suffix[1:].upper()}: {error}"
@@ -151,7 +153,10 @@ def _read_delimited(path: Path, **dialect: Any) -> Iterator[Record]:
 
 
 def _check_header(header: list[str], path: Path, line: int, delimiter: str) -> None:
-    repeated = [name for name in COLUMNS if header.count(name) > 1]  # others may come as often as they like
+    """Check that the needed columns are there, and none that is read is there twice."""
+    repeated = [
+        name for name in COLUMNS if header.count(name) > 1
+    ]  # columns that are ignored may be repeated
     if repeated:
         raise CorpusError(f"{path}, line {line}: more than one column {' and '.join(repeated)}; keep one")
     missing = [name for name in NEEDED if name not in header]
@@ -165,26 +170,27 @@ def _check_header(header: list[str], path: Path, line: int, delimiter: str) -> N
     raise CorpusError(message)
 
 
-def _read_json_lines(path: Path) -> Iterator[Record]:
+def _read_json_lines(path: Path) -> Iterator[ManifestEntry]:
+    """Read the lines of JSON lines."""
     for number, line in read_lines(path):
         if not line.strip():
             continue
         try:
             fields = json.loads(line)
-        except (ValueError, RecursionError) as error:  # RecursionError: brackets in brackets in brackets
-            yield Record(number, {}, f"not valid JSON: {error}")
+        except (ValueError, RecursionError) as error:  # RecursionError: brackets nested too deep
+            yield ManifestEntry(number, {}, f"not valid JSON: {error}")
             continue
         if not isinstance(fields, dict):
-            yield Record(
+            yield ManifestEntry(
                 number, {}, f'expected an object such as {{"audio": …, "text": …}}, found {line.strip()[:60]}'
             )
             continue
         missing = [name for name in NEEDED if fields.get(name) is None]
         problem = f"no {' and '.join(missing)}; the names there are {', '.join(fields) or 'none'}"
-        yield Record(number, fields, problem if missing else None)
+        yield ManifestEntry(number, fields, problem if missing else None)
 
 
-READERS: dict[str, Callable[[Path], Iterator[Record]]] = {
+READERS: dict[str, Callable[[Path], Iterator[ManifestEntry]]] = {
     ".csv": partial(_read_delimited, delimiter=",", strict=True),
     ".tsv": partial(_read_delimited, delimiter="\t", quoting=csv.QUOTE_NONE),
     ".jsonl": _read_json_lines,
@@ -193,17 +199,17 @@ READERS: dict[str, Callable[[Path], Iterator[Record]]] = {
 }
 
 
-def to_utterance(record: Record, path: Path, case: Case = "keep") -> Utterance:
-    """The utterance that a line of the manifest `path` describes.
+def to_utterance(entry: ManifestEntry, path: Path, case: Case = "keep") -> Utterance:
+    """Return the utterance that a line of the manifest `path` describes.
 
     Raises:
-        CorpusError: the line is malformed, or a text is empty, a time no number, or an end before its start.
+        CorpusError: the line is malformed, a text is empty, a time is not a number, or an end is not after its start.
     """
-    where = f"{path}, line {record.line}"
-    if record.error:
-        raise CorpusError(f"{where}: {record.error}")
+    where = f"{path}, line {entry.line}"
+    if entry.error:
+        raise CorpusError(f"{where}: {entry.error}")
     audio, text, speaker, name = (
-        _text(record.fields, column, where) for column in ("audio", "text", "speaker", "id")
+        _text(entry.fields, column, where) for column in ("audio", "text", "speaker", "id")
     )
     text = normalize_text(text, case)
     for column, value in (("audio", audio), ("text", text)):
@@ -211,17 +217,17 @@ def to_utterance(record: Record, path: Path, case: Case = "keep") -> Utterance:
             raise CorpusError(f"{where}: {column} is empty")
     if not Path(audio).name:
         raise CorpusError(f"{where}: audio {audio!r} is a folder, not a recording")
-    start = _seconds(record.fields, "start_seconds", where)
-    end = _seconds(record.fields, "end_seconds", where)
+    start = _seconds(entry.fields, "start_seconds", where)
+    end = _seconds(entry.fields, "end_seconds", where)
     if end is not None and end <= (start or 0.0):
         raise CorpusError(f"{where}: end_seconds {end:g} is not after start_seconds {start or 0.0:g}")
     if not name:
-        part = (
+        segment = (
             ""
             if start is None and end is None
             else f"-{start or 0.0:.2f}-{'end' if end is None else f'{end:.2f}'}"
         )
-        name = Path(audio).with_suffix("").as_posix() + part
+        name = Path(audio).with_suffix("").as_posix() + segment
     return {
         "id": name,
         "audio": str(path.resolve().parent / audio),
@@ -233,6 +239,7 @@ def to_utterance(record: Record, path: Path, case: Case = "keep") -> Utterance:
 
 
 def _text(fields: Mapping[str, Any], column: str, where: str) -> str:
+    """Return the text in a column; "" where there is none."""
     value = fields.get(column)
     if isinstance(value, int) and not isinstance(value, bool):  # speaker 7 and id 12 in JSON
         value = str(value)
@@ -244,6 +251,7 @@ def _text(fields: Mapping[str, Any], column: str, where: str) -> str:
 
 
 def _seconds(fields: Mapping[str, Any], column: str, where: str) -> float | None:
+    """Return the time in a column, in seconds; None where there is none."""
     value = fields.get(column)
     if value is None or value == "" or (isinstance(value, str) and not value.strip()):
         return None

@@ -1,4 +1,4 @@
-"""What can be heard and counted in one utterance, and what of it looks wrong."""
+"""Measure single utterances, and tell what looks wrong with them."""
 
 import hashlib
 import math
@@ -9,9 +9,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from asr.corpora.utterances import Utterance, segment
+from asr.audio.reading import audio_info, read_audio
+from asr.corpora.utterances import Utterance, segment_bounds
 
-LONGEST_READ_SECONDS = 600.0  # of longer recordings only this much is listened to: memory stays bounded
+LONGEST_READ_SECONDS = 600.0  # longer recordings are measured only so far, to keep memory bounded
 SILENCE_DB = -60.0
 FULL_SCALE = 0.999  # 16-bit samples end at 0.99997
 CLIPPED_SHARE = 1e-3
@@ -20,32 +21,32 @@ SHORTEST_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Suspect:
-    """An utterance that deserves a look."""
+    """An utterance that deserves to be looked at, and why."""
 
     kind: str
     where: str
     id: str
     reason: str
     severity: float
-    """Larger is worse; compares only with suspects of the same kind."""
+    """Larger is worse; severities of different kinds cannot be compared."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What training will be like, which decides what fits."""
+    """The settings of training that decide which utterances fit."""
 
     subsampling: int = 4
     hop_ms: float = 10.0
     max_seconds: float = 30.0
 
     def steps(self, seconds: float) -> int:
-        """Steps of the acoustic model's output for so much audio."""
+        """Return the steps of the acoustic model's output for audio of this length."""
         return math.ceil((1 + math.floor(seconds * 1000 / self.hop_ms + 1e-6)) / self.subsampling)
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """Facts of one readable utterance."""
+class UtteranceStatistics:
+    """What was measured in one readable utterance."""
 
     where: str
     id: str
@@ -55,36 +56,34 @@ class Measurement:
     sample_rate: int
     channels: int
     rms_db: float
-    """Level of the whole utterance against full scale; -inf for digital silence."""
+    """The level of the whole utterance relative to full scale; -inf for digital silence."""
     clipped: float
-    """Share of samples at full scale."""
+    """The share of samples at full scale."""
     audio_hash: int
 
     @property
     def characters_per_second(self) -> float:
-        """Speaking rate, spaces counted."""
+        """The speaking rate; spaces count."""
         return len(self.text) / self.seconds
 
 
-def measure_utterance(where: str, row: Utterance) -> Measurement:
-    """Listen to an utterance.
+def measure_utterance(where: str, utterance: Utterance) -> UtteranceStatistics:
+    """Read an utterance and measure it.
 
     Raises:
         UserError: the audio is missing, unreadable, too short, or shorter than the segment.
     """
-    from asr.audio.reading import audio_info, read_audio
-
-    info = audio_info(row["audio"])
-    start, end = segment(row, info.duration_seconds)
+    info = audio_info(utterance["audio"])
+    start, end = segment_bounds(utterance, info.duration_seconds)
     samples, _ = read_audio(
-        row["audio"], start_seconds=start, end_seconds=min(end, start + LONGEST_READ_SECONDS)
+        utterance["audio"], start_seconds=start, end_seconds=min(end, start + LONGEST_READ_SECONDS)
     )
     power = float(np.mean(np.square(samples, dtype=np.float64)))
-    return Measurement(
+    return UtteranceStatistics(
         where=where,
-        id=row["id"],
-        text=row["text"],
-        speaker=row.get("speaker", ""),
+        id=utterance["id"],
+        text=utterance["text"],
+        speaker=utterance.get("speaker", ""),
         seconds=end - start,
         sample_rate=info.sample_rate,
         channels=info.channels,
@@ -99,13 +98,13 @@ def _hash(content: bytes) -> int:
 
 
 def error_kind(audio: str) -> str:
-    """What to call an utterance whose audio could not be read."""
+    """Return the kind of suspect that an utterance is whose audio could not be read."""
     there = os.path.exists(audio)  # noqa: PTH110  Path's own raises where a name is too long
     return "unreadable audio" if there else "missing audio"
 
 
-def suspicions(measured: Measurement, limits: Limits) -> Iterator[Suspect]:
-    """What looks wrong with one utterance by itself."""
+def suspicions(measured: UtteranceStatistics, limits: Limits) -> Iterator[Suspect]:
+    """Yield what looks wrong with one utterance by itself."""
 
     def suspect(kind: str, reason: str, severity: float) -> Suspect:
         return Suspect(kind, measured.where, measured.id, reason, severity)

@@ -1,4 +1,4 @@
-"""Counts over a corpus, utterance by utterance, and the worst suspects among them."""
+"""Statistics of a corpus, gathered utterance by utterance, and the worst suspects among the utterances."""
 
 import heapq
 import math
@@ -6,21 +6,26 @@ import statistics
 from array import array
 from collections import Counter, defaultdict
 
-from asr.corpora.quality import Limits, Measurement, Suspect, suspicions
-from asr.corpora.validation_report import CheckReport
+from asr.corpora.quality import Limits, Suspect, UtteranceStatistics, suspicions
+from asr.corpora.validation_report import ValidationReport
 
 KINDS = (
     "text too long", "silence", "two texts", "clipping", "too short", "too long",
     "fast speech", "slow speech", "duplicate",
 )  # fmt: skip
-"""What can be suspect, the most harmful first."""
+"""The kinds of suspects, the most harmful first."""
 
-OUTLIER_DEVIATIONS = 4.0  # of the logarithm of the speaking rate, robustly estimated
+OUTLIER_DEVIATIONS = 4.0  # robust standard deviations of the logarithm of the speaking rate
 FEWEST_FOR_OUTLIERS = 20
 
 
-class Tally:
-    """Counts that grow with the vocabulary and the speakers; of each utterance a few bytes are kept."""
+class CorpusStatistics:
+    """Counts whose size grows with vocabulary and speakers; each utterance adds a few bytes.
+
+    Args:
+        limits: The settings of training that decide what fits.
+        worst: How many suspects to name.
+    """
 
     def __init__(self, limits: Limits, worst: int) -> None:
         self.limits, self.worst = limits, worst
@@ -30,12 +35,12 @@ class Tally:
         self.speakers: set[str] = set()
         self.words, self.characters = Counter[str](), Counter[str]()
         self.sample_rates, self.channels = Counter[int](), Counter[int]()
-        self.heard: dict[int, tuple[int, str]] = {}  # audio -> text and where, by hash
+        self.heard: dict[int, tuple[int, str]] = {}  # hash of the audio -> hash of its text, and where it is
         self.counts = Counter[str]()
         self.heaps: dict[str, list[tuple[float, int, Suspect]]] = defaultdict(list)
 
-    def add(self, result: Measurement | Suspect) -> None:
-        """Count one utterance, or one that could not be heard."""
+    def add(self, result: UtteranceStatistics | Suspect) -> None:
+        """Count an utterance, or one that could not be read."""
         self.utterances += 1
         if isinstance(result, Suspect):
             self.errors.append(result)
@@ -53,14 +58,15 @@ class Tally:
         self._note_speaking_rate(result)
 
     def _keep(self, suspect: Suspect) -> None:
-        """Keep the worst of each kind only; of equals, the earlier."""
+        """Keep a suspect if it is among the worst of its kind; of equal ones, the earlier is kept."""
         self.counts[suspect.kind] += 1
         heap = self.heaps[suspect.kind]
         heapq.heappush(heap, (suspect.severity, -self.utterances, suspect))
         if len(heap) > self.worst:
             heapq.heappop(heap)
 
-    def _compare_with_heard(self, result: Measurement) -> None:
+    def _compare_with_heard(self, result: UtteranceStatistics) -> None:
+        """Suspect an utterance whose audio has occurred before."""
         text = hash(result.text)
         if result.audio_hash not in self.heard:
             self.heard[result.audio_hash] = text, result.where
@@ -70,7 +76,8 @@ class Tally:
         reason = f"the same audio as {earlier}, with {'the same' if same else 'another'} text"
         self._keep(Suspect("duplicate" if same else "two texts", result.where, result.id, reason, 0.0))
 
-    def _note_speaking_rate(self, result: Measurement) -> None:
+    def _note_speaking_rate(self, result: UtteranceStatistics) -> None:
+        """Keep the fastest and slowest; whether they are outliers is decided at the end."""
         rate = math.log(result.characters_per_second)
         self.rates.append(rate)
         reason = f"{result.characters_per_second:.1f} characters a second: {result.text[:40]!r}"
@@ -78,15 +85,14 @@ class Tally:
         self._keep(Suspect("slow speech", result.where, result.id, reason, -rate))
 
     def _settle_speaking_rates(self) -> None:
-        """Of the fastest and slowest, leave those far from the corpus's own rates."""
+        """Keep only those of the fastest and slowest that are outliers among the rates of the corpus."""
         del self.counts["fast speech"], self.counts["slow speech"]
         fast, slow = self.heaps.pop("fast speech", []), self.heaps.pop("slow speech", [])
         if len(self.rates) < FEWEST_FOR_OUTLIERS:
             return
         median = statistics.median(self.rates)
-        deviation = 1.4826 * statistics.median(
-            abs(rate - median) for rate in self.rates
-        )  # as of a normal one
+        # The factor makes it the standard deviation where rates are normally distributed.
+        deviation = 1.4826 * statistics.median(abs(rate - median) for rate in self.rates)
         if not deviation:
             return
         reach = OUTLIER_DEVIATIONS * deviation
@@ -96,7 +102,7 @@ class Tally:
         self.counts["slow speech"] = sum(rate < median - reach for rate in self.rates)
 
     def _worst_suspects(self) -> list[Suspect]:
-        """The worst of each kind, then the second worst, and so on; an utterance comes once."""
+        """Return the worst of each kind, then the second worst, and so on; no utterance comes twice."""
         ranked = [
             (rank, KINDS.index(kind), suspect)
             for kind, heap in self.heaps.items()
@@ -109,13 +115,13 @@ class Tally:
         first = list(chosen.values())[: self.worst]
         return sorted(first, key=lambda suspect: KINDS.index(suspect.kind))
 
-    def report(self, source: str) -> CheckReport:
-        """What was counted; nothing can be added after it."""
+    def report(self, source: str) -> ValidationReport:
+        """Report what was counted; nothing can be added afterwards."""
         self._settle_speaking_rates()
         seconds, words = math.fsum(self.seconds), self.words.total()
         if not self.seconds:
-            return CheckReport(source, self.utterances, hours=0.0, speakers=0, errors=self.errors)
-        return CheckReport(
+            return ValidationReport(source, self.utterances, hours=0.0, speakers=0, errors=self.errors)
+        return ValidationReport(
             source,
             self.utterances,
             errors=self.errors,

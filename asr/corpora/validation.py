@@ -1,4 +1,4 @@
-"""A look through a corpus before training: how much there is, and what is suspect in it."""
+"""Check a corpus before training: how much there is, and what is suspect in it."""
 
 import math
 import os
@@ -6,21 +6,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import Any, cast
 
-from asr.corpora.manifest import Record, read_records, to_utterance
-from asr.corpora.quality import Limits, Measurement, Suspect, error_kind, measure_utterance
-from asr.corpora.statistics import Tally
-from asr.corpora.utterances import CorpusError, Utterance, threaded
-from asr.corpora.validation_report import CheckReport
+from asr.corpora.manifest import ManifestEntry, read_entries, to_utterance
+from asr.corpora.quality import Limits, Suspect, UtteranceStatistics, error_kind, measure_utterance
+from asr.corpora.statistics import CorpusStatistics
+from asr.corpora.utterances import Utterance, map_threaded
+from asr.corpora.validation_report import ValidationReport
+from sluice_core.corpus_files import CorpusError
 from sluice_core.errors import UserError
 from sluice_core.normalization.text import Case
 from sluice_core.progress import track
 
-__all__ = ["CheckReport", "Limits", "Suspect", "check_manifest", "check_rows"]
+__all__ = ["Limits", "Suspect", "ValidationReport", "validate_manifest", "validate_utterances"]
 
-Entry = tuple[str, Utterance | Suspect]  # where it is written, and the utterance or why there is none
+Candidate = tuple[str, Utterance | Suspect]
+"""Where an utterance is written, and the utterance, or why there is none."""
 
 
-def check_manifest(
+def validate_manifest(
     path: Path,
     *,
     case: Case = "keep",
@@ -28,98 +30,101 @@ def check_manifest(
     worst: int = 10,
     threads: int | None = None,
     quiet: bool = False,
-) -> CheckReport:
-    """Read a manifest and listen to all of its audio; bad lines are reported, not raised.
+) -> ValidationReport:
+    """Read a manifest and all of its audio; bad lines are reported, not raised.
 
     Args:
-        path: CSV, TSV or JSON lines (see `asr.corpora.manifest`).
-        case: as training will have it: decides vocabulary and characters.
-        limits: what training will be like; the defaults of a recipe if not given.
-        worst: how many suspects to name.
-        threads: that read audio; as many as there are processors, at most 8, if not given.
-        quiet: show no progress.
+        path: The manifest: CSV, TSV or JSON lines (see `asr.corpora.manifest`).
+        case: The case that texts will have in training, which decides vocabulary and characters.
+        limits: The settings of training that decide what fits; the defaults of a recipe if not given.
+        worst: How many suspects to name.
+        threads: How many threads read audio; as many as there are processors, at most 8, if not given.
+        quiet: Show no progress.
 
     Raises:
         CorpusError: the manifest is missing, empty, lacks a column, or is not text.
     """
     path = Path(path)
-    records = read_records(path)
-    first = next(records, None)
+    entries = read_entries(path)
+    first = next(entries, None)
     if first is None:
         raise CorpusError(
             f"{path}: no utterances, only a header" if path.stat().st_size else f"{path}: the file is empty"
         )
     with path.open("rb") as lines:
         total = sum(1 for _ in lines)
-    entries = _entries(path, first, records, case)
-    return _check(str(path), entries, total, limits, worst, threads, quiet)
+    candidates = _candidates(path, first, entries, case)
+    return _validate(str(path), candidates, total, limits, worst, threads, quiet)
 
 
-def check_rows(
-    rows: Iterable[Mapping[str, Any]],
+def validate_utterances(
+    utterances: Iterable[Mapping[str, Any]],
     source: str,
     *,
     limits: Limits | None = None,
     worst: int = 10,
     threads: int | None = None,
     quiet: bool = False,
-) -> CheckReport:
-    """As `check_manifest`, for the rows of any corpus; they are named by their ids.
+) -> ValidationReport:
+    """Do what `validate_manifest` does for the utterances of any corpus, which are named by their ids.
 
     Args:
-        rows: a dataset of `load_corpus`, or several chained.
-        source: what to call them.
-        limits: what training will be like; the defaults of a recipe if not given.
-        worst: how many suspects to name.
-        threads: that read audio.
-        quiet: show no progress.
+        utterances: A dataset of `load_corpus`, or several chained.
+        source: What the report calls them.
+        limits: The settings of training that decide what fits; the defaults of a recipe if not given.
+        worst: How many suspects to name.
+        threads: How many threads read audio; as many as there are processors, at most 8, if not given.
+        quiet: Show no progress.
     """
-    total = len(rows) if isinstance(rows, Sized) else None
-    entries = ((row["id"], cast(Utterance, row)) for row in rows)
-    return _check(source, entries, total, limits, worst, threads, quiet)
+    total = len(utterances) if isinstance(utterances, Sized) else None
+    candidates = ((utterance["id"], cast(Utterance, utterance)) for utterance in utterances)
+    return _validate(source, candidates, total, limits, worst, threads, quiet)
 
 
-def _entries(path: Path, first: Record, others: Iterator[Record], case: Case) -> Iterator[Entry]:
-    """Lines of a manifest; a bad one does not end it, unless nothing after it can be read."""
-    record: Record | None = first
-    while record is not None:
-        where = f"line {record.line}"
+def _candidates(
+    path: Path, first: ManifestEntry, others: Iterator[ManifestEntry], case: Case
+) -> Iterator[Candidate]:
+    """Yield the lines of a manifest; a bad one does not end it, unless nothing after it can be read."""
+    entry: ManifestEntry | None = first
+    while entry is not None:
+        where = f"line {entry.line}"
         try:
-            yield where, to_utterance(record, path, case)
+            yield where, to_utterance(entry, path, case)
         except CorpusError as error:
             reason = str(error).removeprefix(f"{path}, {where}: ")
             yield where, Suspect("bad line", where, "", reason, math.inf)
         try:
-            record = next(others, None)
+            entry = next(others, None)
         except CorpusError as error:
             after = f"after {where}"
             yield after, Suspect("bad line", after, "", f"{error}; nothing further was read", math.inf)
             return
 
 
-def _check(
+def _validate(
     source: str,
-    entries: Iterator[Entry],
+    candidates: Iterator[Candidate],
     total: int | None,
     limits: Limits | None,
     worst: int,
     threads: int | None,
     quiet: bool,
-) -> CheckReport:
-    tally = Tally(limits or Limits(), worst)
+) -> ValidationReport:
+    """Measure all utterances and report on them."""
+    statistics = CorpusStatistics(limits or Limits(), worst)
     threads = threads or min(8, os.cpu_count() or 1)
-    examined = threaded(_examine, entries, threads)
-    for result in track(examined, "listening", total=total, quiet=quiet):
-        tally.add(result)
-    return tally.report(source)
+    measured = map_threaded(_measure, candidates, threads)
+    for result in track(measured, "reading audio", total=total, quiet=quiet):
+        statistics.add(result)
+    return statistics.report(source)
 
 
-def _examine(entry: Entry) -> Measurement | Suspect:
-    """Listen to an utterance, or say why that cannot be done."""
-    where, row = entry
-    if isinstance(row, Suspect):
-        return row
+def _measure(candidate: Candidate) -> UtteranceStatistics | Suspect:
+    """Measure an utterance, or say why that is not possible."""
+    where, utterance = candidate
+    if isinstance(utterance, Suspect):
+        return utterance
     try:
-        return measure_utterance(where, row)
+        return measure_utterance(where, utterance)
     except UserError as error:
-        return Suspect(error_kind(row["audio"]), where, row["id"], str(error), math.inf)
+        return Suspect(error_kind(utterance["audio"]), where, utterance["id"], str(error), math.inf)

@@ -1,4 +1,4 @@
-"""What a look through a corpus found, as facts and as text."""
+"""The report on a corpus, as facts for programs and as text for people."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,44 +10,44 @@ ERRORS_SHOWN = 100
 
 
 @dataclass(frozen=True)
-class CheckReport:
-    """What a corpus holds."""
+class ValidationReport:
+    """What a corpus contains, and what is wrong with it."""
 
     source: str
     utterances: int
-    """Lines, usable or not."""
+    """How many lines there are, usable or not."""
     hours: float
-    """Of usable utterances, as everything below."""
+    """The length of the usable utterances; everything below is about them, too."""
     speakers: int
-    """Distinct names; 0 where none is given."""
+    """How many different names there are; 0 where none is given."""
     seconds: dict[str, float] = field(default_factory=dict)
-    """`shortest`, `median` and `longest` utterance."""
+    """The lengths of the `shortest`, the `median` and the `longest` utterance."""
     words: int = 0
-    """Running words."""
+    """How many words there are in all texts."""
     vocabulary: int = 0
-    """Distinct words."""
+    """How many different words there are."""
     characters: dict[str, int] = field(default_factory=dict)
-    """How often each occurs, the most frequent first."""
+    """How often each character occurs, the most frequent first."""
     characters_per_second: float = 0.0
     words_per_second: float = 0.0
     sample_rates: dict[int, int] = field(default_factory=dict)
-    """Utterances at each rate in Hz."""
+    """How many utterances have each rate in Hz."""
     channels: dict[int, int] = field(default_factory=dict)
-    """Utterances with each count of channels."""
+    """How many utterances have each number of channels."""
     errors: list[Suspect] = field(default_factory=list)
     """Every line that cannot be used, in the order of the manifest."""
     suspect_counts: dict[str, int] = field(default_factory=dict)
     """How many utterances are suspect, by kind."""
     suspects: list[Suspect] = field(default_factory=list)
-    """The worst: the worst of each kind before the second worst of any."""
+    """The worst suspects: the worst of each kind before the second worst of any."""
 
     @property
     def ok(self) -> bool:
-        """Every line can be used."""
+        """Whether every line can be used."""
         return not self.errors
 
     def to_dict(self) -> dict[str, Any]:
-        """The same facts for programs, ready for JSON."""
+        """Return the facts for programs, ready for JSON."""
         facts = asdict(self) | {"ok": self.ok}
         for name in ("errors", "suspects"):
             facts[name] = [
@@ -56,32 +56,33 @@ class CheckReport:
         return facts
 
     def format(self) -> str:
-        """The report as text for people."""
+        """Return the report as text for people."""
         from tabulate import tabulate
 
-        parts = [f"{self.source}", tabulate(self._overview(), tablefmt="plain", disable_numparse=True)]
+        paragraphs = [f"{self.source}", tabulate(self._overview(), tablefmt="plain", disable_numparse=True)]
         if self.errors:
-            parts.append(f"Lines that cannot be used: {len(self.errors)} of {self.utterances}")
+            paragraphs.append(f"Lines that cannot be used: {len(self.errors)} of {self.utterances}")
             shown = [f"  {item.where}: {item.reason}" for item in self.errors[:ERRORS_SHOWN]]
             if len(self.errors) > ERRORS_SHOWN:
                 shown.append(f"  and {len(self.errors) - ERRORS_SHOWN} more (the JSON report has them all)")
-            parts.append("\n".join(shown))
+            paragraphs.append("\n".join(shown))
         if self.suspects:
             counts = ", ".join(f"{count} {kind}" for kind, count in self.suspect_counts.items())
             title = (
                 f"The {len(self.suspects)} worst suspects" if len(self.suspects) > 1 else "The worst suspect"
             )
-            parts.append(f"{title} (in all: {counts})")
+            paragraphs.append(f"{title} (in all: {counts})")
             rows = [
                 (item.where if item.where == item.id else f"{item.where}: {item.id}", item.kind, item.reason)
                 for item in self.suspects
             ]
-            parts.append(tabulate(rows, headers=("utterance", "suspect", "why"), disable_numparse=True))
+            paragraphs.append(tabulate(rows, headers=("utterance", "suspect", "why"), disable_numparse=True))
         elif not self.errors:
-            parts.append("Nothing is suspect.")
-        return "\n\n".join(parts)
+            paragraphs.append("Nothing is suspect.")
+        return "\n\n".join(paragraphs)
 
     def _overview(self) -> list[tuple[str, str]]:
+        """Return names and values of what the corpus contains."""
         rows = [
             ("utterances", f"{self.utterances:,}"),
             ("hours", f"{self.hours:.2f}"),

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asr.audio.reading import AudioError, to_flac
+from asr.audio.reading import AudioError
+from asr.audio.writing import encode_flac
 from asr.corpora.utterances import read_utterance
 from asr.evaluation.diagnostics import Diagnostics
 from asr.evaluation.error_analysis import (
@@ -376,5 +377,5 @@ def _utterance_part(
     svg, alt = picture(transcriber, samples, list(row.get("words") or []))
     whole = utterance.seconds <= DRAWN_SECONDS + 0.1
     caption = "" if whole else f"The first {DRAWN_SECONDS:.0f} seconds, to be seen and heard."
-    sound = Audio(to_flac(samples, rate), f"Utterance {utterance.id}")
+    sound = Audio(encode_flac(samples, rate), f"Utterance {utterance.id}")
     return Subsection(title, [facts, texts, sound, Picture(svg, alt, caption, wide=True)])

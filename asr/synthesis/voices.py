@@ -1,8 +1,8 @@
-"""Who speaks the travel requests: accents that all parts share, voices that no two parts share.
+"""The voices that speak generated sentences: all splits share the accents, no two splits share a voice.
 
-A voice is an accent with a variant of espeak-ng, and its own pace and pitch. Dev and test voices use
-variants that training never hears, in each of the accents that it does hear: an accent never heard
-costs far more errors than a voice never heard, and is another question.
+A voice is an accent with a variant of espeak-ng, and its own pace and pitch. The voices of dev and test use
+variants that training never hears, in every accent that training does hear: an accent that was never heard costs
+far more errors than a voice that was never heard, and is another question.
 """
 
 from random import Random
@@ -15,7 +15,7 @@ ACCENTS = (
     "en-029",
 )  # fmt: skip
 
-# Left out: whispers, croaks, echoes and robots, and shapes that no throat has.
+# Left out are whispers, croaks, echoes and robots, and shapes that no vocal tract has.
 VARIANTS: dict[Split, tuple[str, ...]] = {
     "train": (
         "", "f1", "Alex", "Annie", "m1", "belinda", "Andy", "f2", "Mike", "anika", "m3", "grandma",
@@ -29,15 +29,15 @@ VARIANTS: dict[Split, tuple[str, ...]] = {
 }  # fmt: skip
 
 ACCENTS_OF_A_VARIANT = 2
-PACE, PITCH, PITCH_RANGE = (136, 180), (25, 75), (35, 75)  # a voice's own, drawn from these
-PACE_CHANGE, PITCH_CHANGE = 8, 6  # from one utterance to the next
+PACE, PITCH, PITCH_RANGE = (136, 180), (25, 75), (35, 75)  # each voice draws its own from these
+PACE_CHANGE, PITCH_CHANGE = 8, 6  # how far an utterance may be from its voice's own
 
 
-def cast(part: Split) -> list[Voice]:
-    """The voices of a part. The first ones already have every accent, and each has its own name."""
+def voices_of(split: Split) -> list[Voice]:
+    """Return the voices of a split, each with a name of its own; the first eight have all accents."""
     voices = []
     for turn in range(ACCENTS_OF_A_VARIANT):
-        for index, variant in enumerate(VARIANTS[part]):
+        for index, variant in enumerate(VARIANTS[split]):
             accent = ACCENTS[(index + turn * (len(ACCENTS) // 2 - 1)) % len(ACCENTS)]
             random = Random(f"{accent} {variant}")
             voices.append(
@@ -52,8 +52,8 @@ def cast(part: Split) -> list[Voice]:
     return voices
 
 
-def utter(voice: Voice, random: Random) -> Voice:
-    """The voice as it speaks one utterance: pace and pitch a little off its own."""
+def vary(voice: Voice, random: Random) -> Voice:
+    """Return a voice as it speaks one utterance: its pace and pitch are a little off its own."""
     rate = voice.rate + random.randint(-PACE_CHANGE, PACE_CHANGE)
     pitch = voice.pitch + random.randint(-PITCH_CHANGE, PITCH_CHANGE)
     return Voice(voice.language, voice.variant, rate, pitch, voice.pitch_range)

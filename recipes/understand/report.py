@@ -1,6 +1,6 @@
 """The page of what was understood: a table, the weight's choice, and the worst requests to be heard."""
 
-from asr.audio.reading import to_flac
+from asr.audio.writing import encode_flac
 from recipes.understand.evaluation import Counts
 from recipes.understand.measuring import Measured, Miss
 from recipes.understand.settings import UnderstandSettings
@@ -113,7 +113,7 @@ def _request(miss: Miss, readings: int = 3) -> Subsection:
     others = [each.text for each in request.heard.alternatives[:readings] if each.text != understood.text]
     if others:
         lines.append(("also read", "; ".join(others)))
-    sound = Audio(to_flac(request.samples, request.sample_rate), f"Request {request.number}")
+    sound = Audio(encode_flac(request.samples, request.sample_rate), f"Request {request.number}")
     return Subsection(f"Request {request.number}, speaker {request.speaker}", [Texts(lines), sound])
 
 

@@ -31,13 +31,13 @@ def run(options: argparse.Namespace) -> int:
 
     from asr.config import SpeechCorpusConfig
     from asr.corpora import load_corpus
-    from asr.corpora.validation import check_manifest, check_rows
+    from asr.corpora.validation import validate_manifest, validate_utterances
 
     if options.corpus:
         corpus = SpeechCorpusConfig.check({"kind": options.corpus, "data": options.data}, "manifest check")
-        rows = chain.from_iterable(load_corpus(corpus, options.cache).values())
-        report = check_rows(rows, str(options.data), quiet=options.quiet)
+        utterances = chain.from_iterable(load_corpus(corpus, options.cache).values())
+        report = validate_utterances(utterances, str(options.data), quiet=options.quiet)
     else:
-        report = check_manifest(options.data, quiet=options.quiet)
+        report = validate_manifest(options.data, quiet=options.quiet)
     print(json.dumps(report.to_dict(), ensure_ascii=False) if options.json else report.format())
     return 0 if report.ok else 1

@@ -4,7 +4,7 @@ import pytest
 
 from asr.config import SpeechCorpusConfig
 from asr.corpora import load_corpus
-from asr.corpora.utterances import CorpusError
+from sluice_core.corpus_files import CorpusError
 from tests.asr.audio.wav_files import write_wav
 from tests.conftest import real_corpus
 
@@ -15,7 +15,7 @@ def load(kind, data, cache, **settings):
 
 @pytest.fixture
 def an4(tmp_path):
-    """AN4's layout: six speakers with two recordings each in training, one of a seventh in the test part."""
+    """AN4's layout: six speakers with two recordings each in training, one of a seventh in the test split."""
 
     def build(test=False):
         root = tmp_path / "an4"
@@ -44,23 +44,23 @@ def write_sphere(path):
 
 
 def test_an4(an4, tmp_path):
-    parts = load("an4", an4(), tmp_path / "cache")
-    assert list(parts) == ["train", "dev"]
-    assert len(parts["train"]) == 10 and len(parts["dev"]) == 2
-    assert len(set(parts["dev"]["speaker"])) == 1
-    assert not set(parts["dev"]["speaker"]) & set(parts["train"]["speaker"])
-    row = parts["train"][0]
+    splits = load("an4", an4(), tmp_path / "cache")
+    assert list(splits) == ["train", "dev"]
+    assert len(splits["train"]) == 10 and len(splits["dev"]) == 2
+    assert len(set(splits["dev"]["speaker"])) == 1
+    assert not set(splits["dev"]["speaker"]) & set(splits["train"]["speaker"])
+    row = splits["train"][0]
     assert row["text"] == f"six {row['speaker']}"
     assert row["audio"].endswith(f"wav/an4_clstk/{row['speaker']}/{row['id']}.sph")
     assert row["duration_seconds"] == 0.5
 
 
 def test_an4_official_test_part(an4, tmp_path):
-    parts = load("an4", an4(test=True), tmp_path / "cache", case="keep", dev_speakers=["fash"])
-    assert list(parts) == ["train", "dev", "test"]
-    (row,) = parts["test"]
+    splits = load("an4", an4(test=True), tmp_path / "cache", case="keep", dev_speakers=["fash"])
+    assert list(splits) == ["train", "dev", "test"]
+    (row,) = splits["test"]
     assert (row["id"], row["speaker"], row["text"]) == ("an406-fcaw-b", "fcaw", "RUBOUT G M")
-    assert set(parts["dev"]["speaker"]) == {"fash"}
+    assert set(splits["dev"]["speaker"]) == {"fash"}
 
 
 def test_an4_wrong_folder_says_what_was_looked_for_and_found(an4, tmp_path):
@@ -107,9 +107,9 @@ def test_a_changed_transcription_is_read_again(an4, tmp_path):
 
 def test_an_unchanged_corpus_is_not_read_again(an4, tmp_path):
     root, cache = an4(), tmp_path / "cache"
-    before = {part: rows.to_list() for part, rows in load("an4", root, cache).items()}
+    before = {split: rows.to_list() for split, rows in load("an4", root, cache).items()}
     (root / "wav" / "an4_clstk" / "fash" / "an1-fash-b.sph").unlink()  # headers are not looked at again
-    assert {part: rows.to_list() for part, rows in load("an4", root, cache).items()} == before
+    assert {split: rows.to_list() for split, rows in load("an4", root, cache).items()} == before
 
 
 @pytest.fixture
@@ -126,24 +126,24 @@ def fsdd(tmp_path):
 
 
 def test_fsdd(fsdd, tmp_path):
-    parts = load("fsdd", fsdd(), tmp_path / "cache")
-    assert {part: len(rows) for part, rows in parts.items()} == {"train": 81, "dev": 9}
-    rows = {row["id"]: row for rows in parts.values() for row in rows}
+    splits = load("fsdd", fsdd(), tmp_path / "cache")
+    assert {split: len(rows) for split, rows in splits.items()} == {"train": 81, "dev": 9}
+    rows = {row["id"]: row for rows in splits.values() for row in rows}
     assert len(rows) == 90
     assert rows["7_van_der_6"]["text"] == "seven" and rows["7_van_der_6"]["speaker"] == "van_der"
     assert rows["0_ann_5"]["duration_seconds"] == 0.25
 
 
 def test_fsdd_leaves_speakers_out(fsdd, tmp_path):
-    parts = load("fsdd", fsdd(), tmp_path / "cache", test_speakers=["ann"])
-    assert set(parts["test"]["speaker"]) == {"ann"} and len(parts["test"]) == 30
-    assert len(parts["dev"]) == 6 and len(parts["train"]) == 54
-    assert "ann" not in {*parts["dev"]["speaker"], *parts["train"]["speaker"]}
+    splits = load("fsdd", fsdd(), tmp_path / "cache", test_speakers=["ann"])
+    assert set(splits["test"]["speaker"]) == {"ann"} and len(splits["test"]) == 30
+    assert len(splits["dev"]) == 6 and len(splits["train"]) == 54
+    assert "ann" not in {*splits["dev"]["speaker"], *splits["train"]["speaker"]}
 
 
 def test_fsdd_official_test_part_is_the_first_five_indexes(fsdd, tmp_path):
-    parts = load("fsdd", fsdd(indexes=range(4, 7)), tmp_path / "cache")
-    assert len(parts["test"]) == 30 and all(name.endswith("_4") for name in parts["test"]["id"])
+    splits = load("fsdd", fsdd(indexes=range(4, 7)), tmp_path / "cache")
+    assert len(splits["test"]) == 30 and all(name.endswith("_4") for name in splits["test"]["id"])
     left_out = load("fsdd", tmp_path / "fsdd", tmp_path / "cache", test_speakers=["bob"])
     assert set(left_out["test"]["speaker"]) == {"bob"}
 
@@ -163,9 +163,9 @@ def test_ljspeech(tmp_path):
     (tmp_path / "metadata.csv").write_text("\n".join(lines), encoding="utf-8")
     for line in lines:
         write_wav(tmp_path / "wavs" / f"{line.split('|')[0]}.wav", seconds=0.2, rate=22050)
-    parts = load("ljspeech", tmp_path, tmp_path / "cache")
-    assert len(parts["train"]) == 19 and len(parts["dev"]) == 2
-    texts = {row["id"]: row["text"] for rows in parts.values() for row in rows}
+    splits = load("ljspeech", tmp_path, tmp_path / "cache")
+    assert len(splits["train"]) == 19 and len(splits["dev"]) == 2
+    texts = {row["id"]: row["text"] for rows in splits.values() for row in rows}
     assert texts["LJ001-0007"] == "chapter number 7." and texts["LJ002-0001"] == 'he said "go'
 
 
@@ -197,30 +197,30 @@ def test_librispeech_parts_are_its_folders(tmp_path, chapter):
         ("test-clean", "40"),
     ):  # fmt: skip
         chapter(tmp_path / "LibriSpeech" / split, speaker)
-    parts = load("librispeech", tmp_path, tmp_path / "cache")
-    assert {part: set(rows["speaker"]) for part, rows in parts.items()} == {
+    splits = load("librispeech", tmp_path, tmp_path / "cache")
+    assert {split: set(rows["speaker"]) for split, rows in splits.items()} == {
         "train": {"19", "20"}, "dev": {"30", "31"}, "test": {"40"},
     }  # fmt: skip
-    assert parts["test"][0]["text"] == "hello world" and parts["test"][0]["duration_seconds"] == 0.3
+    assert splits["test"][0]["text"] == "hello world" and splits["test"][0]["duration_seconds"] == 0.3
 
 
 def test_librispeech_one_folder_alone_is_divided_by_speaker(tmp_path, chapter):
     for speaker in ("1", "2", "3"):
         chapter(tmp_path / "dev-clean", speaker)
-    parts = load("librispeech", tmp_path / "dev-clean", tmp_path / "cache")
-    assert len(parts["dev"]) == 2 and len(parts["train"]) == 4
-    assert not set(parts["dev"]["speaker"]) & set(parts["train"]["speaker"])
+    splits = load("librispeech", tmp_path / "dev-clean", tmp_path / "cache")
+    assert len(splits["dev"]) == 2 and len(splits["train"]) == 4
+    assert not set(splits["dev"]["speaker"]) & set(splits["train"]["speaker"])
 
 
 def test_librispeech_wrong_folder(tmp_path, chapter):
-    chapter(tmp_path / "dev-clean", "1")  # no training part
+    chapter(tmp_path / "dev-clean", "1")  # no training split
     with pytest.raises(CorpusError, match=r"looked for train-\*/SPEAKER.*it holds dev-clean/"):
         load("librispeech", tmp_path, tmp_path / "cache")
 
 
 def test_real_an4(tmp_path):
-    parts = load("an4", real_corpus("an4"), tmp_path)
-    train, dev = parts["train"], parts["dev"]
+    splits = load("an4", real_corpus("an4"), tmp_path)
+    train, dev = splits["train"], splits["dev"]
     assert len(train) + len(dev) == 948
     speakers = set(train["speaker"]), set(dev["speaker"])
     assert len(speakers[0] | speakers[1]) == 74 and len(speakers[1]) == 7 and not speakers[0] & speakers[1]
@@ -231,6 +231,6 @@ def test_real_an4(tmp_path):
 
 
 def test_real_fsdd(tmp_path):
-    parts = load("fsdd", real_corpus("fsdd"), tmp_path, test_speakers=["theo"])
-    assert {part: len(rows) for part, rows in parts.items()} == {"train": 2025, "dev": 225, "test": 450}
-    assert "theo" not in {*parts["train"]["speaker"], *parts["dev"]["speaker"]}
+    splits = load("fsdd", real_corpus("fsdd"), tmp_path, test_speakers=["theo"])
+    assert {split: len(rows) for split, rows in splits.items()} == {"train": 2025, "dev": 225, "test": 450}
+    assert "theo" not in {*splits["train"]["speaker"], *splits["dev"]["speaker"]}

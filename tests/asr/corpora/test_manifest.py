@@ -5,8 +5,8 @@ import pytest
 
 from asr.config import SpeechCorpusConfig
 from asr.corpora import load_corpus
-from asr.corpora.manifest import Record, read_manifest, to_utterance
-from asr.corpora.utterances import CorpusError
+from asr.corpora.manifest import ManifestEntry, read_manifest, to_utterance
+from sluice_core.corpus_files import CorpusError
 from tests.asr.audio.wav_files import write_wav
 
 
@@ -149,7 +149,7 @@ def test_what_stands_in_a_wrong_place_is_shown_however_deep(tmp_path, column):
     for _ in range(100_000):  # deeper than Python can write down
         value = [value]
     with pytest.raises(CorpusError, match=rf"line 1: {column} .*\[\[\[\.\.\.\]\]\]"):
-        to_utterance(Record(1, {"audio": "a.wav", "text": "yes", column: value}), tmp_path / "m.jsonl")
+        to_utterance(ManifestEntry(1, {"audio": "a.wav", "text": "yes", column: value}), tmp_path / "m.jsonl")
 
 
 def test_nul_in_csv(tmp_path):
@@ -191,27 +191,27 @@ def load(tmp_path, **settings):
 
 
 def test_dev_has_its_own_speakers_where_five_are_named(corpus, tmp_path):
-    parts = load(tmp_path, data=corpus(), dev_fraction=0.3)
-    assert len(parts["dev"]) == 4 and len(parts["train"]) == 8
-    assert not set(parts["dev"]["speaker"]) & set(parts["train"]["speaker"])
-    assert parts["dev"][0]["duration_seconds"] == 1.0
+    splits = load(tmp_path, data=corpus(), dev_fraction=0.3)
+    assert len(splits["dev"]) == 4 and len(splits["train"]) == 8
+    assert not set(splits["dev"]["speaker"]) & set(splits["train"]["speaker"])
+    assert splits["dev"][0]["duration_seconds"] == 1.0
 
 
 def test_dev_has_its_own_utterances_where_speakers_are_few_or_unknown(corpus, tmp_path):
     for speakers, named in (("ab", True), ("abcdef", False)):
         path = corpus(speakers=speakers, each=10, named=named)
-        parts = load(tmp_path, data=path, dev_fraction=0.25)
-        assert len(parts["dev"]) == 10 * len(speakers) / 4
-        assert len(parts["train"]) == 10 * len(speakers) * 3 / 4
+        splits = load(tmp_path, data=path, dev_fraction=0.25)
+        assert len(splits["dev"]) == 10 * len(speakers) / 4
+        assert len(splits["train"]) == 10 * len(speakers) * 3 / 4
 
 
 def test_one_manifest_for_each_part(corpus, tmp_path):
     paths = {
-        part: corpus(f"{part}.csv", speakers)
-        for part, speakers in zip(("train", "dev", "test"), "abc", strict=True)
+        split: corpus(f"{split}.csv", speakers)
+        for split, speakers in zip(("train", "dev", "test"), "abc", strict=True)
     }
-    parts = load(tmp_path, **paths)
-    assert {part: set(rows["speaker"]) for part, rows in parts.items()} == {
+    splits = load(tmp_path, **paths)
+    assert {split: set(rows["speaker"]) for split, rows in splits.items()} == {
         "train": {"a"},
         "dev": {"b"},
         "test": {"c"},

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,16 @@ import soundfile
 
 from asr.config import SpeechCorpusConfig
 from asr.corpora import load_corpus, travel
-from asr.corpora.utterances import CorpusError
+from asr.synthesis import corpus
+from asr.synthesis.corpus import speak_corpus
 from asr.synthesis.espeak import EspeakError
-from asr.synthesis.speak import Task, seconds_needed, spoken_form
-from asr.synthesis.voices import ACCENTS, cast
+from asr.synthesis.speak import SpeechJob, seconds_needed, spoken_form
+from asr.synthesis.voices import ACCENTS, voices_of
+from sluice_core.corpus_files import CorpusError
 
 ROOT = Path(__file__).resolve().parents[3]
 UTTERANCES = 50
-PARTS = ("train", "dev", "test")
+SPLITS = ("train", "dev", "test")
 
 
 def needs_espeak():
@@ -33,6 +36,10 @@ def needs_espeak():
 
 def config(**settings) -> SpeechCorpusConfig:
     return SpeechCorpusConfig(kind="travel", utterances=UTTERANCES, **settings)
+
+
+def make(cache: Path, utterances: int, processes: int | None = None) -> Path:
+    return speak_corpus(travel.plan(utterances, seed=17), cache, "travel", processes)
 
 
 def corpus_folder(cache: Path) -> Path:
@@ -47,7 +54,7 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def parts(cache):
+def splits(cache):
     return load_corpus(config(), cache)
 
 
@@ -55,40 +62,44 @@ def parts(cache):
 
 
 @pytest.fixture(scope="module")
-def tasks():
+def jobs():
     return travel.plan(2000, seed=17)
 
 
-def by_part(tasks: list[Task]) -> dict[str, list[Task]]:
-    return {part: [task for task in tasks if task.id.startswith(part)] for part in PARTS}
+def by_split(jobs: list[SpeechJob]) -> dict[str, list[SpeechJob]]:
+    return {split: [job for job in jobs if job.id.startswith(split)] for split in SPLITS}
 
 
-def test_plan_sizes_and_seed(tasks):
-    assert {part: len(of) for part, of in by_part(tasks).items()} == {"train": 1600, "dev": 200, "test": 200}
-    assert travel.plan(2000, seed=17) == tasks
-    assert travel.plan(2000, seed=18) != tasks
+def test_plan_sizes_and_seed(jobs):
+    assert {split: len(of) for split, of in by_split(jobs).items()} == {
+        "train": 1600,
+        "dev": 200,
+        "test": 200,
+    }
+    assert travel.plan(2000, seed=17) == jobs
+    assert travel.plan(2000, seed=18) != jobs
 
 
-def test_voices_and_sentences_of_a_part_are_its_own(tasks):
-    parts = by_part(tasks)
+def test_voices_and_sentences_of_a_split_are_its_own(jobs):
+    splits = by_split(jobs)
     for one, other in (("train", "dev"), ("train", "test"), ("dev", "test")):
-        assert not {task.voice.name for task in parts[one]} & {task.voice.name for task in parts[other]}
-        assert not {task.voice.variant for task in parts[one]} & {task.voice.variant for task in parts[other]}
-        assert not {task.text for task in parts[one]} & {task.text for task in parts[other]}
+        assert not {job.voice.name for job in splits[one]} & {job.voice.name for job in splits[other]}
+        assert not {job.voice.variant for job in splits[one]} & {job.voice.variant for job in splits[other]}
+        assert not {job.text for job in splits[one]} & {job.text for job in splits[other]}
 
 
-def test_many_voices_and_every_accent_in_every_part(tasks):
-    for part, of_part in by_part(tasks).items():
-        voices = {task.voice.name for task in of_part}
-        assert len(voices) == len(cast(part)) >= (60 if part == "train" else 10)
-        assert {task.voice.language for task in of_part} == set(ACCENTS)
+def test_many_voices_and_every_accent_in_every_split(jobs):
+    for split, of_split in by_split(jobs).items():
+        voices = {job.voice.name for job in of_split}
+        assert len(voices) == len(voices_of(split)) >= (60 if split == "train" else 10)
+        assert {job.voice.language for job in of_split} == set(ACCENTS)
 
 
-def test_utterances_differ_in_pace_pitch_and_level(tasks):
+def test_utterances_differ_in_pace_pitch_and_level(jobs):
     for field in ("rate", "pitch"):
-        assert len({getattr(task.voice, field) for task in tasks}) > 20
-    assert len({task.peak_db for task in tasks}) > 100
-    assert len({task.noise_seed for task in tasks}) == len(tasks)
+        assert len({getattr(job.voice, field) for job in jobs}) > 20
+    assert len({job.peak_db for job in jobs}) > 100
+    assert len({job.noise_seed for job in jobs}) == len(jobs)
 
 
 def test_morning_hours_are_read_as_letters():
@@ -103,9 +114,9 @@ def test_seconds_needed_counts_a_blank_between_twins():
 # Sound.
 
 
-def test_rows_match_their_files(parts):
-    assert {part: len(rows) for part, rows in parts.items()} == {"train": 40, "dev": 5, "test": 5}
-    for rows in parts.values():
+def test_rows_match_their_files(splits):
+    assert {split: len(rows) for split, rows in splits.items()} == {"train": 40, "dev": 5, "test": 5}
+    for rows in splits.values():
         for row in rows:
             info = soundfile.info(row["audio"])
             assert (info.samplerate, info.channels, info.subtype) == (16_000, 1, "PCM_16")
@@ -114,8 +125,8 @@ def test_rows_match_their_files(parts):
             assert [word["text"] for word in row["words"]] == row["text"].split()
 
 
-def test_word_times_cover_the_speech_and_leave_out_the_silence(parts):
-    for row in parts["train"]:
+def test_word_times_cover_the_speech_and_leave_out_the_silence(splits):
+    for row in splits["train"]:
         words, samples = row["words"], soundfile.read(row["audio"])[0]
         start, end = words[0]["start_seconds"], words[-1]["end_seconds"]
         assert 0.09 < start < 0.25
@@ -126,21 +137,21 @@ def test_word_times_cover_the_speech_and_leave_out_the_silence(parts):
         assert np.sqrt((before**2).mean()) < 0.2 * np.sqrt((speech**2).mean())
 
 
-def test_levels_vary_and_nothing_clips(parts):
-    peaks = [np.abs(soundfile.read(audio)[0]).max() for audio in parts["train"]["audio"]]
+def test_levels_vary_and_nothing_clips(splits):
+    peaks = [np.abs(soundfile.read(audio)[0]).max() for audio in splits["train"]["audio"]]
     assert max(peaks) < 0.99
     assert max(peaks) > 2 * min(peaks)
 
 
-def test_second_load_makes_nothing(parts, cache, monkeypatch):
-    monkeypatch.setattr(travel, "_build", lambda *_: pytest.fail("made again"))
+def test_second_load_makes_nothing(splits, cache, monkeypatch):
+    monkeypatch.setattr(corpus, "_build", lambda *_: pytest.fail("made again"))
     again = load_corpus(config(), cache)
-    assert {part: again[part][:] for part in PARTS} == {part: parts[part][:] for part in PARTS}
+    assert {split: again[split][:] for split in SPLITS} == {split: splits[split][:] for split in SPLITS}
 
 
-def test_case_is_as_asked_for(parts, cache):
+def test_case_is_as_asked_for(splits, cache):
     upper = load_corpus(config(case="upper"), cache)["dev"][0]
-    assert upper["text"] == parts["dev"][0]["text"].upper()
+    assert upper["text"] == splits["dev"][0]["text"].upper()
     assert [word["text"] for word in upper["words"]] == upper["text"].split()
     assert len(list(cache.glob("travel-*/manifest.jsonl"))) == 1  # spoken once
 
@@ -152,15 +163,15 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
-def test_the_number_of_processes_changes_nothing(parts, cache, tmp_path, monkeypatch):
-    monkeypatch.setattr(travel, "CHUNK", 20)
-    one, three = (travel.make(tmp_path / str(count), UTTERANCES, 17, processes=count) for count in (1, 3))
+def test_the_number_of_processes_changes_nothing(splits, cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus, "CHUNK", 20)
+    one, three = (make(tmp_path / str(count), UTTERANCES, processes=count) for count in (1, 3))
     assert digests(one) == digests(three)
     assert len(digests(one)) == UTTERANCES + 1
     assert one.name != corpus_folder(cache).name  # other chunks are heard, so they are named
 
 
-def test_a_half_made_folder_is_not_used(cache, parts, tmp_path):
+def test_a_half_made_folder_is_not_used(cache, splits, tmp_path):
     name = corpus_folder(cache).name
     (tmp_path / name / "audio").mkdir(parents=True)  # as if a crash had left it, under the very name
     fresh = tmp_path / f".{name}.0123abcd" / "audio"
@@ -169,15 +180,19 @@ def test_a_half_made_folder_is_not_used(cache, parts, tmp_path):
         folder.mkdir(parents=True)
     os.utime(old, (0, 0))
     rows = load_corpus(config(), tmp_path)["test"]
-    assert [row["text"] for row in rows] == [row["text"] for row in parts["test"]]
+    assert [row["text"] for row in rows] == [row["text"] for row in splits["test"]]
     assert all(Path(row["audio"]).is_file() for row in rows)
     assert not old.parent.exists()  # an old leftover is swept away; a fresh one may be at work
     assert fresh.exists()
 
 
-MAKE = (
-    "import sys; from pathlib import Path; from asr.corpora.travel import make; make(Path(sys.argv[1]), 600)"
-)
+MAKE = """
+import sys
+from pathlib import Path
+from asr.corpora.travel import plan
+from asr.synthesis.corpus import speak_corpus
+speak_corpus(plan(600, 17), Path(sys.argv[1]), "travel")
+"""
 
 
 def test_a_killed_build_leaves_nothing_that_counts(tmp_path):
@@ -196,19 +211,13 @@ def test_a_killed_build_leaves_nothing_that_counts(tmp_path):
     assert not any(tmp_path.glob("travel-*"))
 
 
-def test_a_failed_speaker_is_an_error_with_its_reason_and_leaves_nothing(tmp_path, monkeypatch):
+def test_a_failed_speaker_is_an_error_with_its_reason_and_leaves_nothing(tmp_path):
     needs_espeak()
-    real = travel.plan
-
-    def plan(utterances: int, seed: int) -> list[Task]:
-        *tasks, last = real(utterances, seed)
-        return [*tasks, Task(**{**vars(last), "text": "..."})]
-
-    monkeypatch.setattr(travel, "plan", plan)
+    *jobs, last = travel.plan(20, 17)
     with pytest.raises(
         CorpusError, match=r"speaking the travel corpus failed: there is nothing to say in '\.\.\.'"
     ):
-        travel.make(tmp_path, 20, 17)
+        speak_corpus([*jobs, replace(last, text="...")], tmp_path, "travel")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -216,10 +225,10 @@ def test_an_unwritable_cache_is_named(tmp_path):
     needs_espeak()
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CorpusError, match="file: cannot write the travel corpus"):
-        travel.make(tmp_path / "file", 20, 17)
+        make(tmp_path / "file", 20)
 
 
-def test_without_espeak_the_error_says_so_unless_the_corpus_is_there(parts, cache, tmp_path, monkeypatch):
+def test_without_espeak_the_error_says_so_unless_the_corpus_is_there(splits, cache, tmp_path, monkeypatch):
     from asr.synthesis.espeak import synthesizer
 
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
@@ -237,9 +246,9 @@ def test_speakers_of_dev_cannot_be_chosen(tmp_path):
         load_corpus(config(dev_speakers=["en-us"]), tmp_path)
 
 
-def test_manifest_is_json_lines_with_paths_beside_it(parts, cache):
+def test_manifest_is_json_lines_with_paths_beside_it(splits, cache):
     folder = corpus_folder(cache)
     rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len(rows) == UTTERANCES
-    assert {row["split"] for row in rows} == set(PARTS)
+    assert {row["split"] for row in rows} == set(SPLITS)
     assert all((folder / row["audio"]).is_file() for row in rows)

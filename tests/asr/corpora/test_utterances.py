@@ -9,17 +9,10 @@ import pytest
 
 from asr.config import SpeechCorpusConfig
 from asr.corpora import leave_out_long
-from asr.corpora.splits import divide
-from asr.corpora.utterances import (
-    FEATURES,
-    CorpusError,
-    build_dataset,
-    measured,
-    row_batches,
-    source_key,
-    split_by_speaker,
-    threaded,
-)
+from asr.corpora.dataset_cache import build_dataset, cache_key, dataset_features, utterance_batches
+from asr.corpora.splits import complete_splits, hold_out
+from asr.corpora.utterances import add_durations, map_threaded
+from sluice_core.corpus_files import CorpusError
 from sluice_core.normalization.text import normalize_text
 from tests.asr.audio.wav_files import write_wav
 
@@ -42,7 +35,7 @@ def test_rows_come_back_from_disk_with_every_column(tmp_path):
         "start_seconds": 1.0, "end_seconds": 3.0, "words": [word],
     }  # fmt: skip
     dataset = build_dataset(lambda: [full, {"id": "b", "audio": "b.wav", "text": "no"}], tmp_path, "key")
-    assert dataset.features == FEATURES
+    assert dataset.features == dataset_features()
     assert dataset[0] == full
     assert dataset[1]["speaker"] == "" and dataset[1]["words"] == [] and dataset[1]["start_seconds"] is None
     assert dataset.cache_files == [{"filename": str(tmp_path / "key.arrow")}]  # mapped, not in memory
@@ -92,21 +85,21 @@ def test_a_cache_that_cannot_be_written_says_where(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr("asr.corpora.utterances.uuid.uuid4", lambda: type("Fixed", (), {"hex": "full"}))
+    monkeypatch.setattr("asr.corpora.dataset_cache.uuid.uuid4", lambda: type("Fixed", (), {"hex": "full"}))
     (tmp_path / ".key.arrow.full").symlink_to("/dev/full")
     with pytest.raises(CorpusError, match="No space left"):
         build_dataset(lambda: rows("ab" * 6000), tmp_path, "key")
 
 
 def test_batches_are_bounded():
-    assert [len(batch) for batch in row_batches(rows("a" * 20_001))] == [10_000, 10_000, 1]
+    assert [len(batch) for batch in utterance_batches(rows("a" * 20_001))] == [10_000, 10_000, 1]
 
 
 def test_nothing_is_written_outside_the_cache(tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     code = (
-        "import sys; from pathlib import Path; from asr.corpora.utterances import build_dataset; "
+        "import sys; from pathlib import Path; from asr.corpora.dataset_cache import build_dataset; "
         "build_dataset(lambda: [{'id': 'a', 'audio': 'a.wav', 'text': 'b'}], Path(sys.argv[1]), 'key')"
     )
     elsewhere = ("HF_HOME", "XDG_CACHE_HOME", "HF_DATASETS_CACHE")
@@ -128,20 +121,20 @@ def test_text_is_composed_and_collapsed():
 def test_key_follows_files_and_settings(tmp_path):
     file = tmp_path / "index"
     file.write_text("one")
-    key = source_key("an4", [file], {"case": "lower"})
-    assert key == source_key("an4", [file], {"case": "lower"})
-    assert key != source_key("an4", [file], {"case": "upper"})
+    key = cache_key("an4", [file], {"case": "lower"})
+    assert key == cache_key("an4", [file], {"case": "lower"})
+    assert key != cache_key("an4", [file], {"case": "upper"})
     file.write_text("other")
-    assert key != source_key("an4", [file], {"case": "lower"})
+    assert key != cache_key("an4", [file], {"case": "lower"})
 
 
 def test_a_touched_index_has_another_key(tmp_path):
     file = tmp_path / "index"
     file.write_text("one")
     os.utime(file, ns=(1, 1))
-    key = source_key("an4", [file], {})
+    key = cache_key("an4", [file], {})
     os.utime(file, ns=(2, 2))
-    assert key != source_key("an4", [file], {})
+    assert key != cache_key("an4", [file], {})
 
 
 def test_threaded_keeps_order_and_does_not_run_away():
@@ -152,25 +145,25 @@ def test_threaded_keeps_order_and_does_not_run_away():
             taken.append(number)
             yield number
 
-    results = threaded(lambda number: number * 2, numbers(), threads=2)
+    results = map_threaded(lambda number: number * 2, numbers(), threads=2)
     assert [next(results) for _ in range(3)] == [0, 2, 4]
     assert len(taken) < 100
     results.close()
-    assert [*threaded(str, range(5), threads=3)] == ["0", "1", "2", "3", "4"]
-    assert [*threaded(str, [], threads=3)] == []
+    assert [*map_threaded(str, range(5), threads=3)] == ["0", "1", "2", "3", "4"]
+    assert [*map_threaded(str, [], threads=3)] == []
 
 
 def test_threaded_ends_its_threads_after_an_error():
     before = threading.active_count()
     with pytest.raises(ZeroDivisionError):
-        list(threaded(lambda number: 1 // number, [2, 1, 0, 3], threads=2))
+        list(map_threaded(lambda number: 1 // number, [2, 1, 0, 3], threads=2))
     assert threading.active_count() == before
 
 
 def test_measured_reads_headers_and_segments(tmp_path):
     audio = str(write_wav(tmp_path / "a.wav", seconds=2.0))
     base = {"id": "a", "audio": audio, "text": "yes"}
-    whole, part, rounded = measured(
+    whole, split, rounded = add_durations(
         [
             ("line 1", base),
             ("line 2", {**base, "start_seconds": 0.5, "end_seconds": 1.25}),
@@ -178,24 +171,24 @@ def test_measured_reads_headers_and_segments(tmp_path):
         ]
     )
     assert whole["duration_seconds"] == 2.0 and whole["end_seconds"] is None
-    assert part["duration_seconds"] == 0.75 and part["end_seconds"] == 1.25
+    assert split["duration_seconds"] == 0.75 and split["end_seconds"] == 1.25
     assert rounded["duration_seconds"] == 1.0 and rounded["end_seconds"] == 2.0
     with pytest.raises(CorpusError, match=r"line 4: the segment from 1 to 9 seconds is not inside .*2\.00"):
-        list(measured([("line 4", {**base, "start_seconds": 1.0, "end_seconds": 9.0})]))
+        list(add_durations([("line 4", {**base, "start_seconds": 1.0, "end_seconds": 9.0})]))
     with pytest.raises(CorpusError, match=r"line 5: .*gone\.wav"):
-        list(measured([("line 5", {**base, "audio": str(tmp_path / "gone.wav")})]))
+        list(add_durations([("line 5", {**base, "audio": str(tmp_path / "gone.wav")})]))
 
 
 def test_held_out_speakers_are_seeded_and_stable():
     names = [f"s{number}" for number in range(50)]
-    held_out = split_by_speaker(names, 0.1, 17)
+    held_out = hold_out(names, 0.1, 17)
     assert len(held_out) == 5
-    assert held_out == split_by_speaker(reversed(names), 0.1, 17)
-    assert held_out != split_by_speaker(names, 0.1, 18)
-    assert len(split_by_speaker([*names, "new"], 0.1, 17) & held_out) >= 4
-    assert len(split_by_speaker("ab", 0.01, 17)) == 1 == len(split_by_speaker("ab", 0.99, 17))
+    assert held_out == hold_out(reversed(names), 0.1, 17)
+    assert held_out != hold_out(names, 0.1, 18)
+    assert len(hold_out([*names, "new"], 0.1, 17) & held_out) >= 4
+    assert len(hold_out("ab", 0.01, 17)) == 1 == len(hold_out("ab", 0.99, 17))
     with pytest.raises(CorpusError, match="at least two"):
-        split_by_speaker(["alone"], 0.1, 17)
+        hold_out(["alone"], 0.1, 17)
 
 
 def whole(tmp_path, speakers):
@@ -203,23 +196,23 @@ def whole(tmp_path, speakers):
 
 
 def test_dev_is_of_other_speakers_where_there_are_enough(tmp_path):
-    parts = divide(whole(tmp_path, "abcdefghij" * 3), config(), tmp_path, "whole")
-    assert list(parts) == ["train", "dev"]
-    assert len(parts["dev"]) == 3 and len(parts["train"]) == 27
-    assert not set(parts["dev"]["speaker"]) & set(parts["train"]["speaker"])
+    splits = complete_splits(whole(tmp_path, "abcdefghij" * 3), config(), tmp_path, "whole")
+    assert list(splits) == ["train", "dev"]
+    assert len(splits["dev"]) == 3 and len(splits["train"]) == 27
+    assert not set(splits["dev"]["speaker"]) & set(splits["train"]["speaker"])
 
 
 def test_dev_is_of_other_utterances_where_speakers_are_few(tmp_path):
-    parts = divide(whole(tmp_path, "ab" * 15), config(), tmp_path, "whole")
-    assert len(parts["dev"]) == 3 and len(parts["train"]) == 27
-    assert not set(parts["dev"]["id"]) & set(parts["train"]["id"])
+    splits = complete_splits(whole(tmp_path, "ab" * 15), config(), tmp_path, "whole")
+    assert len(splits["dev"]) == 3 and len(splits["train"]) == 27
+    assert not set(splits["dev"]["id"]) & set(splits["train"]["id"])
 
 
 def test_named_speakers_go_where_they_are_named(tmp_path):
-    parts = divide(
+    splits = complete_splits(
         whole(tmp_path, "abcdef" * 2), config(dev_speakers=["a"], test_speakers=["b", "c"]), tmp_path, "whole"
     )
-    assert [set(parts[part]["speaker"]) for part in ("train", "dev", "test")] == [
+    assert [set(splits[split]["speaker"]) for split in ("train", "dev", "test")] == [
         set("def"),
         {"a"},
         {"b", "c"},
@@ -227,18 +220,18 @@ def test_named_speakers_go_where_they_are_named(tmp_path):
 
 
 def test_a_test_of_named_speakers_shares_none_with_dev(tmp_path):
-    parts = divide(
+    splits = complete_splits(
         whole(tmp_path, "abc" * 10), config(test_speakers=["b"]), tmp_path, "whole", by="utterance"
     )
-    assert set(parts["test"]["speaker"]) == {"b"} and len(parts["test"]) == 10
-    assert len(parts["dev"]) == 2 and "b" not in parts["dev"]["speaker"]
-    assert "b" not in parts["train"]["speaker"]
+    assert set(splits["test"]["speaker"]) == {"b"} and len(splits["test"]) == 10
+    assert len(splits["dev"]) == 2 and "b" not in splits["dev"]["speaker"]
+    assert "b" not in splits["train"]["speaker"]
 
 
 def test_the_division_follows_its_settings_not_the_cache(tmp_path):
-    first = divide(whole(tmp_path, "abcdefghij"), config(), tmp_path, "whole")
-    again = divide(whole(tmp_path, "abcdefghij"), config(), tmp_path, "whole")
-    other = divide(whole(tmp_path, "abcdefghij"), config(dev_fraction=0.4), tmp_path, "whole")
+    first = complete_splits(whole(tmp_path, "abcdefghij"), config(), tmp_path, "whole")
+    again = complete_splits(whole(tmp_path, "abcdefghij"), config(), tmp_path, "whole")
+    other = complete_splits(whole(tmp_path, "abcdefghij"), config(dev_fraction=0.4), tmp_path, "whole")
     assert first["dev"]["id"] == again["dev"]["id"] and len(other["dev"]) == 4
 
 
@@ -252,18 +245,18 @@ def test_the_division_follows_its_settings_not_the_cache(tmp_path):
 )
 def test_wrong_names_are_said(tmp_path, settings, message):
     with pytest.raises(CorpusError, match=message):
-        divide(whole(tmp_path, "abc"), config(**settings), tmp_path, "whole")
+        complete_splits(whole(tmp_path, "abc"), config(**settings), tmp_path, "whole")
 
 
 def test_a_part_cannot_be_named_twice(tmp_path):
-    parts = {**whole(tmp_path, "abc"), "test": build_dataset(lambda: rows("d"), tmp_path, "test")}
-    with pytest.raises(CorpusError, match="test_speakers is set, but the corpus brings its own test part"):
-        divide(parts, config(test_speakers=["a"]), tmp_path, "whole")
+    splits = {**whole(tmp_path, "abc"), "test": build_dataset(lambda: rows("d"), tmp_path, "test")}
+    with pytest.raises(CorpusError, match="test_speakers is set, but the corpus brings its own test split"):
+        complete_splits(splits, config(test_speakers=["a"]), tmp_path, "whole")
 
 
 def test_one_utterance_cannot_be_divided(tmp_path):
     with pytest.raises(CorpusError, match="at least two utterances"):
-        divide(whole(tmp_path, "a"), config(), tmp_path, "whole")
+        complete_splits(whole(tmp_path, "a"), config(), tmp_path, "whole")
 
 
 def test_long_utterances_are_left_out_and_counted(tmp_path, caplog):

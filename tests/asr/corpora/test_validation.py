@@ -5,8 +5,8 @@ import pytest
 
 from asr.config import SpeechCorpusConfig
 from asr.corpora import load_corpus
-from asr.corpora.utterances import CorpusError
-from asr.corpora.validation import Limits, check_manifest, check_rows
+from asr.corpora.validation import Limits, validate_manifest, validate_utterances
+from sluice_core.corpus_files import CorpusError
 from tests.asr.audio.wav_files import write_wav
 from tests.conftest import real_corpus
 
@@ -29,7 +29,7 @@ def manifest(tmp_path):
 
 
 def check(path, **settings):
-    return check_manifest(path, quiet=True, **settings)
+    return validate_manifest(path, quiet=True, **settings)
 
 
 def kinds(report):
@@ -134,14 +134,14 @@ def test_bad_lines_are_all_reported_and_do_not_end_the_check(manifest, tmp_path)
     ]  # fmt: skip
     text = report.format()
     assert "Lines that cannot be used: 5 of 12" in text
-    for part in (
+    for expected in (
         "line 8: ",
         "gone.wav",
         "is a text file, not audio",
         "text is empty",
         "4 fields where the header has 3",
     ):
-        assert part in text
+        assert expected in text
     assert report.suspect_counts == {"two texts": 1}  # the last line was still heard
 
 
@@ -240,22 +240,22 @@ def test_progress_goes_to_stderr_and_quiet_silences_it(manifest, capsys):
     path = manifest()
     check(path)
     assert capsys.readouterr() == ("", "")
-    check_manifest(path)
+    validate_manifest(path)
     assert capsys.readouterr().out == ""
 
 
 def test_rows_of_a_corpus(manifest, tmp_path):
-    parts = load_corpus(
+    splits = load_corpus(
         SpeechCorpusConfig(kind="manifest", data=manifest("good0.wav,two,s0")), tmp_path / "cache"
     )
-    report = check_rows([*parts["train"], *parts["dev"]], "mine", quiet=True)
+    report = validate_utterances([*splits["train"], *splits["dev"]], "mine", quiet=True)
     assert report.source == "mine" and report.utterances == 7
     assert report.suspect_counts == {"two texts": 1} and report.suspects[0].where == report.suspects[0].id
 
 
 def test_real_fsdd_is_tight_for_ctc(tmp_path):
-    parts = load_corpus(SpeechCorpusConfig(kind="fsdd", data=real_corpus("fsdd")), tmp_path)
-    threes = [row for row in parts["train"] if row["speaker"] == "george" and row["text"] == "three"]
-    report = check_rows(threes, "fsdd", quiet=True)
+    splits = load_corpus(SpeechCorpusConfig(kind="fsdd", data=real_corpus("fsdd")), tmp_path)
+    threes = [row for row in splits["train"] if row["speaker"] == "george" and row["text"] == "three"]
+    report = validate_utterances(threes, "fsdd", quiet=True)
     assert report.ok and report.sample_rates == {8000: len(threes)}
     assert {item.kind for item in report.suspects} == {"text too long"}

@@ -14,7 +14,7 @@ import soundfile
 import torch
 
 from asr.config import RecognizerConfig
-from asr.corpora.utterances import FEATURES
+from asr.corpora.dataset_cache import dataset_features
 from asr.evaluation import report
 from asr.evaluation.evaluation import Evaluation
 from asr.evaluation.report import write_report
@@ -51,7 +51,7 @@ def corpus(folder: Path, texts: list[str], seconds: float = 0.5, **columns: list
         row = {"id": f"u{number}", "audio": str(path), "text": text, "speaker": f"speaker {number % 2}"}
         row |= {"duration_seconds": seconds, "start_seconds": None, "end_seconds": None, "words": []}
         rows.append({**row, **{name: values[number] for name, values in columns.items()}})
-    return datasets.Dataset.from_list(rows, features=FEATURES)
+    return datasets.Dataset.from_list(rows, features=dataset_features())
 
 
 def heard(rows: datasets.Dataset, hypotheses: list[str], **changes: Any) -> Evaluation:

@@ -25,7 +25,7 @@ from asr.corpora.utterances import read_utterance
 from asr.tokens import BLANK_SYMBOL, Tokens
 from asr.training.dataset import Batch, Examples, collate
 from asr.training.task import training_losses
-from asr.training.word_exchange import SpokenWord, save_words
+from asr.training.word_exchange import WordSegment, save_words
 from benchmarks.common import recordings
 from sluice.recipes import find_recipe
 from sluice_core.devices import describe_machine
@@ -53,12 +53,12 @@ def rows_of_files(count: int = 160) -> tuple[list[dict[str, Any]], str]:
     return rows, what
 
 
-def spoken_words(row: dict[str, Any], sample_rate: int) -> list[SpokenWord]:
+def spoken_words(row: dict[str, Any], sample_rate: int) -> list[WordSegment]:
     """The words of a text, as if each letter and each space took the same time."""
     samples = row["duration_seconds"] * sample_rate / (len(row["text"]) + 1)
     words, letters = [], 0
     for word in row["text"].split():
-        words.append(SpokenWord(word, int(letters * samples), int((letters + len(word) + 1) * samples)))
+        words.append(WordSegment(word, int(letters * samples), int((letters + len(word) + 1) * samples)))
         letters += len(word) + 1
     return words
 

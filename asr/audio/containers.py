@@ -1,4 +1,4 @@
-"""Sound files opened and decoded block by block: libsndfile for what it knows, FFmpeg for the rest."""
+"""Open and decode sound files block by block: libsndfile reads the formats that it knows, FFmpeg the others."""
 
 import os
 import re
@@ -18,32 +18,34 @@ if TYPE_CHECKING:
 CONTAINER_SUFFIXES = frozenset(
     [".m4a", ".mp4", ".aac", ".webm", ".mka", ".mkv", ".wma", ".amr", ".3gp", ".mov"]
 )
-"""What libsndfile does not read; the extra `sluice-speech[formats]` does."""
+"""Suffixes of files that libsndfile cannot read, and the extra `sluice-speech[formats]` can."""
 
 BLOCK_FRAMES = 1 << 16
-"""Frames decoded at a time: long files with many channels are never whole in memory."""
+"""How many frames are decoded at a time, so that long files with many channels are never whole in memory."""
 
-_LOST_SECONDS = 0.02  # a file may end this much before its header says
-_STREAMED_BYTES = 0x7FFF0000  # programs that write WAV to a pipe promise this much or more: length unknown
+_LOST_SECONDS = 0.02  # a file may end this much earlier than its header says
+_STREAMED_BYTES = (
+    0x7FFF0000  # programs that write WAV to a pipe, of unknown length, promise this size or more
+)
 _ONLY_FILES = {
     # FFmpeg also reads playlists and manifests, and would open the files and addresses that they name.
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aac,asf,amr,amrnb,amrwb,flac,ogg,mp3,wav,w64,aiff,au,"
     "caf,avi,mpegts,mpeg,flv,ac3,eac3,dts,dtshd,ape,wv,tta,mpc,mpc8,tak,shn,oma,voc,ircam,sox,rm,dsf,loas,gsm,mxf,nut",
     "protocol_whitelist": "file",
 }
-_UNKNOWN_FRAMES = 1 << 62  # what libsndfile says of FLAC written to a pipe is larger
+_UNKNOWN_FRAMES = 1 << 62  # libsndfile gives a FLAC that was written to a pipe more than this
 
 
 class AudioError(UserError):
-    """Audio that is missing, unreadable, damaged, too short or not made of finite numbers."""
+    """Audio is missing, unreadable, damaged, too short, or has samples that are not finite numbers."""
 
 
 class AudioTooLong(AudioError):
-    """Audio that goes on for longer than was allowed."""
+    """Audio is longer than was allowed."""
 
 
 class SoundFile(Protocol):
-    """An open file; `frames` counts samples of one channel."""
+    """An open sound file; `frames` is its number of samples in one channel."""
 
     path: Path
     sample_rate: int
@@ -51,33 +53,34 @@ class SoundFile(Protocol):
     frames: int
 
     def blocks(self, first: int, last: int) -> Iterator[np.ndarray]:
-        """Frames `first` to `last` in float32 blocks `[frames, channels]`.
+        """Yield the frames from `first` up to `last` in float32 blocks `[frames, channels]`.
 
         Raises:
             AudioError: the file ends, or cannot be decoded, before `last`.
         """
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
 
 
 def open_sound(path: Path, longest_seconds: float | None = None) -> SoundFile:
-    """Open a file that has at least one frame.
+    """Open a sound file that has at least one frame.
 
     Args:
-        path: the file.
-        longest_seconds: longer ones are refused, before they are decoded where the header says it, and otherwise
-            as soon as so much is decoded.
+        path: The file.
+        longest_seconds: The longest file that is not refused. The header tells the length where it can, otherwise
+            no more than this is decoded.
 
     Raises:
-        AudioError: missing, empty, not audio, a header alone, or visibly truncated; AudioTooLong.
+        AudioError: the file is missing, empty, not audio, only a header, or visibly truncated.
+        AudioTooLong: the file is longer than `longest_seconds`.
     """
     import soundfile
 
     _check_exists(path)
     try:
         sound: SoundFile = LibsndfileSound(path)
-    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: .raw, a format without a header
+    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a .raw file, which has no header
         sound = _open_container(path, str(error), longest_seconds)
     if sound.frames > _UNKNOWN_FRAMES:
         sound.close()
@@ -95,13 +98,13 @@ def open_sound(path: Path, longest_seconds: float | None = None) -> SoundFile:
 
 
 class LibsndfileSound:
-    """WAV, FLAC, OGG, Opus, MP3, AIFF, AU, SPHERE and more by libsndfile, inside soundfile's wheel."""
+    """A WAV, FLAC, OGG, Opus, MP3, AIFF, AU or SPHERE file, read by the libsndfile of the soundfile package."""
 
     def __init__(self, path: Path):
         import soundfile
 
         self.path = path
-        # soundfile encodes names strictly, so those that are not UTF-8 have to come as bytes; Windows has none.
+        # soundfile encodes names strictly, so that names that are not UTF-8 must be bytes; Windows has no such names.
         self.file = soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path)
         self.sample_rate: int = self.file.samplerate
         self.channels: int = self.file.channels
@@ -113,14 +116,14 @@ class LibsndfileSound:
             raise
 
     def _check_promise(self) -> None:
-        """Compare the length in the header with what the file holds, where the format tells both."""
+        """Compare the length in the header with the size of the file, where the format tells both."""
         promised = self.frames
-        if self.file.format == "NIST":  # libsndfile goes by the size of the file
+        if self.file.format == "NIST":  # libsndfile takes the length from the size of the file
             promised = _sphere_frames(self.path) or promised
             self.frames = min(self.frames, promised)
         elif sizes := re.search(
             r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", self.file.extra_info, re.MULTILINE
-        ):  # WAV, AIFF and AU: libsndfile brings back a length that the file does not hold, and logs it
+        ):  # WAV, AIFF and AU: libsndfile corrects a length that is longer than the file, and logs it
             size, actual = int(sizes[1]), int(sizes[2])
             if size < _STREAMED_BYTES and actual > 0:
                 promised = round(self.frames * size / actual)
@@ -128,6 +131,7 @@ class LibsndfileSound:
             self._check_held(promised, self.frames)
 
     def _check_held(self, promised: int, held: int) -> None:
+        """Refuse a file that holds too few of the frames that its header promises."""
         lost_seconds = (promised - held) / self.sample_rate
         # A VBR MP3's header may count a few codec frames too many.
         allowed = _LOST_SECONDS if self.file.format != "MP3" else 0.1 + 0.01 * promised / self.sample_rate
@@ -146,7 +150,7 @@ class LibsndfileSound:
                     break
                 yield block
                 position += len(block)
-        except soundfile.LibsndfileError as error:  # FLAC cut in the middle
+        except soundfile.LibsndfileError as error:  # a FLAC that is cut off
             held = max(position, self.file.tell())
             raise _truncated(self.path, self.frames / self.sample_rate, held / self.sample_rate) from error
         if position < last:
@@ -169,10 +173,10 @@ class LibsndfileSound:
 
 
 class ContainerSound:
-    """M4A, WebM and other containers by FFmpeg, inside PyAV's wheel.
+    """An M4A, WebM or other container, read by the FFmpeg of the PyAV package.
 
-    Lengths in such files are missing (browsers' WebM) or estimates, so opening decodes the file once to
-    count; and every read decodes from the beginning, since seeking is not exact.
+    The lengths in such files are missing (as in the WebM of browsers) or estimated, so opening a file decodes it
+    once to count its frames. Every read decodes from the beginning, since seeking is not exact.
     """
 
     def __init__(self, path: Path, longest_seconds: float | None = None):
@@ -220,17 +224,17 @@ class ContainerSound:
 
 
 def _container(path: Path) -> "av.container.InputContainer":
-    """Open a container; what its tags say, in whatever encoding, does not matter."""
+    """Open a container; its tags, which may have any encoding, are ignored."""
     import av
 
     return av.open(str(path.absolute()), options=_ONLY_FILES, metadata_errors="ignore")
 
 
 def _rate_and_channels(container: "av.container.InputContainer", path: Path) -> tuple[int, int]:
-    """Rate in Hz and channels of the audio in a container, as its header has them.
+    """Return the rate in Hz and the number of channels of a container's audio, as its header gives them.
 
     Raises:
-        AudioError: there is no audio, no decoder for it, or no telling its rate.
+        AudioError: there is no audio, there is no decoder for it, or its rate is not given.
     """
     if not container.streams.audio:
         raise AudioError(f"{path}: holds no audio")
@@ -243,9 +247,9 @@ def _rate_and_channels(container: "av.container.InputContainer", path: Path) -> 
 
 
 def _float_blocks(decoded: Iterable["av.AudioFrame"], rate: int, channels: int) -> Iterator[np.ndarray]:
-    """Decoded frames as float32 `[frames, channels]` at `rate` Hz, also where the recording changes its form.
+    """Yield decoded frames as float32 `[frames, channels]` at `rate` Hz, even if the format changes on the way.
 
-    A part with another number of channels (AAC that goes from mono to stereo) has their mean in each.
+    Where the number of channels is another one (as in AAC that goes from mono to stereo), each channel is the mean.
     """
     import av
 
@@ -259,6 +263,7 @@ def _float_blocks(decoded: Iterable["av.AudioFrame"], rate: int, channels: int) 
 
 
 def _check_exists(path: Path) -> None:
+    """Refuse what is missing, a directory, empty or unreadable."""
     if "\0" in str(path):
         raise AudioError(f"{str(path)!r}: no file's name holds a NUL character")
     try:
@@ -279,7 +284,7 @@ def _truncated(path: Path, promised_seconds: float, held_seconds: float) -> Audi
 
 
 def _sphere_frames(path: Path) -> int | None:
-    """`sample_count` of a NIST SPHERE header."""
+    """Read `sample_count` in the header of a NIST SPHERE file."""
     with path.open("rb") as file:
         count = re.search(rb"^sample_count -i (\d+)", file.read(1024), re.MULTILINE)
     return int(count[1]) if count else None
@@ -290,12 +295,12 @@ def _too_long(path: Path, longest_seconds: float) -> AudioTooLong:
 
 
 def _open_container(path: Path, reason: str, longest_seconds: float | None = None) -> ContainerSound:
-    """Open with FFmpeg what libsndfile refused for `reason`; or say what the file is instead."""
+    """Open with FFmpeg a file that libsndfile refused for `reason`, or say what is wrong with it."""
     with path.open("rb") as file:
         head = file.read(1024)
     if head.startswith(b"NIST_1A") and b"shorten" in head:
         raise AudioError(f"{path}: is SPHERE compressed with shorten; unpack it with sph2pipe first")
-    if _is_text(head):  # checked first: FFmpeg takes playlists, and would fetch what they name
+    if _is_text(head):  # checked before FFmpeg sees it, which would fetch what a playlist names
         start = head[:40].decode("utf-8", errors="ignore")
         raise AudioError(f"{path}: is a text file, not audio; it begins {start!r}")
     if not _have_av():
@@ -307,10 +312,11 @@ def _open_container(path: Path, reason: str, longest_seconds: float | None = Non
 
 
 def _is_text(head: bytes) -> bool:
+    """Tell whether a file that begins with `head` is text in UTF-8."""
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:  # not merely a character that the end of `head` cuts
+        if error.start < len(head) - 3:  # not merely a character that is cut by the end of `head`
             return False
         text = head[: error.start].decode("utf-8")
     return all(character.isprintable() or character in "\r\n\t\f\ufeff" for character in text)
@@ -318,6 +324,7 @@ def _is_text(head: bytes) -> bool:
 
 @cache
 def _have_av() -> bool:
+    """Tell whether PyAV is installed."""
     try:
         import av  # noqa: F401
     except ImportError:

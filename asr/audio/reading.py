@@ -1,4 +1,4 @@
-"""Any audio file or array as mono float32 samples, or the reason why not."""
+"""Read audio files and arrays as mono float32 samples, or say why that is not possible."""
 
 import glob
 import math
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 MIN_SECONDS = 0.02
-"""Shorter audio holds less than one analysis window and is refused."""
+"""Shorter audio is refused: it has less than one analysis window."""
 
 SUFFIXES = CONTAINER_SUFFIXES | frozenset(
     [
@@ -44,14 +44,16 @@ SUFFIXES = CONTAINER_SUFFIXES | frozenset(
         ".w64",
     ]
 )
-"""File names that `find_audio` takes for audio when it walks a directory."""
+"""Suffixes of the files that `find_audio` finds in a directory."""
 
-_LARGEST_SAMPLE = 1e6  # beyond any 16-bit scale; squares of much larger ones would overflow in float32
+_LARGEST_SAMPLE = (
+    1e6  # far above 16-bit integers; the squares of much larger samples would overflow in float32
+)
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a file's header says; `frames` counts samples of one channel."""
+    """The format and length of a file; `frames` is its number of samples in one channel."""
 
     path: Path
     sample_rate: int
@@ -61,12 +63,14 @@ class AudioInfo:
 
 
 def audio_info(path: str | Path, *, longest_seconds: float | None = None) -> AudioInfo:
-    """Rate (Hz), channels and length of a file, from its header where that can be believed.
+    """Return the rate in Hz, the channels and the length of a file, from its header where that is reliable.
 
-    Of a file that is longer than `longest_seconds` no more than that is decoded.
+    No more than `longest_seconds` of a file is decoded.
 
     Raises:
-        AudioError: as `read_audio`, except for what only decoding finds (damage in FLAC or MP3, NaN).
+        AudioError: the file is missing, empty, not audio, or truncated. What only decoding finds (damage in FLAC
+            or MP3, NaN) is not noticed.
+        AudioTooLong: the file is longer than `longest_seconds`.
     """
     with closing(open_sound(Path(path), longest_seconds)) as sound:
         seconds = sound.frames / sound.sample_rate
@@ -81,41 +85,43 @@ def read_audio(
     end_seconds: float | None = None,
     longest_seconds: float | None = None,
 ) -> tuple[np.ndarray, int]:
-    """Read a file, or the part of it between two times, as mono.
+    """Read a file, or the segment of it between two times, as mono.
 
-    Channels are averaged and the rate is changed (soxr, high quality) block by block, so memory holds
+    Channels are averaged and the rate is changed (soxr, high quality) block by block, so that memory holds
     the result and little else.
 
     Args:
-        path: WAV, FLAC, OGG, Opus, MP3, AIFF, AU or NIST SPHERE; M4A, WebM and other containers with
+        path: A WAV, FLAC, OGG, Opus, MP3, AIFF, AU or NIST SPHERE file; M4A, WebM and other containers with
             the extra `sluice-speech[formats]`.
-        sample_rate: wanted rate in Hz; the file's own if not given.
-        start_seconds: where the part begins; the file's beginning if not given.
-        end_seconds: where the part ends; the file's end if not given.
-        longest_seconds: files that are longer are refused, with no more of them decoded than that.
+        sample_rate: The wanted rate in Hz; the file's own if not given.
+        start_seconds: Where the segment begins; at the file's beginning if not given.
+        end_seconds: Where the segment ends; at the file's end if not given.
+        longest_seconds: The longest file that is not refused; no more than this is decoded.
 
     Returns:
         float32 samples `[samples]`, nominally within ±1, and their rate in Hz.
 
     Raises:
-        AudioError: the file is missing, empty, not audio, truncated, shorter than 20 ms, holds NaN or
-            infinity, or the wanted part lies outside it; AudioTooLong.
+        AudioError: the file is missing, empty, not audio, truncated, shorter than 20 ms, has NaN or
+            infinity, or the segment lies outside it.
+        AudioTooLong: the file is longer than `longest_seconds`.
     """
     with closing(open_sound(Path(path), longest_seconds)) as sound:
-        first, last = _part(sound, start_seconds, end_seconds)
+        first, last = _segment(sound, start_seconds, end_seconds)
         rate = sample_rate or sound.sample_rate
         mono = np.concatenate([np.zeros(0, np.float32), *_mono_blocks(sound, first, last, rate)])
     return check_samples(mono, rate, str(path)), rate
 
 
 def audio_blocks(path: str | Path, sample_rate: int) -> Iterator[np.ndarray]:
-    """A whole file as `read_audio` gives it, a few seconds at a time, for recordings too long for memory.
+    """Read a whole file a few seconds at a time, for recordings that are too long for memory.
 
     Yields:
-        float32 `[samples]` of any lengths, at `sample_rate` Hz.
+        Blocks of float32 samples `[samples]` at `sample_rate` Hz, of any lengths; together they are the samples
+        that `read_audio` returns.
 
     Raises:
-        AudioError: as `read_audio`, but damage that only decoding finds is found on the way.
+        AudioError: the file is one that `read_audio` refuses; what only decoding finds is found on the way.
     """
     with closing(open_sound(Path(path))) as sound:
         position = 0
@@ -127,17 +133,18 @@ def audio_blocks(path: str | Path, sample_rate: int) -> Iterator[np.ndarray]:
 
 
 def check_samples(samples: Any, sample_rate: int, what: str) -> np.ndarray:
-    """Make mono float32 samples of an array, tensor or list, or say why it cannot be done.
+    """Convert an array, tensor or list to mono float32 samples `[samples]`, or say why that is not possible.
 
     Args:
         samples: `[samples]`, or two-dimensional, where the shorter axis is taken for the channels
             (`[channels, samples]` as in torch, `[samples, channels]` as in soundfile) and averaged.
-            8-, 16- and 32-bit integers are scaled to ±1 (unsigned 8 bits are centred on 128).
-        sample_rate: in Hz.
-        what: how messages name the audio.
+            Integers of 8, 16 and 32 bits are scaled to ±1 (unsigned ones of 8 bits are centred on 128).
+        sample_rate: The rate in Hz.
+        what: How messages name the audio.
 
     Raises:
-        AudioError: wrong shape or type, no samples, NaN or infinity, shorter than 20 ms.
+        AudioError: the shape or type is wrong, there are no samples, some are NaN or infinite, or they last less
+            than 20 ms.
     """
     if not 0 < sample_rate < math.inf:
         raise AudioError(f"{what}: the sample rate must be a positive number of Hz, not {sample_rate}")
@@ -156,7 +163,7 @@ def check_samples(samples: Any, sample_rate: int, what: str) -> np.ndarray:
 
 
 def resample(samples: np.ndarray, from_hz: float, to_hz: float) -> np.ndarray:
-    """Change the rate of samples `[samples]` with soxr's high-quality filter; float32."""
+    """Return samples `[samples]` at another rate, as float32, by the high-quality filter of soxr."""
     samples = np.asarray(samples, dtype=np.float32)
     if from_hz == to_hz:
         return samples
@@ -166,12 +173,13 @@ def resample(samples: np.ndarray, from_hz: float, to_hz: float) -> np.ndarray:
 
 
 def find_audio(patterns: Iterable[str | Path]) -> list[Path]:
-    """Audio files named by files, directories (walked, by suffix) and glob patterns (`**` too).
+    """Find audio files by their names, by directories and by glob patterns, in which `**` stands for any folders.
 
-    Each file comes once, where it was first named; what a directory or pattern yields is sorted.
+    Directories are searched, with all folders in them, for files with the suffix of audio. Each file is returned
+    once, at the place where it is first named; the files of a directory or pattern are sorted.
 
     Raises:
-        AudioError: something named yields no file.
+        AudioError: a name, directory or pattern yields no file.
     """
     found: dict[Path, None] = {}
     for pattern in patterns:
@@ -185,7 +193,7 @@ def find_audio(patterns: Iterable[str | Path]) -> list[Path]:
 
 
 def _matches(pattern: str) -> list[Path]:
-    # A real name wins over its reading as a pattern: "take[1].wav". Path.glob takes no absolute patterns.
+    # A file of that very name comes first: "take[1].wav" is also a pattern. Path.glob takes no absolute patterns.
     names = [pattern] if os.path.lexists(pattern) else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
     files: list[Path] = []
     for path in map(Path, names):
@@ -198,7 +206,7 @@ def _matches(pattern: str) -> list[Path]:
 
 
 def _floats(samples: Any, what: str) -> np.ndarray:
-    """Any array of numbers as float32, integers scaled to ±1."""
+    """Convert any array of numbers to float32, and scale integers to ±1."""
     if hasattr(samples, "detach"):  # a torch tensor, on any device, of any float type
         samples = samples.detach().cpu()
         samples = (samples.float() if samples.is_floating_point() else samples).numpy()
@@ -215,11 +223,12 @@ def _floats(samples: Any, what: str) -> np.ndarray:
             f"{what}: expected an array of floats within ±1 or of 8-, 16- or 32-bit integers, "
             f"found {array.dtype}"
         )
-    with np.errstate(over="ignore"):  # what overflows is reported as infinite
+    with np.errstate(over="ignore"):  # numbers that overflow become infinite and are reported as that
         return array.astype(np.float32, copy=False)
 
 
 def _check_long_enough(count: int, sample_rate: int, what: str) -> None:
+    """Refuse fewer samples than 20 ms have."""
     if count < round(MIN_SECONDS * sample_rate):
         raise AudioError(
             f"{what}: {1000 * count / sample_rate:.1f} ms of audio is too short; "
@@ -228,7 +237,7 @@ def _check_long_enough(count: int, sample_rate: int, what: str) -> None:
 
 
 def _check_finite(array: np.ndarray, sample_rate: int, what: str, position: int = 0) -> None:
-    """Refuse what is no audio; `position` is that of the first sample in the recording."""
+    """Refuse samples that are not finite or far too large; the first one is at `position` in the recording."""
     if not array.size:
         return
     finite = np.isfinite(array)
@@ -239,25 +248,28 @@ def _check_finite(array: np.ndarray, sample_rate: int, what: str, position: int 
         )
     peak = float(np.abs(array).max())
     if peak > _LARGEST_SAMPLE:
-        raise AudioError(f"{what}: samples as large as {peak:.3g} are no audio; expected floats within ±1")
+        raise AudioError(f"{what}: samples as large as {peak:.3g} are not audio; expected floats within ±1")
 
 
-def _part(sound: SoundFile, start: float | None, end: float | None) -> tuple[int, int]:
-    """First and last frame of the wanted part; an end just past the file, by rounding, is brought back."""
+def _segment(sound: SoundFile, start: float | None, end: float | None) -> tuple[int, int]:
+    """Return the first frame of a segment, and the one after its last.
+
+    An end that lies past the end of the file only by rounding is brought back to it.
+    """
     seconds = sound.frames / sound.sample_rate
     begin, finish = start or 0.0, seconds if end is None else end
     if finish > seconds + MIN_SECONDS or begin >= seconds:
         raise AudioError(
-            f"{sound.path}: the part from {begin:.3f} s to {finish:.3f} s reaches past the end of the file, "
+            f"{sound.path}: the segment from {begin:.3f} s to {finish:.3f} s reaches past the end of the file, "
             f"which is {seconds:.3f} s long"
         )
     if begin < 0 or not begin < finish:
-        raise AudioError(f"{sound.path}: a part cannot begin at {begin:.3f} s and end at {finish:.3f} s")
+        raise AudioError(f"{sound.path}: a segment cannot begin at {begin:.3f} s and end at {finish:.3f} s")
     return round(begin * sound.sample_rate), min(round(finish * sound.sample_rate), sound.frames)
 
 
 def _mono_blocks(sound: SoundFile, first: int, last: int, rate: int) -> Iterator[np.ndarray]:
-    """Frames `first` to `last` with their channels averaged, at `rate` Hz: float32 `[samples]`, in blocks."""
+    """Yield the frames from `first` up to `last` as mono float32 blocks `[samples]` at `rate` Hz."""
     blocks = (
         block[:, 0] if sound.channels == 1 else block.mean(axis=1) for block in sound.blocks(first, last)
     )

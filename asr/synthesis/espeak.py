@@ -1,8 +1,8 @@
-"""Speech from text by espeak-ng, with the times of its words, through the library's own C interface.
+"""Speech from text by espeak-ng, with the times of its words, through the C interface of its library.
 
 The library and its voices come with the `espeakng-loader` package (GPL-3), an extra of this one.
-espeak-ng keeps one state per process. What it says differs a little from call to call, but with the
-seed of its breath and flutter set, a sequence of calls in a fresh process always gives the same samples.
+espeak-ng keeps its state per process. The same text differs a little from call to call; but since the seed of its
+breath and flutter is set, the same sequence of calls in a fresh process always gives the same samples.
 
 Interface: `speak_lib.h` of espeak-ng 1.52, https://github.com/espeak-ng/espeak-ng.
 """
@@ -29,12 +29,12 @@ PHONEME_EVENTS, DONT_EXIT = 0x1, 0x8000
 RATE, VOLUME, PITCH, PITCH_RANGE = 1, 2, 3, 4
 BY_CHARACTER, UTF8 = 1, 1
 WORD_EVENT, PHONEME_EVENT = 1, 7
-HEADROOM = 40  # volume, where 100 is usual, at which loud variants are cut off
-LONGEST_PATH = 140  # the library cuts its data path after 160 bytes
+HEADROOM = 40  # the volume; at 100, the usual one, loud variants clip
+LONGEST_PATH = 140  # the library truncates the path of its data after 160 bytes
 
 
 class EspeakError(UserError):
-    """espeak-ng is not there, does not know a voice, or cannot say a text."""
+    """espeak-ng is not installed, does not know a voice, or cannot say a text."""
 
 
 class _Identity(ctypes.Union):
@@ -57,7 +57,7 @@ class _Event(ctypes.Structure):
 class _Voice(ctypes.Structure):
     _fields_ = [
         ("name", c_char_p),
-        ("languages", c_void_p),  # priority byte and code, again and again, then a zero byte
+        ("languages", c_void_p),  # a byte of priority and a code for each language, then a zero byte
         ("identifier", c_char_p),
         ("gender", c_ubyte),
         ("age", c_ubyte),
@@ -72,7 +72,7 @@ _Callback = ctypes.CFUNCTYPE(c_int, POINTER(c_short), c_int, POINTER(_Event))
 
 
 class SpokenWord(NamedTuple):
-    """A word of the text and when it is said."""
+    """A word of the text, and when it is said."""
 
     text: str
     start_seconds: float
@@ -80,52 +80,68 @@ class SpokenWord(NamedTuple):
 
 
 class Speech(NamedTuple):
-    """Samples (int16 `[samples]`), their rate in Hz, and the words: one for each of `text.split()`."""
+    """What was said."""
 
     samples: np.ndarray
+    """int16 `[samples]`."""
     sample_rate: int
+    """The rate of the samples in Hz."""
     words: list[SpokenWord]
+    """One word for each of `text.split()`."""
 
 
-class Mark(NamedTuple):
-    """Something that espeak-ng reports while it speaks: a word begins at a sample, or a phoneme does."""
+class SpeechMark(NamedTuple):
+    """An event that espeak-ng reports while it speaks: at a sample, a word or a phoneme begins."""
 
     type: int
+    """`WORD_EVENT` or `PHONEME_EVENT`."""
     text_position: int
+    """The character of the text, counted from 1."""
     sample: int
-    silent: bool  # a phoneme that is a pause
+    silent: bool
+    """Whether the phoneme is a pause."""
 
 
 @dataclass(frozen=True)
 class Voice:
-    """How to speak: a language or accent, a variant of the voice ("" for the plain one), and its use."""
+    """A voice of espeak-ng, with its pace and pitch."""
 
     language: str = "en-us"
+    """The language or accent."""
     variant: str = ""
-    rate: int = 160  # words a minute, 80 to 450
-    pitch: int = 50  # 0 to 99, 50 is the variant's own
-    pitch_range: int = 50  # 0 (monotone) to 99
+    """The variant of the voice; "" is the plain one."""
+    rate: int = 160
+    """The pace in words a minute, 80 to 450."""
+    pitch: int = 50
+    """0 to 99, where 50 is the variant's own."""
+    pitch_range: int = 50
+    """0 (monotone) to 99."""
 
     @property
     def name(self) -> str:
-        """Who speaks, as espeak-ng writes it: `en-us+f2`; rate and pitch may change within a voice."""
+        """The name of the speaker, as espeak-ng writes it: `en-us+f2`. Pace and pitch are not part of it."""
         return f"{self.language}+{self.variant}" if self.variant else self.language
 
 
 @cache
 def synthesizer() -> "Synthesizer":
-    """The synthesizer of this process.
+    """Return the synthesizer of this process.
 
     Raises:
-        EspeakError: espeak-ng is not installed or does not start; says how to install it.
+        EspeakError: espeak-ng is not installed or does not start; the message says how to install it.
     """
     return Synthesizer()
 
 
 class Synthesizer:
-    """espeak-ng in this process; take it from `synthesizer()`, since there can be only one."""
+    """espeak-ng in this process. Take it from `synthesizer()`, since there can be only one."""
 
     def __init__(self) -> None:
+        """Load the library and start it.
+
+        Raises:
+            EspeakError: espeak-ng is not installed or does not start; the message says how to install it.
+        """
         try:
             import espeakng_loader
         except ImportError as error:
@@ -133,15 +149,16 @@ class Synthesizer:
         self.data = Path(espeakng_loader.get_data_path())
         library = Path(espeakng_loader.get_library_path())
         for path in (library, self.data / "phontab"):
-            if not path.exists():  # without its data, the library would end the whole process
+            if not path.exists():  # without its data, the library would end the process
                 raise EspeakError(f"espeak-ng is damaged: {path} is missing; run {INSTALL} --force-reinstall")
         try:
             self._library = ctypes.CDLL(str(library))
         except OSError as error:
             raise EspeakError(f"espeak-ng does not load on this machine: {error}") from error
         self.sample_rate = self._start()
-        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # of breath, flutter; else the time of day
-        self._callback = _Callback(self._hear)  # kept: the library holds only its address
+        # The seed of breath and flutter, which is the time of day otherwise.
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
+        self._callback = _Callback(self._hear)  # kept alive: the library knows only its address
         self._library.espeak_SetSynthCallback(self._callback)
         self._library.espeak_ListVoices.restype = POINTER(POINTER(_Voice))
         self._library.espeak_Synth.argtypes = [
@@ -151,13 +168,14 @@ class Synthesizer:
         self._variants = {path.name for path in (self.data / "voices" / "!v").iterdir()}
         self._current = ""
         self._chunks: list[np.ndarray] = []
-        self._marks: list[Mark] = []
+        self._marks: list[SpeechMark] = []
 
     def _start(self) -> int:
-        """Start the library; its sample rate in Hz."""
+        """Start the library and return its sample rate in Hz."""
         data = self.data
         if len(bytes(data)) > LONGEST_PATH:
-            self._shortcut = tempfile.TemporaryDirectory()  # kept: voices are read from there when used
+            # Kept, since the library reads voices from there when they are used.
+            self._shortcut = tempfile.TemporaryDirectory()
             data = Path(self._shortcut.name) / "espeak-ng-data"
             data.symlink_to(self.data, target_is_directory=True)
         rate = self._library.espeak_Initialize(SYNCHRONOUS, 0, bytes(data), PHONEME_EVENTS | DONT_EXIT)
@@ -166,7 +184,7 @@ class Synthesizer:
         return int(rate)
 
     def _list_voices(self) -> dict[str, str]:
-        """Identifiers by themselves and by language code; the best voice where several speak one."""
+        """Map identifiers to themselves, and language codes to the identifier of their best voice."""
         ranked: dict[str, tuple[int, str]] = {}
         voices = self._library.espeak_ListVoices(None)
         for voice in _until_null(voices):
@@ -177,15 +195,15 @@ class Synthesizer:
         return {name: identifier for name, (_, identifier) in ranked.items()}
 
     def languages(self) -> list[str]:
-        """Names that a voice's `language` may have."""
+        """Return the names that the `language` of a voice may have."""
         return sorted(self._identifiers)
 
     def variants(self) -> list[str]:
-        """Names that a voice's `variant` may have, besides none."""
+        """Return the names that the `variant` of a voice may have, besides ""."""
         return sorted(self._variants)
 
     def _use(self, voice: Voice) -> None:
-        """Make `voice` the current one; the library itself would let an unknown variant pass.
+        """Make `voice` the current one. Names are checked here: the library ignores an unknown variant.
 
         Raises:
             EspeakError: there is no such language or variant.
@@ -212,8 +230,8 @@ class Synthesizer:
     def synthesize(self, text: str, voice: Voice = Voice()) -> Speech:
         """Say `text`.
 
-        The words are those of `text.split()`, one for one. Where espeak-ng runs words together ("of
-        the") it reports the first one only: the time is then shared out by their letters.
+        The words of the result are those of `text.split()`, one for one. Where espeak-ng runs words together
+        ("of the"), it reports the first one only; the time is then divided among them by their letters.
 
         Raises:
             EspeakError: there is no such voice, or nothing in the text can be said.
@@ -233,20 +251,20 @@ class Synthesizer:
     def _hear(
         self, samples: "ctypes._Pointer[c_short]", count: int, events: "ctypes._Pointer[_Event]"
     ) -> int:
-        """Called by the library for each piece of sound; 0 asks for more."""
+        """Take a piece of sound and its events; the library calls this, and goes on after 0."""
         if samples and count > 0:
             self._chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         index = 0
         while (event := events[index]).type != 0:
             if event.type in (WORD_EVENT, PHONEME_EVENT):
                 silent = event.type == PHONEME_EVENT and event.id.string[0] in (0, ord("_"))
-                self._marks.append(Mark(event.type, event.text_position, event.sample, silent))
+                self._marks.append(SpeechMark(event.type, event.text_position, event.sample, silent))
             index += 1
         return 0
 
 
 def _until_null(pointers: "ctypes._Pointer[ctypes._Pointer[_Voice]]") -> Iterator[_Voice]:
-    """What an array of pointers points to, up to the null pointer that ends it."""
+    """Yield what an array of pointers points to, up to the null pointer that ends it."""
     index = 0
     while pointers[index]:
         yield pointers[index].contents
@@ -254,18 +272,18 @@ def _until_null(pointers: "ctypes._Pointer[ctypes._Pointer[_Voice]]") -> Iterato
 
 
 def _languages(address: int) -> Iterator[tuple[int, str]]:
-    """Priority (smaller is better) and code of each language of a voice."""
+    """Yield the priority (smaller is better) and the code of each language of a voice."""
     while priority := ctypes.string_at(address, 1)[0]:
         code = ctypes.string_at(address + 1)
         yield priority, code.decode()
         address += len(code) + 2
 
 
-def align_words(text: str, marks: list[Mark], total_samples: int, sample_rate: int) -> list[SpokenWord]:
-    """The time of each word of `text.split()` from the marks of the synthesizer.
+def align_words(text: str, marks: list[SpeechMark], total_samples: int, sample_rate: int) -> list[SpokenWord]:
+    """Find the time of each word of `text.split()` from the marks of the synthesizer.
 
-    A word ends where the next one begins, or at a pause before that. Words without a mark of their own
-    share the time of the last one that has, each by its letters.
+    A word ends where the next one begins, or at a pause before that. Words without a mark of their own share the
+    time of the last word that has one, in proportion to their letters.
     """
     words, begins = text.split(), _word_positions(text)
     starts: dict[int, int] = {0: 0}  # word index -> sample
@@ -283,8 +301,8 @@ def align_words(text: str, marks: list[Mark], total_samples: int, sample_rate: i
     return aligned
 
 
-def _without_pause(marks: list[Mark], start: int, end: int) -> int:
-    """Where the sound from sample `start` to `end` stops, if it ends in a pause."""
+def _without_pause(marks: list[SpeechMark], start: int, end: int) -> int:
+    """Return the end of the sound between samples `start` and `end`, which may end in a pause."""
     for mark in sorted((mark for mark in marks if start < mark.sample < end), key=lambda mark: -mark.sample):
         if mark.type == PHONEME_EVENT and not mark.silent:
             break
@@ -294,7 +312,7 @@ def _without_pause(marks: list[Mark], start: int, end: int) -> int:
 
 
 def _word_positions(text: str) -> list[int]:
-    """Where each word of `text.split()` begins in the text."""
+    """Return where each word of `text.split()` begins in the text."""
     positions, position = [], 0
     for word in text.split():
         position = text.index(word, position)
@@ -304,7 +322,7 @@ def _word_positions(text: str) -> list[int]:
 
 
 def _share(words: list[str], start: float, end: float) -> list[SpokenWord]:
-    """Divide the time from `start` to `end` (seconds) among words by their letters."""
+    """Divide the time from `start` to `end` (in seconds) among words in proportion to their letters."""
     letters = [len(word) for word in words]
     bounds = [start + (end - start) * sum(letters[:index]) / sum(letters) for index in range(len(words))]
     return [

@@ -1,4 +1,4 @@
-"""What is done to training audio so that a model hears more than was recorded, from one generator."""
+"""Augmentation of training audio: speed, noise and gain of samples, and masks over features."""
 
 from pathlib import Path
 
@@ -10,26 +10,36 @@ from asr.config import AugmentConfig
 from sluice_core.errors import UserError
 
 NOISE_COLOURS = {"white": 0.0, "pink": 0.5, "brown": 1.0}
-"""Generated noise: amplitude falls with frequency to the power of minus this."""
+"""Kinds of generated noise: their amplitude is proportional to the frequency to the power of minus this."""
 
 _LEVEL_FRAME_SECONDS = 0.02
-_SILENCE_DB = 30.0  # frames this far below the loudest one are no speech
-_LOWEST_NOISE_HZ = 50.0  # below, coloured noise would spend its energy where there is no speech
+_SILENCE_DB = 30.0  # frames this far below the loudest one are taken for silence
+_LOWEST_NOISE_HZ = 50.0  # coloured noise would have most of its energy below, where there is no speech
 
 
 class AugmentError(UserError):
-    """Augmentation settings that make no sense, or a folder without noise."""
+    """Augmentation settings make no sense."""
 
 
 class WaveAugmenter:
-    """Speed, noise and gain on samples, before features; the identity where the settings say nothing.
+    """Changes the speed and level of samples and adds noise, before features are computed.
 
-    Speed changes tempo and pitch together, as a tape does (Ko et al. 2015); the text must still fit the
-    shorter audio, which the caller checks. Noise is added at a signal-to-noise ratio measured on the
-    part that is not silent. What gain or noise put above full scale is scaled back as a whole.
+    Changing the speed changes tempo and pitch together, as a tape does (Ko et al. 2015). The text must still fit
+    the shorter audio, which the caller checks. Noise is added at a signal-to-noise ratio that is measured where the
+    utterance is not silent. An utterance that gain or noise takes above full scale is scaled back as a whole.
     """
 
     def __init__(self, config: AugmentConfig, sample_rate: int):
+        """Check the settings, and find the files of noise.
+
+        Args:
+            config: The settings; the defaults change nothing.
+            sample_rate: The rate of the samples in Hz.
+
+        Raises:
+            AugmentError: the settings make no sense.
+            AudioError: the folder of noise has no audio.
+        """
         _check(config)
         self.config = config
         self.sample_rate = sample_rate
@@ -39,7 +49,7 @@ class WaveAugmenter:
             self.noise_files = find_audio([config.noise_files])
 
     def __call__(self, samples: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Augment one utterance: float32 `[samples]` to float32 `[other samples]`; the input is kept.
+        """Augment an utterance: float32 `[samples]` become float32 `[other samples]`; the input is kept.
 
         The same state of `generator` gives the same result.
         """
@@ -55,7 +65,10 @@ class WaveAugmenter:
         return result if result is samples else _within_full_scale(result)
 
     def draw_noise(self, count: int, generator: np.random.Generator) -> np.ndarray:
-        """`count` samples of noise: of a random file at a random place, repeated if short, or generated."""
+        """Return `count` samples of noise: from a random place of a random file, or generated.
+
+        A file that is too short is repeated.
+        """
         if not self.noise_files:
             colour = list(NOISE_COLOURS)[generator.integers(len(NOISE_COLOURS))]
             return generate_noise(count, colour, self.sample_rate, generator)
@@ -71,20 +84,29 @@ class WaveAugmenter:
 
 
 class SpecAugment:
-    """Masks over frequencies and times of features (Park et al. 2019, without time warping).
+    """Masks frequencies and times of features: SpecAugment (Park et al. 2019) without time warping.
 
-    A mask sets its place to each feature's mean over the utterance, which normalized features have at 0.
-    Time masks together cover at most `time_mask_share` of the frames.
+    Masked features are set to their means over the utterance (0 if features are normalized). Time masks together
+    cover at most `time_mask_share` of the frames.
     """
 
     def __init__(self, config: AugmentConfig, streams: int = 1):
-        """`streams`: features come as so many equal blocks (statics, deltas, …) masked in the same bins."""
+        """Check the settings.
+
+        Args:
+            config: The settings.
+            streams: How many blocks of equal size (statics, deltas, …) features consist of; the same bins are
+                masked in all.
+
+        Raises:
+            AugmentError: the settings make no sense.
+        """
         _check(config)
         self.config = config
         self.streams = streams
 
     def __call__(self, features: Tensor, generator: np.random.Generator) -> Tensor:
-        """Mask the valid frames `[time, size]` of one utterance; the input is kept."""
+        """Mask the frames `[time, features]` of an utterance; the input is kept."""
         frequency, time = self.draw(features.shape[0], features.shape[1] // self.streams, generator)
         if not (frequency or time):
             return features
@@ -100,7 +122,7 @@ class SpecAugment:
     def draw(
         self, frames: int, bins: int, generator: np.random.Generator
     ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-        """Frequency masks and time masks as (first, one past the last)."""
+        """Draw frequency masks and time masks, each as its first index and the one after its last."""
         config = self.config
         frequency = [
             _draw_mask(bins, min(config.frequency_mask_bins, bins), generator)
@@ -115,7 +137,7 @@ class SpecAugment:
 
 
 def change_speed(samples: np.ndarray, factor: float) -> np.ndarray:
-    """Play `[samples]` `factor` times as fast: higher and shorter above 1, lower and longer below."""
+    """Return samples `[samples]` played `factor` times as fast: above 1 shorter and higher, below 1 the reverse."""
     import soxr
 
     # Medium quality costs half of high quality; what it loses lies above 80% of the band.
@@ -123,7 +145,7 @@ def change_speed(samples: np.ndarray, factor: float) -> np.ndarray:
 
 
 def add_noise(samples: np.ndarray, noise: np.ndarray, snr_db: float, sample_rate: int) -> np.ndarray:
-    """Add noise `[samples]`, scaled to lie `snr_db` below the speech; nothing where either is silent."""
+    """Add noise `[samples]` at a level `snr_db` below the speech; nothing is added if either is silent."""
     level, noise_level = speech_level(samples, sample_rate), float(np.sqrt(np.mean(np.square(noise))))
     if level == 0 or noise_level == 0:
         return samples
@@ -131,7 +153,7 @@ def add_noise(samples: np.ndarray, noise: np.ndarray, snr_db: float, sample_rate
 
 
 def speech_level(samples: np.ndarray, sample_rate: int) -> float:
-    """Root mean square of the 20 ms frames within 30 dB of the loudest: the level of what is not silent."""
+    """Return the level of what is not silent: the root mean square of the 20 ms frames within 30 dB of the loudest."""
     frame = max(round(_LEVEL_FRAME_SECONDS * sample_rate), 1)
     whole = len(samples) // frame * frame
     if whole == 0:
@@ -141,7 +163,7 @@ def speech_level(samples: np.ndarray, sample_rate: int) -> float:
 
 
 def generate_noise(count: int, colour: str, sample_rate: int, generator: np.random.Generator) -> np.ndarray:
-    """`count` samples of "white", "pink" or "brown" noise from 50 Hz up, root mean square 1, float32."""
+    """Generate `count` samples of "white", "pink" or "brown" noise above 50 Hz, root mean square 1, float32."""
     size = 1 << max(count - 1, 1).bit_length()  # a fast transform; the surplus is cut off
     hz = np.fft.rfftfreq(size, 1 / sample_rate).astype(np.float32)
     heard = hz >= _LOWEST_NOISE_HZ
@@ -152,17 +174,24 @@ def generate_noise(count: int, colour: str, sample_rate: int, generator: np.rand
 
 
 def _draw_mask(size: int, widest: int, generator: np.random.Generator) -> tuple[int, int]:
+    """Draw a mask's first index and the one after its last."""
     width = int(generator.integers(0, widest + 1))
     first = int(generator.integers(0, size - width + 1))
     return first, first + width
 
 
 def _within_full_scale(samples: np.ndarray) -> np.ndarray:
+    """Scale samples down if their peak is above 1."""
     peak = float(np.abs(samples).max(initial=0.0))
     return samples if peak <= 1 else samples / np.float32(peak)
 
 
 def _check(config: AugmentConfig) -> None:
+    """Check the settings that pydantic cannot check one by one.
+
+    Raises:
+        AugmentError: a range is backwards, or a speed is out of bounds.
+    """
     for name in ("speed", "gain_db", "noise_snr_db"):
         low, high = getattr(config, name)
         if low > high:

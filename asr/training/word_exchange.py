@@ -1,10 +1,10 @@
-"""Words exchanged between a speaker's utterances, audio and text, so that training hears more than was said.
+"""Exchange words, audio and text, between the utterances of a speaker, so that training hears more than was said.
 
-A bidirectional network learns in which order words come as well as how they sound. Where transcripts are few and
-their order is much of what there is to learn by heart, as in spelt names, it then hears what it expects. Utterances
-put together anew leave it the sounds alone; the order is the language model's to know. This is aligned data
-augmentation (Lam, Ohta, Schamoni and Riezler 2021), with words of the same speaker, at places that the model under
-training has found itself.
+A bidirectional network learns how words sound and in which order they come. Where there are few transcripts, as of
+spelt names, it learns their orders by heart, and then hears what it expects. In utterances that are put together
+anew, only the sounds can be learned; knowing the order is left to the language model. This is aligned data
+augmentation (Lam, Ohta, Schamoni and Riezler 2021) with words of the same speaker, at the places where the model
+under training has found them.
 """
 
 import json
@@ -21,33 +21,33 @@ MARGIN_SECONDS = 0.15
 """How much of a long pause belongs to the word beside it."""
 
 SEARCH_SECONDS = 0.08
-"""Words that follow each other are cut at the quietest place at most so far from where they meet."""
+"""Words without a pause between them are cut at the quietest place, at most this far from where they meet."""
 
 LEAST_SECONDS = 0.05
-"""What a cut leaves of a word."""
+"""A cut leaves at least this much of a word."""
 
 FADE_SECONDS = 0.005
-"""Pieces begin and end softly, so that they do not click."""
+"""Pieces fade in and out over this long, so that they do not click."""
 
-LEVEL_SECONDS = 0.02  # over which quiet is judged
-DISTANCE_DB = 40.0  # a place a second away must be so much quieter
+LEVEL_SECONDS = 0.02  # the window in which levels are measured
+DISTANCE_DB = 40.0  # how much quieter a place must be for each second that it is farther away
 
 
-class SpokenWord(NamedTuple):
-    """A word and the samples that hold it, `[start, end)`."""
+class WordSegment(NamedTuple):
+    """A word, and which samples of its utterance hold it: from `start_samples` up to `end_samples`."""
 
     text: str
-    start: int
-    end: int
+    start_samples: int
+    end_samples: int
 
 
-def cut_words(words: Sequence[Word], samples: np.ndarray, sample_rate: int) -> list[SpokenWord]:
-    """The pieces of one utterance `[samples]`, a word each, in order and apart.
+def cut_words(words: Sequence[Word], samples: np.ndarray, sample_rate: int) -> list[WordSegment]:
+    """Cut an utterance into words: segments in their order, which do not overlap.
 
     Args:
-        words: with their times, as alignment finds them.
-        samples: of the utterance.
-        sample_rate: in Hz.
+        words: The words with their times, as alignment finds them.
+        samples: The utterance `[samples]`.
+        sample_rate: The rate of the samples in Hz.
     """
     window = max(round(LEVEL_SECONDS * sample_rate), 1)
     energy = np.convolve(np.square(samples, dtype=np.float64), np.ones(window) / window, "same")
@@ -65,13 +65,13 @@ def cut_words(words: Sequence[Word], samples: np.ndarray, sample_rate: int) -> l
             bounds = (max(starts[number], begin), ends[number + 1])
             middle = max((ends[number] + starts[number + 1]) // 2, begin)
             stop = following = _quietest(energy, middle, bounds, sample_rate)
-        pieces.append(SpokenWord(word.text, begin, stop))
+        pieces.append(WordSegment(word.text, begin, stop))
         begin = following
     return pieces
 
 
 def _quietest(energy: np.ndarray, middle: int, bounds: tuple[int, int], sample_rate: int) -> int:
-    """A sample near the middle at which to cut, neither word being left with less than it needs."""
+    """Return the sample near the middle at which to cut, so that both words keep what they need."""
     search, least = round(SEARCH_SECONDS * sample_rate), round(LEAST_SECONDS * sample_rate)
     first, last = max(middle - search, bounds[0] + least), min(middle + search, bounds[1] - least)
     if first >= last:
@@ -81,69 +81,79 @@ def _quietest(energy: np.ndarray, middle: int, bounds: tuple[int, int], sample_r
     return int(places[decibels.argmin()])
 
 
-def save_words(file: Path, words: Sequence[list[SpokenWord]]) -> None:
-    """Write the words of utterances in their order; ids need not tell utterances apart."""
+def save_words(file: Path, words: Sequence[list[WordSegment]]) -> None:
+    """Write the words of utterances in the order of the utterances, whose ids may repeat."""
     write_text(file, json.dumps(words, ensure_ascii=False) + "\n")
 
 
-def load_words(file: Path) -> list[list[SpokenWord]]:
-    """What `save_words` wrote."""
+def load_words(file: Path) -> list[list[WordSegment]]:
+    """Read what `save_words` wrote."""
     found = json.loads(file.read_text(encoding="utf-8"))
-    return [[SpokenWord(*word) for word in words] for words in found]
+    return [[WordSegment(*word) for word in words] for words in found]
 
 
 class WordExchange:
-    """Puts words of a speaker's other utterances in the place of an utterance's own."""
+    """Replaces words of an utterance by words that its speaker said in other utterances."""
 
     def __init__(
         self,
-        words: Sequence[list[SpokenWord]],
+        words: Sequence[list[WordSegment]],
         speakers: Sequence[str],
         share: float,
         read: Callable[[int, int, int], np.ndarray],
         sample_rate: int,
     ) -> None:
-        """Set up.
+        """Index the words by their speakers.
 
         Args:
-            words: of each utterance; none where they could not be found.
-            speakers: of each utterance.
-            share: of an utterance's words to exchange, 0 to 1.
-            read: samples of an utterance from a start to an end.
-            sample_rate: in Hz.
+            words: The words of each utterance; none where they could not be found.
+            speakers: The speaker of each utterance.
+            share: Which share of an utterance's words to exchange, from 0 to 1.
+            read: A function of an utterance's number, a start and an end that reads those samples.
+            sample_rate: The rate of the samples in Hz.
         """
         self.words, self.speakers, self.share, self.read = words, speakers, share, read
         self.fade = round(FADE_SECONDS * sample_rate)
-        self.said: dict[str, list[tuple[int, SpokenWord]]] = {}
+        self.said: dict[str, list[tuple[int, WordSegment]]] = {}
         for item, (some, speaker) in enumerate(zip(words, speakers, strict=True)):
             self.said.setdefault(speaker, []).extend((item, word) for word in some)
 
     def __call__(
         self, item: int, samples: np.ndarray, generator: np.random.Generator
     ) -> tuple[np.ndarray, str] | None:
-        """Other samples `[other samples]` and their text; None where nothing is exchanged."""
+        """Exchange words of one utterance.
+
+        Args:
+            item: The number of the utterance.
+            samples: Its samples `[samples]`, which are kept.
+            generator: Decides which words are exchanged for which.
+
+        Returns:
+            Samples `[other samples]` and their text, or None if no word was exchanged.
+        """
         words = self.words[item]
         exchanged = generator.random(len(words)) < self.share
         if not exchanged.any():
             return None
         choice = self.said[self.speakers[item]]
-        parts, texts, done = [], [], 0
+        pieces, texts, done = [], [], 0
         for word, other in zip(words, exchanged, strict=True):
             text = word.text
             if other:
                 source, (text, start, end) = choice[generator.integers(len(choice))]
-                parts += [samples[done : word.start], self.read(source, start, end)]
-                done = word.end
+                pieces += [samples[done : word.start_samples], self.read(source, start, end)]
+                done = word.end_samples
             texts.append(text)
-        parts.append(samples[done:])
-        return np.concatenate([self._softly(part) for part in parts]), " ".join(texts)
+        pieces.append(samples[done:])
+        return np.concatenate([self._faded(piece) for piece in pieces]), " ".join(texts)
 
-    def _softly(self, part: np.ndarray) -> np.ndarray:
-        count = min(self.fade, len(part) // 2)
+    def _faded(self, piece: np.ndarray) -> np.ndarray:
+        """Return a piece that fades in and out."""
+        count = min(self.fade, len(piece) // 2)
         if not count:
-            return part
+            return piece
         ramp = (np.arange(count, dtype=np.float32) + 0.5) / count
-        part = part.copy()
-        part[:count] *= ramp
-        part[-count:] *= ramp[::-1]
-        return part
+        piece = piece.copy()
+        piece[:count] *= ramp
+        piece[-count:] *= ramp[::-1]
+        return piece

@@ -1,4 +1,4 @@
-"""What language models predict, words or characters, and the marks that every vocabulary begins with."""
+"""The units of language models, words or characters, and the marks that every vocabulary begins with."""
 
 import math
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 from sluice_core.errors import UserError
 
 Unit = Literal["word", "character"]
-"""What a language model predicts one of at a time."""
+"""Whether a language model is one of words or of characters."""
 
 UNKNOWN, START, END = "<unk>", "<s>", "</s>"
 RESERVED = (UNKNOWN, START, END)

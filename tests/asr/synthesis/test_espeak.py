@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from asr.synthesis import espeak
-from asr.synthesis.espeak import EspeakError, Mark, Synthesizer, Voice, align_words, synthesizer
+from asr.synthesis.espeak import EspeakError, SpeechMark, Synthesizer, Voice, align_words, synthesizer
 from sluice_core.grammar.travel import generate
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -173,7 +173,7 @@ def test_data_at_a_path_longer_than_the_library_takes(speaker, tmp_path):
 
 def test_merged_words_share_their_time_by_letters():
     # "all" is at character 1, "of" at 5, "the" at 8, "day" at 12.
-    marks = [Mark(WORD, 1, 0, False), Mark(WORD, 5, 100, False), Mark(WORD, 12, 300, False)]
+    marks = [SpeechMark(WORD, 1, 0, False), SpeechMark(WORD, 5, 100, False), SpeechMark(WORD, 12, 300, False)]
     words = align_words("all of the day", marks, 400, 100)
     assert [word.text for word in words] == ["all", "of", "the", "day"]
     assert [word.start_seconds for word in words] == pytest.approx([0, 1, 1.8, 3])
@@ -182,9 +182,9 @@ def test_merged_words_share_their_time_by_letters():
 
 def test_a_word_ends_at_the_pause_before_the_next():
     marks = [
-        Mark(WORD, 1, 0, False), Mark(PHONEME, 1, 0, False), Mark(PHONEME, 1, 30, True),
-        Mark(PHONEME, 1, 40, False), Mark(PHONEME, 3, 80, True), Mark(PHONEME, 3, 90, True),
-        Mark(WORD, 4, 120, False), Mark(PHONEME, 4, 120, False), Mark(PHONEME, 5, 180, True),
+        SpeechMark(WORD, 1, 0, False), SpeechMark(PHONEME, 1, 0, False), SpeechMark(PHONEME, 1, 30, True),
+        SpeechMark(PHONEME, 1, 40, False), SpeechMark(PHONEME, 3, 80, True), SpeechMark(PHONEME, 3, 90, True),
+        SpeechMark(WORD, 4, 120, False), SpeechMark(PHONEME, 4, 120, False), SpeechMark(PHONEME, 5, 180, True),
     ]  # fmt: skip
     words = align_words("so yes", marks, 200, 100)
     # The pause at 30 is inside "so", which goes on at 40.

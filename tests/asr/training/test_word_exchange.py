@@ -6,19 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asr.training.word_exchange import SpokenWord, WordExchange, cut_words, load_words, save_words
+from asr.training.word_exchange import WordExchange, WordSegment, cut_words, load_words, save_words
 from asr.transcript import Word
 
 RATE = 1000
 LEVELS = {"one": 0.1, "two": 0.2, "three": 0.3, "four": 0.4}
 
 
-def utterance(text: str, gap: int = 50) -> tuple[np.ndarray, list[SpokenWord]]:
+def utterance(text: str, gap: int = 50) -> tuple[np.ndarray, list[WordSegment]]:
     """A word is 100 samples of its own level, after a gap of zeros."""
     parts, words, place = [], [], 0
     for word in text.split():
         parts += [np.zeros(gap, np.float32), np.full(100, LEVELS[word], np.float32)]
-        words.append(SpokenWord(word, place + gap, place + gap + 100))
+        words.append(WordSegment(word, place + gap, place + gap + 100))
         place += gap + 100
     return np.concatenate([*parts, np.zeros(gap, np.float32)]), words
 
@@ -77,7 +77,7 @@ def test_the_share_is_of_words() -> None:
 
 
 def test_an_utterance_whose_words_were_not_found_stays_as_it_is() -> None:
-    words = WordExchange([[], [SpokenWord("one", 0, 5)]], ["a", "a"], 1.0, lambda *_: np.ones(5), RATE)
+    words = WordExchange([[], [WordSegment("one", 0, 5)]], ["a", "a"], 1.0, lambda *_: np.ones(5), RATE)
     assert words(0, np.ones(9, np.float32), np.random.default_rng(0)) is None
 
 
@@ -90,14 +90,14 @@ def test_words_are_cut_at_the_quietest_place_near_where_they_meet() -> None:
     samples[440:460] = 0.001
     samples[700:720] = 0  # quieter, but too far away
     first, second = cut_words(said(("one", 0.1, 0.4), ("two", 0.4, 0.9)), samples, RATE)
-    assert first.end == second.start and 440 <= first.end <= 460
-    assert (first.start, second.end) == (0, 1000)  # up to 150 ms of the pause at either end
+    assert first.end_samples == second.start_samples and 440 <= first.end_samples <= 460
+    assert (first.start_samples, second.end_samples) == (0, 1000)  # up to 150 ms of the pause at either end
 
 
 def test_a_long_pause_stays_between_the_words() -> None:
     samples = np.ones(3000, np.float32)
     first, second = cut_words(said(("one", 0.5, 0.8), ("two", 2.0, 2.3)), samples, RATE)
-    assert first == SpokenWord("one", 350, 950) and second == SpokenWord("two", 1850, 2450)
+    assert first == WordSegment("one", 350, 950) and second == WordSegment("two", 1850, 2450)
 
 
 def test_short_words_are_cut_where_they_meet() -> None:
@@ -111,19 +111,19 @@ def test_a_word_that_is_quiet_keeps_what_it_needs_of_both_cuts() -> None:
     samples[415:425] = 0.001
     words = said(("a", 0.1, 0.35), ("b", 0.35, 0.47), ("c", 0.47, 0.8))
     pieces = cut_words(words, samples, RATE)
-    assert all(one.end == other.start for one, other in pairwise(pieces))
-    assert all(piece.end - piece.start >= 50 for piece in pieces)
+    assert all(one.end_samples == other.start_samples for one, other in pairwise(pieces))
+    assert all(piece.end_samples - piece.start_samples >= 50 for piece in pieces)
     generator = np.random.default_rng(0)
     for _ in range(300):
         samples = generator.normal(size=4000).astype(np.float32) * generator.random(4000) ** 4
         edges = np.sort(generator.choice(np.arange(10, 100), 12, replace=False)) * 0.04
         words = said(*(("w", start, end) for start, end in pairwise(edges)))
         pieces = cut_words(words, samples, RATE)
-        assert min(piece.end - piece.start for piece in pieces) > 0
-        assert all(one.end <= other.start for one, other in pairwise(pieces))
+        assert min(piece.end_samples - piece.start_samples for piece in pieces) > 0
+        assert all(one.end_samples <= other.start_samples for one, other in pairwise(pieces))
 
 
 def test_words_are_read_as_they_were_written(tmp_path: Path) -> None:
-    words = [[SpokenWord("好", 0, 5), SpokenWord("one", 5, 9)], []]
+    words = [[WordSegment("好", 0, 5), WordSegment("one", 5, 9)], []]
     save_words(tmp_path / "words.json", words)
     assert load_words(tmp_path / "words.json") == words

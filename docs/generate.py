@@ -1,7 +1,7 @@
 """Write the reference pages that the code itself knows best: `python -m docs.generate`, first part of `make docs`.
 
-The page of the command line comes from the parser, that of the settings from the pydantic models. Both are written
-beside the other pages of the reference and are not kept in the repository.
+The page of the command line comes from the parser, that of the settings from the pydantic models, that of the corpora
+from the table of downloads. They are written beside the other pages of the reference, and are not in the repository.
 """
 
 import argparse
@@ -17,11 +17,13 @@ from pydantic_core import PydanticUndefined
 from asr.config import DecodingConfig, RecognizerConfig
 from slot_filling.config import TaggerConfig
 from sluice.cli import make_parser
+from sluice.downloads.table import CORPORA
 from sluice_core.config import Settings
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 COMMAND_LINE = "command-line.md"
 SETTINGS = "settings.md"
+CORPORA_PAGE = "corpora.md"
 SECTIONS: tuple[tuple[str, str, type[Settings]], ...] = (
     ("A recognizer's recipe", "ctc", RecognizerConfig),
     ("A tagger's recipe", "slots", TaggerConfig),
@@ -39,7 +41,7 @@ def main(folder: Path = REFERENCE) -> None:
 
 def pages() -> dict[str, str]:
     """Return the content of each generated page by its file name."""
-    return {COMMAND_LINE: command_line_page(), SETTINGS: settings_page()}
+    return {COMMAND_LINE: command_line_page(), SETTINGS: settings_page(), CORPORA_PAGE: corpora_page()}
 
 
 def command_line_page() -> str:
@@ -108,6 +110,23 @@ def settings_page() -> str:
             lines += ["| setting | type | default | what it says |", "| --- | --- | --- | --- |"]
             for name, field in group.model_fields.items():
                 lines.append(_setting_row(anchor, f"{path}.{name}".lstrip("."), field))
+    return "\n".join(lines) + "\n"
+
+
+def corpora_page() -> str:
+    """Return the page of corpora that can be downloaded."""
+    lines = [
+        "# Corpora to download",
+        "",
+        "Generated from the table of `sluice download`. Each belongs to others: keep to its licence.",
+        "",
+        "| `sluice download` | what it is | licence | checksum known | trains |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, corpus in CORPORA.items():
+        what = f"[{_cell(corpus.description)}]({corpus.page})"
+        known = "yes" if corpus.verified else "no"
+        lines.append(f"| `{name}` | {what} | {_cell(corpus.licence)} | {known} | `{corpus.recipe}` |")
     return "\n".join(lines) + "\n"
 
 

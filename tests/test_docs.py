@@ -14,7 +14,7 @@ from sluice.cli import make_parser
 from tests.conftest import ROOT
 from tests.homes import furnish
 
-GENERATED = {generate.COMMAND_LINE, generate.SETTINGS}
+GENERATED = {generate.COMMAND_LINE, generate.SETTINGS, generate.CORPORA_PAGE}
 PAGES = sorted(
     path
     for path in [
@@ -27,7 +27,6 @@ PAGES = sorted(
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 NOT_RUN = re.compile(r"<!-- not run: .+ -->\s*$")
 README_LINES = 160
-BEING_BUILT = {"download"}
 
 
 def name_of(path: Path) -> str:
@@ -84,7 +83,7 @@ def test_commands_parse(page: str, capsys: pytest.CaptureFixture[str]) -> None:
     wrong = []
     for _, command, whole in (each for each in commands() if each[0] == page):
         _, *arguments = shlex.split(command.removesuffix(" &").removesuffix(" …"), comments=True)
-        if "COMMAND" in arguments or arguments[0] in BEING_BUILT:
+        if "COMMAND" in arguments:
             continue
         try:
             make_parser().parse_args(arguments)
@@ -186,6 +185,13 @@ def test_settings_page_has_every_setting() -> None:
     assert "| `model.cell` | text | `lstm` |" in page
     assert "| `encoder.cell` |" in page and "| `word_bonus` |" in page
     assert "PydanticUndefined" not in page and "typing." not in page
+
+
+def test_corpora_page_has_every_corpus() -> None:
+    from sluice.downloads.table import CORPORA
+
+    page = generate.corpora_page()
+    assert all(f"| `{name}` |" in page and corpus.licence in page for name, corpus in CORPORA.items())
 
 
 def test_http_page_has_every_endpoint() -> None:

@@ -1,1 +1,1 @@
-"""From samples to the probabilities of tokens: features, network, CTC, voice activity."""
+"""From samples to log-probabilities of tokens: features, network, CTC, emissions, voice activity detection."""

@@ -1,4 +1,4 @@
-"""From posteriors to text."""
+"""From log-probabilities of tokens to hypotheses: greedy, prefix beam search with shallow fusion, forced alignment."""
 
 from asr.decoding.beam import BeamSearch
 from asr.decoding.decoder import Decoder, GreedySearch, make_decoder

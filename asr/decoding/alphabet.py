@@ -1,8 +1,8 @@
-"""The characters that tokens write, numbered: what lexicon, word models and hot words are spelled in.
+"""The characters of an alphabet's tokens, numbered; lexicon, word models and hot words are spelled in them.
 
-Tokens may be single characters or subwords. Both are taken apart into characters, so that a word is the same word
-however its subwords cut it. Character 0 is the space, which begins and ends words; a subword that begins a word
-begins with one.
+Tokens may be single characters or subwords. Both are divided into characters, so that a word is the same word
+however it is divided into subwords. Character 0 is the space, which separates words; a subword at the beginning of a
+word begins with a space.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,40 +15,40 @@ SPACE = 0
 
 
 class Alphabet:
-    """Characters of an alphabet's tokens, as flat arrays."""
+    """The characters of an alphabet's tokens, as flat arrays."""
 
     def __init__(self, tokens: Tokens) -> None:
-        """Take the tokens apart."""
+        """Divide the tokens into characters."""
         texts = tokens.texts
         letters = sorted({character for text in texts for character in text} - {" "})
         self.tokens = tokens
         self.has_space = any(" " in text for text in texts)
         self.letters = "".join(letters)
-        """Character n + 1 is letter n; in the order of their code points."""
+        """The characters other than the space, by code point; letter n is character n + 1."""
         self._numbers = {" ": SPACE, **{letter: number for number, letter in enumerate(letters, 1)}}
         spelled = [[self._numbers[character] for character in text] for text in texts]
         self.first = np.cumsum([0, *map(len, spelled)], dtype=np.int32)
-        """`[tokens + 1]`: the characters of token n are `characters[first[n]:first[n + 1]]`."""
+        """int32 `[tokens + 1]`: the characters of token n are `characters[first[n]:first[n + 1]]`."""
         self.characters = np.array([number for numbers in spelled for number in numbers], np.int32)
 
     def __len__(self) -> int:
-        """How many characters there are, the space (even if no token writes it) among them."""
+        """Return the number of characters, including the space even if no token writes it."""
         return len(self.letters) + 1
 
     def unknown(self, text: str) -> list[str]:
-        """Characters of a text that no token writes, each once, sorted; a space is always known."""
+        """Return the characters of a text that no token writes, each once and sorted; a space is always known."""
         return sorted(set(text) - self._numbers.keys())
 
     def spell(self, text: str) -> list[int]:
-        """The characters of a text that has no others."""
+        """Return the character numbers of a text that has no unknown characters."""
         return [self._numbers[character] for character in text]
 
     def spell_words(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Many words at once, those left out that cannot be spelled.
+        """Spell many words at once; leave out words with unknown characters.
 
         Returns:
-            Positions of the words that can, sorted by the words; where each one's characters begin, and one place
-            more; the characters of all.
+            The positions in `words` of the words that can be spelled, sorted by word, int64 `[kept]`; the places where
+            their characters begin and where the last ones end, int64 `[kept + 1]`; the characters of all, int32.
         """
         letters = set(self.letters)
         kept = [place for place, word in enumerate(words) if word and letters.issuperset(word)]
@@ -60,6 +60,6 @@ class Alphabet:
 
 
 def name_characters(characters: Iterable[str], most: int = 20) -> str:
-    """Characters for a message, in quotes; only the first of many."""
+    """Return characters in quotes for a message; at most the first `most` of them."""
     names = [repr(character) for character in characters]
     return " ".join(names[:most]) + (f" … ({len(names)} in all)" if len(names) > most else "")

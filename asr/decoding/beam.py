@@ -1,4 +1,4 @@
-"""Beam search over prefixes, with language models, a lexicon and hot words, on all cores."""
+"""Prefix beam search of CTC with language models, a lexicon and hot words, on several threads."""
 
 import math
 from collections.abc import Iterator
@@ -6,15 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from asr.config import DecodingConfig
 from asr.decoding.alphabet import Alphabet
-from asr.decoding.fusion import Fusion, fuse, with_hot_words
 from asr.decoding.hot_words import HotWords
 from asr.decoding.hypothesis import Hypothesis
 from asr.decoding.lexicon import Lexicon
+from asr.decoding.shallow_fusion import ShallowFusion, fuse, with_hot_words
+from asr.decoding.threads import thread_count
 from asr.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -23,24 +22,25 @@ if TYPE_CHECKING:
     from sluice_core.language_models.ngram import NGram
 
 Labelling = tuple[tuple[int, ...], float, float]
-"""Tokens, acoustic score, language score."""
+"""The tokens of a hypothesis, its acoustic score and its language score."""
 
 
 class BeamSearch:
-    """Prefix beam search of CTC.
+    """Prefix beam search of CTC with shallow fusion.
 
-    A hypothesis ranks by  log P(labelling) + weight * log P(words, end) + bonus * words + boosts of hot words:
-    the first is the sum over all paths of the labelling that stayed in the beam, the second the n-gram's, in which
-    an unknown word has `unknown_score` at most. While a word grows, the best that can come of it stands for it.
+    A hypothesis ranks by  log P(labelling) + weight * log P(words, end) + bonus * words + boosts of hot words.
+    The first term sums all paths of the labelling that stayed in the beam. The second is the n-gram's, which gives an
+    unknown word `unknown_score` at most. While a word grows, the best score that any of its completions can have
+    stands for its score.
 
-    With an n-gram of characters each character is a word in this formula, the space too. With a lexicon all words of
-    a text are in it. A space that follows no word ends none and costs nothing. Tokens that are subwords, and
-    alphabets without a space, need nothing special: there a text without spaces is one word.
+    With an n-gram of characters each character, the space included, is a word in this formula. With a lexicon, every
+    word of a text is in the lexicon. A space that follows no word ends no word and costs nothing. Subwords and
+    alphabets without a space need nothing special: without spaces, a text is one word.
 
     Example:
         >>> search = BeamSearch(Tokens(["<blank>", "a", "b"]), DecodingConfig(beam=8))
-        >>> log_probs = torch.tensor([[[0.1, 0.6, 0.3], [0.6, 0.2, 0.2]]]).log()
-        >>> search.decode(log_probs, torch.tensor([2]))[0][0].tokens
+        >>> log_probs = np.log(np.array([[[0.1, 0.6, 0.3], [0.6, 0.2, 0.2]]]))
+        >>> search.decode(log_probs, np.array([2]))[0][0].tokens
         (1,)
     """
 
@@ -52,17 +52,20 @@ class BeamSearch:
         lexicon: Lexicon | None = None,
         hot_words: HotWords | None = None,
     ) -> None:
-        """Put a search together.
+        """Make a search.
 
         Args:
             tokens: the alphabet.
-            settings: beam, thresholds, weights. Its files are not read: they are given by the other arguments.
-            language_model: of words or characters.
-            lexicon: the output keeps to its words; none for an open vocabulary.
+            settings: beam, thresholds and weights. The files named in it are not read; the other arguments replace
+                them.
+            language_model: an n-gram of words or characters.
+            lexicon: restricts the output to its words; the vocabulary is open if not given.
             hot_words: boosted phrases; those of the settings if not given.
 
         Raises:
-            FusionError, LexiconError, HotWordsError: one of them does not go with the alphabet.
+            FusionError: the language model does not fit the alphabet.
+            LexiconError: the lexicon does not fit the alphabet.
+            HotWordsError: a hot word does not fit the alphabet or the lexicon.
         """
         self.tokens = tokens
         self.settings = settings
@@ -74,38 +77,43 @@ class BeamSearch:
         self._fusion = with_hot_words(plain, self.hot_words, self._alphabet, lexicon)
 
     def with_settings(self, settings: DecodingConfig) -> "BeamSearch":
-        """A search by other settings with the same language model, lexicon and hot words."""
+        """Return a search with other settings and the same language model, lexicon and hot words."""
         return BeamSearch(self.tokens, settings, self.language_model, self.lexicon, self.hot_words)
 
     def decode(
-        self, log_probs: Tensor, lengths: Tensor, hot_words: HotWords | None = None, *, n_best: int = 1
+        self,
+        log_probs: np.ndarray,
+        lengths: np.ndarray,
+        hot_words: HotWords | None = None,
+        *,
+        n_best: int = 1,
     ) -> list[list[Hypothesis]]:
-        """Decode a batch, utterances side by side on as many threads as torch uses.
+        """Decode a batch, several utterances at once (see `asr.decoding.threads`).
 
         Args:
-            log_probs: `[batch, steps, tokens]` natural logs; -inf is allowed.
-            lengths: `[batch]` int64 steps of each utterance; what stands past them is not read.
-            hot_words: for this batch, instead of the search's own.
-            n_best: most hypotheses of an utterance; no two have the same text.
+            log_probs: `[batch, time, tokens]` natural logs; -inf is allowed.
+            lengths: `[batch]` int64, the number of steps of each utterance; the steps past it are not read.
+            hot_words: the phrases boosted in this batch, instead of the search's own.
+            n_best: the most hypotheses of an utterance; no two have the same text.
 
         Returns:
-            Hypotheses of each utterance, best first: at least one, if only the empty one. Where no prefix in the
-            beam is a text of the lexicon, what is whole of each one's words.
+            The hypotheses of each utterance, best first; at least one for each, which may be empty. Where no prefix in
+            the beam is a text of the lexicon, each is cut off after its last complete word.
 
         Raises:
-            ValueError: the shapes are not those, or there are NaN within the lengths.
-            HotWordsError: hot words do not go with the alphabet.
+            ValueError: the shapes are wrong, or there are NaN within the lengths.
+            HotWordsError: the hot words do not fit the alphabet or the lexicon.
         """
-        if log_probs.dim() != 3 or log_probs.shape[2] != len(self.tokens):
+        emissions = np.ascontiguousarray(log_probs, np.float32)
+        if emissions.ndim != 3 or emissions.shape[2] != len(self.tokens):
             raise ValueError(
-                f"log_probs must be [batch, steps, {len(self.tokens)} tokens]: {tuple(log_probs.shape)}"
+                f"log_probs must have the shape [batch, time, {len(self.tokens)} tokens], not {emissions.shape}"
             )
         fusion = self._fusion
         if hot_words is not None:
             fusion = with_hot_words(fusion, hot_words, self._alphabet, self.lexicon)
-        emissions = log_probs.detach().float().cpu().contiguous()
-        rows = [row[:length] for row, length in zip(emissions.numpy(), lengths.tolist(), strict=True)]
-        threads = max(1, min(torch.get_num_threads(), len(rows)))
+        rows = [row[:length] for row, length in zip(emissions, lengths.tolist(), strict=True)]
+        threads = max(1, min(thread_count(), len(rows)))
         if threads == 1:
             found = self._search_all(rows, fusion, n_best)
         else:
@@ -120,8 +128,10 @@ class BeamSearch:
                         found[item] = labelling
         return _with_times(found, emissions, lengths)
 
-    def _search_all(self, rows: list[np.ndarray], fusion: Fusion, n_best: int) -> list[list[Labelling]]:
-        """The best labellings of utterances `[steps, tokens]`, one after the other in the same memory."""
+    def _search_all(
+        self, rows: list[np.ndarray], fusion: ShallowFusion, n_best: int
+    ) -> list[list[Labelling]]:
+        """Find the best labellings of utterances `[time, tokens]`, one after the other in the same memory."""
         from asr.decoding import search  # brings numba, which those who decode greedily need not load
 
         workspace = search.new_workspace(fusion, len(self.tokens), self.settings.beam)
@@ -133,19 +143,16 @@ class BeamSearch:
         return found
 
     def _search(
-        self, log_probs: np.ndarray, fusion: Fusion, workspace: "Workspace", n_best: int
+        self, log_probs: np.ndarray, fusion: ShallowFusion, workspace: "Workspace", n_best: int
     ) -> tuple[list[Labelling], np.ndarray]:
-        """The best labellings of one utterance `[steps, tokens]`, and the memory of its prefixes."""
+        """Find the best labellings of one utterance `[time, tokens]`; also return the memory of its prefixes."""
         from asr.decoding import search
 
         if np.isnan(log_probs).any():
             raise ValueError("log_probs has NaN within the lengths given")
         settings = self.settings
         tree, nodes, acoustic, language, possible = search.search(
-            torch.from_numpy(log_probs)
-            .double()
-            .exp_()
-            .numpy(),  # numpy's is slower where there is no AVX-512
+            np.exp(log_probs.astype(np.float64)),
             math.exp(-settings.beam_threshold),
             settings.token_threshold,
             fusion,
@@ -166,7 +173,7 @@ class BeamSearch:
     def _distinct(
         self, ranked: Iterator[tuple[np.ndarray, float, float]], n_best: int
     ) -> Iterator[Labelling]:
-        """The first labelling of each text: others differ from it by spaces, or by how subwords cut it."""
+        """Yield the first labelling of each text; others of that text have other spaces, or other subwords."""
         texts: set[str] = set()
         for labelling, acoustic, language in ranked:
             tokens = tuple(labelling.tolist())
@@ -179,11 +186,13 @@ class BeamSearch:
                 return
 
 
-def _with_times(found: list[list[Labelling]], emissions: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
-    """Labellings of each utterance with the steps of their tokens on the likeliest path."""
+def _with_times(
+    found: list[list[Labelling]], emissions: np.ndarray, lengths: np.ndarray
+) -> list[list[Hypothesis]]:
+    """Make hypotheses of each utterance's labellings, with the steps of their tokens on the likeliest path."""
     from asr.decoding.forced_alignment import force_align_each
 
-    # Where nothing is possible at all, there is no path; and without tokens there is nothing to place.
+    # A labelling of probability 0 has no path, and one without tokens has nothing to place.
     targets = [
         [tokens for tokens, acoustic, _ in some if math.isfinite(acoustic) and tokens] for some in found
     ]

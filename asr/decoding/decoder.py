@@ -1,9 +1,9 @@
-"""The decoder that settings ask for."""
+"""The interface of decoders, and the choice of the decoder that settings ask for."""
 
 from pathlib import Path
 from typing import Protocol
 
-from torch import Tensor
+import numpy as np
 
 from asr.config import DecodingConfig
 from asr.decoding.greedy import greedy_decode
@@ -12,32 +12,36 @@ from asr.tokens import Tokens
 
 
 class Decoder(Protocol):
-    """Posteriors to hypotheses."""
+    """Turns log-probabilities of tokens into hypotheses."""
 
-    def decode(self, log_probs: Tensor, lengths: Tensor, *, n_best: int = 1) -> list[list[Hypothesis]]:
-        """The best hypotheses of each utterance, best first; at least one each.
+    def decode(
+        self, log_probs: np.ndarray, lengths: np.ndarray, *, n_best: int = 1
+    ) -> list[list[Hypothesis]]:
+        """Return the best hypotheses of each utterance, best first; at least one for each.
 
         Args:
-            log_probs: `[batch, steps, tokens]` natural logs.
-            lengths: `[batch]` int64 steps of each utterance; what stands past them is not read.
-            n_best: most hypotheses of an utterance; no two have the same text.
+            log_probs: `[batch, time, tokens]` natural logs.
+            lengths: `[batch]` int64, the number of steps of each utterance; the steps past it are not read.
+            n_best: the most hypotheses of an utterance; no two have the same text.
         """
         ...
 
 
 class GreedySearch:
-    """Best-path decoding as a decoder: one hypothesis an utterance."""
+    """Best-path decoding as a decoder, with one hypothesis for each utterance."""
 
-    def decode(self, log_probs: Tensor, lengths: Tensor, *, n_best: int = 1) -> list[list[Hypothesis]]:
-        """See `Decoder`; there is never more than one."""
+    def decode(
+        self, log_probs: np.ndarray, lengths: np.ndarray, *, n_best: int = 1
+    ) -> list[list[Hypothesis]]:
+        """Return a list of one hypothesis for each utterance, whatever `n_best` is; see `Decoder`."""
         return [[hypothesis] for hypothesis in greedy_decode(log_probs, lengths)]
 
 
 def make_decoder(settings: DecodingConfig, tokens: Tokens, directory: Path = Path()) -> Decoder:
-    """The decoder that settings ask for; paths in them start at `directory`.
+    """Make the decoder that settings ask for; relative paths in them start at `directory`.
 
     Raises:
-        UserError: a language model, lexicon or hot word is not to be had, or does not fit the alphabet.
+        UserError: the language model, the lexicon or a hot word is not available, or does not fit the alphabet.
     """
     if settings.method == "greedy":
         return GreedySearch()

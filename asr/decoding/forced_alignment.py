@@ -1,7 +1,7 @@
-"""Forced alignment: the best CTC path of a text that is known, and when its tokens are heard.
+"""Forced alignment: the likeliest CTC path of a known text, and the steps at which it emits each token.
 
 A labelling of L tokens has 2L + 1 states: its tokens, and a blank before, between and after them. A path goes
-through them in order, a state a step; it may stay, go on to the next, or pass over a blank between two tokens
+through them in order, one state in each step; it may stay, go on to the next, or pass over a blank between two tokens
 that differ (Graves et al. 2006, section 4.1). The best path is found by Viterbi's recursion.
 """
 
@@ -12,15 +12,14 @@ from itertools import chain, islice, pairwise
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from asr.acoustic.ctc import BLANK, required_steps
+from asr.decoding.threads import thread_count
 from sluice_core.errors import UserError
 from sluice_core.jit import compiled
 
 MUCH = 1_000_000
-"""Steps times tokens, of a whole batch, from which on threads take less time than they cost."""
+"""Where steps times tokens of a batch are fewer, threads cost more time than they save."""
 
 
 class AlignmentError(UserError):
@@ -29,41 +28,49 @@ class AlignmentError(UserError):
 
 @dataclass(frozen=True)
 class Path:
-    """Where the best path of a labelling emits each token."""
+    """The steps at which the best path of a labelling emits each token."""
 
     starts: tuple[int, ...]
     """The step at which each token begins."""
     ends: tuple[int, ...]
-    """The step after the last one of each token."""
+    """The step after the last step of each token."""
     confidences: tuple[float, ...]
     """Posterior probability of each token, the highest over its steps."""
     score: float
     """Natural log of the path's probability."""
 
 
-def force_align(log_probs: Tensor, lengths: Tensor, targets: Sequence[Sequence[int]]) -> list[Path]:
-    """The likeliest path of each utterance's target; see `force_align_each`."""
+def force_align(log_probs: np.ndarray, lengths: np.ndarray, targets: Sequence[Sequence[int]]) -> list[Path]:
+    """Find the likeliest path of one target of each utterance; arguments and errors as in `force_align_each`.
+
+    Example:
+        >>> log_probs = np.log(np.array([[[0.1, 0.9], [0.9, 0.1], [0.2, 0.8]]]))
+        >>> (path,) = force_align(log_probs, np.array([3]), [[1, 1]])
+        >>> path.starts, path.ends
+        ((0, 2), (1, 3))
+    """
     return [path for (path,) in force_align_each(log_probs, lengths, [[target] for target in targets])]
 
 
 def force_align_each(
-    log_probs: Tensor, lengths: Tensor, targets: Sequence[Sequence[Sequence[int]]]
+    log_probs: np.ndarray, lengths: np.ndarray, targets: Sequence[Sequence[Sequence[int]]]
 ) -> list[list[Path]]:
-    """The likeliest path of each of an utterance's targets, utterances side by side on as many threads as torch uses.
+    """Find the likeliest path of each of an utterance's targets, on several threads (see `asr.decoding.threads`).
 
-    A target takes time in proportion to steps x tokens, and so many bytes.
+    Time and memory of a target are proportional to steps times tokens; it takes about one byte for each.
 
     Args:
-        log_probs: `[batch, steps, tokens]` natural logs.
-        lengths: `[batch]` int64 steps of each utterance; what stands past them is not read.
-        targets: of each utterance some, each its tokens without blanks; where there are none the path is all blanks.
+        log_probs: `[batch, time, tokens]` natural logs.
+        lengths: `[batch]` int64, the number of steps of each utterance; the steps past it are not read.
+        targets: any number of targets for each utterance, each a sequence of tokens without blanks. The path of an
+            empty one is all blanks.
 
     Raises:
-        AlignmentError: a target needs more steps than there are, has tokens that the model lacks, or has no
-            path of a finite score.
+        AlignmentError: a target needs more steps than its utterance has, has tokens that the model lacks, or has no
+            path with a finite score.
     """
     work = _work_of(log_probs, lengths, targets)
-    threads = min(torch.get_num_threads(), len(targets))
+    threads = min(thread_count(), len(targets))
     if threads <= 1 or work.steps[work.owners] @ np.diff(work.bounds) < MUCH:
         _viterbi_each(work, 0, len(work.owners))
     else:
@@ -80,28 +87,29 @@ def force_align_each(
 
 
 class _Work(NamedTuple):
-    """All labellings of a batch in flat arrays; of target i the tokens are `tokens[bounds[i] : bounds[i + 1]]`."""
+    """All targets of a batch in flat arrays; the tokens of target i are `tokens[bounds[i] : bounds[i + 1]]`."""
 
     emissions: np.ndarray
-    """`[batch, steps, tokens]` natural logs."""
+    """`[batch, time, tokens]` natural logs, float32."""
     steps: np.ndarray
-    """`[batch]`."""
+    """`[batch]` int64, the number of steps of each utterance."""
     owners: np.ndarray
-    """`[targets]` in whose steps each is."""
+    """`[targets]`, the utterance of each target."""
     tokens: np.ndarray
     bounds: np.ndarray
     """`[targets + 1]`."""
     starts: np.ndarray
     ends: np.ndarray
     best: np.ndarray
-    """Of each token its first step, the step after its last, its highest log-probability."""
+    """`starts`, `ends` and `best` hold each token's first step, the step after its last, and its highest
+    log-probability."""
     scores: np.ndarray
-    """`[targets]` of the paths."""
+    """`[targets]`, the log-probability of each path."""
 
 
-def _work_of(log_probs: Tensor, lengths: Tensor, targets: Sequence[Sequence[Sequence[int]]]) -> _Work:
-    """A batch's targets, checked, and room for what is to be found out about them."""
-    emissions = log_probs.detach().float().cpu().contiguous().numpy()
+def _work_of(log_probs: np.ndarray, lengths: np.ndarray, targets: Sequence[Sequence[Sequence[int]]]) -> _Work:
+    """Check the targets of a batch and lay them out flat, with room for the results."""
+    emissions = np.ascontiguousarray(log_probs, np.float32)
     steps = lengths.tolist()
     for item, (emission, length, some) in enumerate(zip(emissions, steps, targets, strict=True)):
         for target in some:
@@ -116,7 +124,7 @@ def _work_of(log_probs: Tensor, lengths: Tensor, targets: Sequence[Sequence[Sequ
 
 
 def _paths(work: _Work, counts: list[int]) -> list[list[Path]]:
-    """What was found, by utterances; `counts` are their targets."""
+    """Return the paths found, grouped by utterance; `counts` says how many targets each utterance has."""
     starts, ends, scores = tuple(work.starts.tolist()), tuple(work.ends.tolist()), work.scores.tolist()
     confidences = tuple(np.exp(work.best).tolist())
     paths = (
@@ -127,7 +135,7 @@ def _paths(work: _Work, counts: list[int]) -> list[list[Path]]:
 
 
 def _place(utterances: int, item: int) -> str:
-    """What opens the message of an error."""
+    """Return the words that open an error message: which utterance it is about, where there are several."""
     return f"utterance {item}: " if utterances > 1 else ""
 
 
@@ -143,12 +151,12 @@ def _check(steps: int, size: int, target: Sequence[int], where: str) -> None:
 
 
 DROP = 30.0
-"""States so much (nats) less likely than the best of their step are at first left out of the search for a path."""
+"""The first search for a path leaves out states that are less likely than the best of their step by this many nats."""
 
 
 @compiled
 def _viterbi_each(work, start, stop):  # type: ignore[no-untyped-def]
-    """`_viterbi` of the targets from `start` to `stop`; without a step there is nothing to find, with a score of 0."""
+    """Run `_viterbi` for the targets from `start` to `stop`; the path of an utterance without steps scores 0."""
     for item in range(start, stop):
         first, last, steps = work.bounds[item], work.bounds[item + 1], work.steps[work.owners[item]]
         if steps > 0:
@@ -165,10 +173,11 @@ def _viterbi_each(work, start, stop):  # type: ignore[no-untyped-def]
 def _viterbi(log_probs, target, starts, ends, best_of):  # type: ignore[no-untyped-def]
     """Find the best path of `target [L]` on `log_probs [T, V]`, T > 0.
 
-    Fills `starts`, `ends` and `best_of` (highest log-probability) `[L]` of the tokens; returns the path's score.
-    Blank i stands before token i, blank L after the last. Of two equal paths the one that moves on later is taken.
+    Fill `starts`, `ends` and `best_of` (the highest log-probability) `[L]` of the tokens; return the path's score.
+    Blank i stands before token i, blank L after the last. Of two equal paths, take the one that moves on later.
     """
-    # Of each step: 1 where the best path comes to blank i from token i - 1, and twice the states it came to token i by.
+    # In each step: 1 where the best path comes to blank i from token i - 1, plus 2 * (the states by which it came to
+    # token i).
     moves = np.zeros((len(log_probs), len(target) + 1), np.uint8)
     drop = DROP if log_probs.max() <= 0.0 else np.inf
     score, on_token, left_out = _advance(log_probs, target, moves, -np.inf, drop)
@@ -192,10 +201,10 @@ def _viterbi(log_probs, target, starts, ends, best_of):  # type: ignore[no-untyp
 
 @compiled
 def _advance(log_probs, target, moves, least, drop):  # type: ignore[no-untyped-def]
-    """Fill `moves [T, L + 1]`, states below `least` or `drop` below the best of their step left out.
+    """Fill `moves [T, L + 1]`; leave out states below `least`, and those `drop` below the best of their step.
 
     Returns:
-        The best path's score; whether it ends on the last token; the highest score of a state that was left out.
+        The score of the best path, whether it ends on the last token, and the highest score of a state left out.
     """
     steps, count = moves.shape[0], len(target)
     blanks, tokens = np.full(count + 1, -np.inf), np.full(count + 1, -np.inf)  # tokens[i + 1] is token i

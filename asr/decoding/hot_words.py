@@ -1,8 +1,9 @@
-"""Phrases that are boosted at run time, found by an automaton (Aho and Corasick 1975) as prefixes grow.
+"""Contextual biasing: phrases (hot words) boosted at run time, matched by an automaton (Aho and Corasick 1975).
 
-A hypothesis gains a phrase's boost each time it has the phrase as whole words; phrases inside others, and phrases
-that overlap, count too. So that the search does not lose a phrase before its last letter, the part of it that has
-matched lends a part of its boost, which is taken back when the match fails: what has no whole phrase gains nothing.
+A hypothesis gains a phrase's boost each time it contains the phrase as whole words; phrases inside other phrases, and
+phrases that overlap, count too. To keep the search from dropping a phrase before its last letter, a partial match lends
+the matching part of the boost. The loan is taken back when the match fails, so a text without a whole phrase gains
+nothing.
 """
 
 import math
@@ -19,14 +20,14 @@ LARGEST_BOOST = 100.0
 
 
 class HotWordsError(UserError):
-    """A phrase is empty, has characters that the model lacks, or a boost that is no reasonable number."""
+    """A phrase is empty, has characters that the model lacks, or has a boost out of range."""
 
 
 class HotWords:
-    """Phrases and what each adds to a score (natural log) whenever it is heard."""
+    """Phrases, and the boost (natural log) that each adds to the score of a hypothesis."""
 
     def __init__(self, boosts: Mapping[str, float]) -> None:
-        """Take over phrases in Unicode's composed form (NFC); runs of spaces in them count as one.
+        """Keep phrases in Unicode's composed form (NFC), with single spaces between words.
 
         Raises:
             HotWordsError: a phrase is empty, or its boost is not a number between -100 and 100.
@@ -43,10 +44,10 @@ class HotWords:
                 )
 
     def check(self, alphabet: Alphabet) -> None:
-        """Refuse phrases that the model cannot write.
+        """Check that the model can write every phrase.
 
         Raises:
-            HotWordsError: names the phrase and its characters.
+            HotWordsError: it cannot; the message names the phrase and the unknown characters.
         """
         for phrase in self.boosts:
             unknown = alphabet.unknown(phrase)
@@ -62,29 +63,29 @@ class HotWords:
 STATE = np.dtype(
     [("lent", np.float64), ("earned", np.float64), ("most", np.float64), ("after_space", np.int64)]
 )
-"""lent: e to the boost that is lent to what has matched. earned: the boosts of all phrases that are complete on coming
-here. most: the largest factor by which one more token can change a score. after_space: 1 if the last character was a
-space, or there was none; more spaces change nothing then."""
+"""One state. `lent` is e to the boost lent to the partial match. `earned` is the sum of the boosts of all phrases that
+are complete on arrival. `most` is the largest factor by which one more token can change a score. `after_space` is 1 if
+the last character was a space or there was none: more spaces then change nothing."""
 
 
 class Automaton(NamedTuple):
-    """Flat arrays for compiled code. A state is the longest end of a text that begins a phrase."""
+    """Flat arrays for compiled code. A state is the longest end of a text that is the beginning of a phrase."""
 
     start: int
-    """State of the empty text."""
+    """The state of the empty text."""
     column: np.ndarray
-    """int32 `[characters]`: the column of `following` for each; characters in no phrase share one."""
+    """int32 `[characters]`: each character's column of `following`; characters in no phrase share one."""
     following: np.ndarray
     """int32 `[states, columns]`: the state after one more character."""
     states: np.ndarray
-    """STATE."""
+    """STATE `[states]`."""
 
 
 def build_automaton(boosts: Mapping[str, float], alphabet: Alphabet) -> Automaton:
     """Build the automaton of checked phrases.
 
-    Where the alphabet has a space, phrases are whole words: a space stands before and after each, and one is
-    thought before and after the text. Where it has none, as in Chinese, they match anywhere.
+    Where the alphabet has a space, phrases match whole words: each phrase has a space before and after it, and the text
+    is taken to begin and end with a space. Where the alphabet has none, as in Chinese, they match anywhere.
     """
     edge = [SPACE] if alphabet.has_space else []
     patterns = {(*edge, *alphabet.spell(phrase), *edge): boost for phrase, boost in boosts.items()}
@@ -119,7 +120,7 @@ def build_automaton(boosts: Mapping[str, float], alphabet: Alphabet) -> Automato
 def _follow(
     children: list[dict[int, int]], own_lent: list[float], own_earned: list[float], letters: list[int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Complete a trie: the state after each letter (and after any other), and what shorter matches lend and earn."""
+    """Complete a trie: add the state after each letter (and after others), and what shorter matches lend and earn."""
     following = np.zeros((len(children), len(letters) + 1), np.int32)
     column = {character: place for place, character in enumerate(letters)}
     lent, earned = np.array(own_lent), np.array(own_earned)
@@ -139,7 +140,7 @@ def _follow(
 
 
 def _largest_factors(automaton: Automaton, alphabet: Alphabet) -> np.ndarray:
-    """The largest factor of each state over all tokens; tokens that look the same to it count once."""
+    """Return each state's largest factor over all tokens; tokens that pass through the same columns count once."""
     spans = zip(alphabet.first[:-1], alphabet.first[1:], strict=True)
     distinct = {
         tuple(automaton.column[c] for c in alphabet.characters[a:b]): alphabet.characters[a:b]

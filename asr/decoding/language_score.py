@@ -1,15 +1,15 @@
-"""What one more token does to a prefix's language score: words, characters and hot words, compiled.
+"""The change that one more token makes to a prefix's language score: words, characters and hot words, compiled.
 
-A prefix's language state is four numbers. `context`: the n-gram's node. `place`: the node of the growing word in the
-trie of words; 0 where none has begun, -1 where it has left the trie. `hot`: the state of the automaton of hot words.
-`ahead`: e to the look-ahead, what the growing word may still score at best, which is lent to the prefix until the
-word ends and its own probability takes the place.
+A prefix's language state is four numbers. `context` is the node of the n-gram. `place` is the node of the growing word
+in the trie of words: 0 where no word has begun, -1 where the word has left the trie. `hot` is the state of the
+automaton of hot words. `ahead` is the look-ahead as a factor: e to the best score that the growing word can still have.
+It is lent to the prefix until the word ends, when the word's own probability replaces it.
 """
 
 import numpy as np
 
 from asr.decoding.alphabet import SPACE
-from asr.decoding.fusion import END, UNKNOWN
+from asr.decoding.shallow_fusion import END, UNKNOWN
 from sluice_core.jit import compiled, compiled_part
 from sluice_core.language_models.ngram import lookup
 
@@ -17,17 +17,17 @@ OUTSIDE = -1
 """The place of a word that is not in the trie."""
 CACHE_SIZE = 1 << 10
 SMALLEST = 1e-300
-"""Look-aheads stay above it: they are divided by."""
+"""The smallest look-ahead, which other factors are divided by."""
 
 
 SCORE = np.dtype([("key", np.int64), ("score", np.float64), ("factor", np.float64), ("context", np.int64)])
-"""What the n-gram said lately, in a table with one place for each key's hash: the score, weighted and with the bonus,
+"""An entry of the cache of n-gram scores, which has one place for each hash of a key: the score with weight and bonus,
 e to it, and the context that follows."""
 
 
 @compiled
 def new_cache(fusion):  # type: ignore[no-untyped-def]
-    """An empty table of scores; a small one where nothing is scored."""
+    """Return an empty cache of scores; one entry where nothing is scored."""
     cache = np.empty(CACHE_SIZE if fusion.scores_words or fusion.scores_characters else 1, SCORE)
     for slot in range(len(cache)):
         cache[slot].key = -1
@@ -36,7 +36,7 @@ def new_cache(fusion):  # type: ignore[no-untyped-def]
 
 @compiled_part
 def score_unit(fusion, cache, context, unit):  # type: ignore[no-untyped-def]
-    """The n-gram's word `unit` after `context`: its place in the cache, where its score is put if it is not there."""
+    """Return the place in the cache of word `unit` after `context`; compute its score if it is not there."""
     key = (np.int64(context) << 32) | unit
     slot = (((key ^ (key >> 29)) * 0x9E3779B97F4A7C1) >> 20) & (len(cache) - 1)
     if cache[slot].key == key:
@@ -59,7 +59,7 @@ def score_unit(fusion, cache, context, unit):  # type: ignore[no-untyped-def]
 
 @compiled_part
 def find_letter(trie, place, character):  # type: ignore[no-untyped-def]
-    """The child of a place by a character, or OUTSIDE."""
+    """Return the child of a place that a character leads to, or OUTSIDE."""
     low, high = trie[place].first_child, trie[place + 1].first_child
     while high - low > 8:
         middle = (low + high) >> 1
@@ -76,7 +76,7 @@ def find_letter(trie, place, character):  # type: ignore[no-untyped-def]
 
 @compiled_part
 def end_word(fusion, cache, context, place, ahead):  # type: ignore[no-untyped-def]
-    """End the word at `place`: (factor, score, context); a factor of 0 if no word may end here."""
+    """End the word at `place`; return (factor, score, context), with a factor of 0 if no word may end here."""
     word = fusion.trie[place].word if place > 0 else -1
     if word < 0:
         if fusion.closed:
@@ -90,7 +90,7 @@ def end_word(fusion, cache, context, place, ahead):  # type: ignore[no-untyped-d
 
 @compiled_part
 def grow_word(fusion, place, ahead, character):  # type: ignore[no-untyped-def]
-    """Add a letter to the word at `place`: (factor, place, ahead); a factor of 0 if no word goes on so."""
+    """Add a letter to the word at `place`; return (factor, place, ahead), with a factor of 0 if no word goes on so."""
     following = OUTSIDE
     if place != OUTSIDE:
         following = find_letter(fusion.trie, place, character)
@@ -105,7 +105,7 @@ def grow_word(fusion, place, ahead, character):  # type: ignore[no-untyped-def]
 
 @compiled_part
 def move_hot(fusion, hot, character):  # type: ignore[no-untyped-def]
-    """Follow the automaton of hot words: (factor, earned, state)."""
+    """Follow the automaton of hot words by a character; return (factor, earned, state)."""
     automaton = fusion.hot
     if character == SPACE and automaton.states[hot].after_space:
         return 1.0, 0.0, hot
@@ -124,8 +124,8 @@ def advance(fusion, cache, context, place, hot, ahead, token):  # type: ignore[n
     """Add a token to a prefix.
 
     Returns:
-        The factor by which the prefix's probability changes, 0 if it becomes impossible; the new context, place,
-        hot state and look-ahead; what the token adds to the language score for good.
+        The factor by which the prefix's probability changes (0 if the prefix becomes impossible); the new context,
+        place, hot state and look-ahead; the part of the change that stays in the language score.
     """
     factor, score = 1.0, 0.0
     for position in range(fusion.first[token], fusion.first[token + 1]):
@@ -156,7 +156,7 @@ def advance(fusion, cache, context, place, hot, ahead, token):  # type: ignore[n
 
 @compiled_part
 def settle(fusion, cache, context, place, before, ahead):  # type: ignore[no-untyped-def]
-    """The look-ahead of a new prefix: where just one word is left below its place, that word's own probability."""
+    """Return the look-ahead of a new prefix; where only one word is left at its place, that word's own probability."""
     if not fusion.scores_words or place <= 0 or fusion.trie[place].only < 0:
         return ahead
     if before > 0 and fusion.trie[before].only >= 0:
@@ -168,7 +168,7 @@ def settle(fusion, cache, context, place, before, ahead):  # type: ignore[no-unt
 
 @compiled_part
 def finish(fusion, cache, context, place, hot, score):  # type: ignore[no-untyped-def]
-    """End the text: whether it may end here, and its language score."""
+    """End the text; return whether it may end here, and its language score."""
     if fusion.tracks_words and place != 0:
         factor, added, context = end_word(fusion, cache, context, place, 1.0)
         if factor == 0.0:
@@ -183,10 +183,16 @@ def finish(fusion, cache, context, place, hot, score):  # type: ignore[no-untype
 
 @compiled_part
 def largest_factors(fusion, place, hot, inverse):  # type: ignore[no-untyped-def]
-    """The most that a token can change a prefix's probability by; `inverse` is 1 / its look-ahead.
+    """Return the largest factors by which one token can change a prefix's probability.
+
+    Args:
+        fusion: the language.
+        place: the prefix's place in the trie of words.
+        hot: its state of the automaton of hot words.
+        inverse: 1 / its look-ahead.
 
     Returns:
-        That of a token that grows a word, of one that begins with a space, and of one that leads out of the trie.
+        The factor of a token that grows a word, of one that begins with a space, and of one that leads out of the trie.
     """
     most = fusion.token_factor
     if fusion.has_hot_words:
@@ -201,6 +207,6 @@ def largest_factors(fusion, place, hot, inverse):  # type: ignore[no-untyped-def
 
 @compiled_part
 def lent_score(fusion, hot, ahead):  # type: ignore[no-untyped-def]
-    """What a prefix has been lent on top of its language score, in its look-ahead and by hot words not yet whole."""
+    """Return what a prefix has been lent on top of its language score: by its look-ahead and by partial hot words."""
     lent = np.log(ahead) if ahead != 1.0 else 0.0
     return lent + np.log(fusion.hot.states[hot].lent) if fusion.has_hot_words else lent

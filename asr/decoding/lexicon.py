@@ -1,4 +1,4 @@
-"""Word lists that the output keeps to, and the trie of characters that words are looked up in as they grow."""
+"""Lexicons that restrict the output to their words, and the trie in which a growing word is looked up."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -20,13 +20,17 @@ class LexiconError(UserError):
 
 
 class Lexicon:
-    """The words that a transcript may have."""
+    """The words that a transcript may contain."""
 
     def __init__(self, words: Iterable[str], source: str = "the lexicon") -> None:
-        """Take over words; `source` opens the message of any error.
+        """Make a lexicon of words, without doubles and empty ones.
+
+        Args:
+            words: the words.
+            source: where they come from; error messages name it.
 
         Raises:
-            LexiconError: there are none, or one has a space in it.
+            LexiconError: there are no words, or one of them has a space in it.
         """
         self.words = tuple(dict.fromkeys(word for word in words if word))
         self.source = source
@@ -38,10 +42,11 @@ class Lexicon:
 
     @classmethod
     def read(cls, path: str | Path) -> "Lexicon":
-        """Read a word list, one a line, or the first column of a pronunciation dictionary.
+        """Read a word list with one word in each line, or the first column of a pronunciation dictionary.
 
-        Alternative pronunciations, as in `READ(2)`, are the same word; lines that begin with `;;;` or `#` are
-        comments. A word that looks like the one or the other is written as `READ(2)(1)` or behind a space.
+        A number in brackets marks an alternative pronunciation, as in `READ(2)`, and is dropped; lines that begin with
+        `;;;` or `#` are comments. A word that really ends in such a number is written `READ(2)(1)`, and a word that
+        begins like a comment stands behind a space.
 
         Raises:
             LexiconError: the file cannot be read, is not UTF-8, or has no word.
@@ -64,7 +69,7 @@ class Lexicon:
         )
 
     def save(self, path: Path) -> None:
-        """Write the words so that `read` finds just them.
+        """Write the words to a file from which `read` gets the same words.
 
         Raises:
             CheckpointError: the file cannot be written.
@@ -75,10 +80,10 @@ class Lexicon:
         write_text(path, "\n".join(lines) + "\n")
 
     def check(self, alphabet: Alphabet) -> None:
-        """Refuse words that the model cannot write.
+        """Check that the model can write every word.
 
         Raises:
-            LexiconError: names their characters, and one of the words.
+            LexiconError: it cannot; the message names the unknown characters and one of the words.
         """
         unknown = alphabet.unknown("".join(self.words))
         if unknown:
@@ -91,46 +96,47 @@ class Lexicon:
 
 
 def _headword(line: str) -> str:
-    """The word of a dictionary's line, without the number of a pronunciation."""
+    """Return the word of a dictionary's line, without the number of a pronunciation."""
     word = line.split()[0]
     stem, bracket, number = word.removesuffix(")").rpartition("(")
     return stem if stem and bracket and word.endswith(")") and number.isdecimal() else word
 
 
-class Trie(NamedTuple):
-    """Words by their characters: node 0 is where words begin; flat arrays, one entry a node, for compiled code."""
+class WordTrie(NamedTuple):
+    """Words by their characters, as flat arrays with one entry for each node; words begin at node 0."""
 
     first_child: np.ndarray
-    """int32, one more than nodes: children of n are `first_child[n] … first_child[n + 1] - 1`, sorted."""
+    """int32 `[nodes + 1]`: the children of node n are `first_child[n] … first_child[n + 1] - 1`, by character."""
     character: np.ndarray
-    """int32: the character that leads to the node."""
+    """int32 `[nodes]`: the character that leads to the node."""
     word: np.ndarray
-    """int32: the word that ends here, -1 for none."""
+    """int32 `[nodes]`: the number of the word that ends here; -1 for none."""
     only: np.ndarray
-    """int32: the word that ends here or below, where there is just one; else -1."""
+    """int32 `[nodes]`: the number of the word that ends here or below, where there is just one; else -1."""
     best: np.ndarray
-    """float64: the best score of the words that end here or below."""
+    """float64 `[nodes]`: the best score of the words that end here or below."""
 
 
-def build_trie(words: Sequence[str], ids: np.ndarray, scores: np.ndarray, alphabet: Alphabet) -> Trie:
-    """Put words in a trie, level by level; words that the alphabet cannot spell are left out.
+def build_word_trie(
+    words: Sequence[str], ids: np.ndarray, scores: np.ndarray, alphabet: Alphabet
+) -> WordTrie:
+    """Build a trie of words level by level; leave out words that the alphabet cannot spell.
 
     Args:
-        words: distinct.
-        ids: `[words]` int32, what `Trie.word` holds.
-        scores: `[words]` float64.
+        words: distinct words.
+        ids: `[words]` int32, the numbers that `WordTrie.word` holds.
+        scores: `[words]` float64, of which `WordTrie.best` holds the best.
         alphabet: the characters.
     """
     kept, first, characters = alphabet.spell_words(words)
     lengths = np.diff(first)
-    node = np.zeros(len(kept), np.int64)  # of each word, as far as it has come
+    node = np.zeros(len(kept), np.int64)  # the node that each word has reached so far
     levels, parents, letters = [0, 1], [np.array([-1])], [np.array([-1])]
     for depth in range(int(lengths.max(initial=0))):
         going = np.flatnonzero(lengths > depth)
         letter = characters[first[going] + depth]
-        is_new = np.ones(
-            len(going), bool
-        )  # the words are sorted: those that share a beginning are neighbours
+        # Words are sorted, so those that share a beginning are neighbours.
+        is_new = np.ones(len(going), bool)
         is_new[1:] = (np.diff(node[going]) != 0) | (np.diff(letter) != 0)
         parents.append(node[going][is_new])
         letters.append(letter[is_new])
@@ -146,7 +152,7 @@ def build_trie(words: Sequence[str], ids: np.ndarray, scores: np.ndarray, alphab
         np.add.at(below, parent[level], below[level])
         np.maximum.at(best, parent[level], best[level])
     children = np.bincount(parent[1:], minlength=count)
-    return Trie(
+    return WordTrie(
         first_child=np.concatenate([[1], 1 + np.cumsum(children)]).astype(np.int32),
         character=np.concatenate(letters).astype(np.int32),
         word=word,

@@ -1,13 +1,12 @@
 """Prefix beam search of CTC (Graves 2008, section 5.3; Hannun et al. 2014, algorithm 1), compiled.
 
-A prefix's probability is kept apart for paths that end in a blank and paths that end in its last token: only the
-former can emit that token once more. All paths of a prefix are summed, however they come.
+A prefix has two probabilities, one of its paths that end in a blank and one of its paths that end in its last token:
+only the former can emit that token once more. Each sums all paths of the prefix.
 
-Probabilities are float64 and not logarithms: they are divided by the largest whenever that has become small, and its
-logarithm is added to a sum. Logarithms of them are what log space would have, to the last bits, without an exp and a
-log for every addition. The difference is at the lower end: a prefix that is less likely than the best of its step by
-a factor of 1e-200 (460 nats) becomes impossible. With a beam threshold, which is some 20 nats, it has been dropped
-long before.
+Probabilities are float64 and not logarithms, which saves an exp and a log for every addition. Whenever the largest has
+become small, all are divided by it, and its logarithm is added to a sum. The results differ from those in log space in
+the last bits only, except at the lower end: a prefix that is less likely than the best of its step by a factor of
+1e-200 (460 nats) becomes impossible. A beam threshold of some 20 nats has dropped it long before.
 
 Prefixes are nodes of a trie in one growing table.
 """
@@ -45,10 +44,10 @@ NODE = np.dtype(
         ("ahead", np.float64),
     ]
 )
-"""A prefix; -1 stands for none. child: its youngest child; sibling: the next older one of its parent. slot: where in
-the beam it is. context, place, hot, ahead: its language state (language_score.py). language: its language score
-so far. factor: what the last token changed its probability by, beside its posteriors; of all tokens together that is e
-to the language score and to what is lent (`lent_score`)."""
+"""A prefix; -1 stands for none. `child` is its youngest child, `sibling` the next older child of its parent. `slot` is
+its place in the beam. `context`, `place`, `hot` and `ahead` are its language state (see `asr.decoding.language_score`).
+`language` is its language score so far. `factor` is the factor by which its last token changed its probability, besides
+the posteriors; the product over all tokens is e to the sum of language score and loans (`lent_score`)."""
 
 ENTRY = np.dtype(
     [
@@ -60,48 +59,50 @@ ENTRY = np.dtype(
         ("label", np.float64),
     ]
 )
-"""A prefix in the beam. blank, label: probabilities of its paths that end in a blank, and in its last token. child: a
-slot of the beam whose prefix is one token longer; sibling: the next of those with the same parent."""
+"""A prefix in the beam. `blank` and `label` are the probabilities of its paths that end in a blank, and in its last
+token. `child` is a slot of the beam whose prefix is one token longer, `sibling` the next such slot with the same
+parent."""
 
 REACH = np.dtype(
     [("total", np.float64), ("growing", np.float64), ("ending", np.float64), ("leaving", np.float64)]
 )
-"""A prefix's probability, and the most that it can be with a token that grows a word, that begins with a space, or that
-leads out of the trie, had the token a posterior of 1."""
+"""A prefix's probability, and the highest that it can reach by a token with a posterior of 1: one that grows a word,
+one that begins with a space, or one that leads out of the trie."""
 
 CANDIDATE = np.dtype([("score", np.float64), ("slot", np.int32), ("token", np.int32)])
-"""A prefix that may enter the beam: one of the beam, at a slot, and one more token."""
+"""A prefix that may enter the beam: the prefix at a slot of the beam, and one more token."""
 
 ROOT = 0
 FIRST_NODES = 1024
-"""Rows of the tables at first."""
+"""The number of rows that the table of prefixes has at first."""
 TINY, SMALL, LARGE = 1e-280, 1e-80, 1e80
-"""Below the first, prefixes are dropped; outside the other two, the largest probability divides all."""
+"""Prefixes below the first are dropped; where the largest probability is outside the other two, it divides all."""
 
 
 class Scratch(NamedTuple):
-    """Arrays that are used anew in each step."""
+    """Arrays that are filled anew in each step."""
 
     emitted: np.ndarray
-    """float64 `[tokens]`: probabilities of the tokens that may extend prefixes; 0 of others."""
+    """float64 `[tokens]`: probabilities of the tokens that may extend prefixes; 0 for others."""
     order: np.ndarray
-    """Those tokens: the ones that grow a word, then those that begin with a space; likeliest first."""
+    """The tokens that may extend prefixes: those that grow a word, then those that begin with a space; each likeliest
+    first."""
     marks: np.ndarray
-    """int64 `[tokens]`: the last prefix (by a count) that needs not be extended by it."""
+    """int64 `[tokens]`: the number of the last prefix that the token need not extend."""
     tried: np.ndarray
     """The tokens to extend a prefix by."""
     factors: np.ndarray
-    """float64: what language makes of each of those, as a factor; -1 where `advance` must be asked."""
+    """float64: the language factor of each token to try; -1 where `advance` must compute it."""
     reach: np.ndarray
-    """REACH, of each slot of the beam."""
+    """REACH: one entry for each slot of the beam."""
     candidates: np.ndarray
     """CANDIDATE."""
     ranks: np.ndarray
-    """float64: probabilities of the beam's prefixes, then of the candidates; `kth_largest` shuffles them."""
+    """float64: probabilities of the beam's prefixes, then of the candidates; `kth_largest` reorders them."""
 
 
 class Workspace(NamedTuple):
-    """Everything that a search writes to."""
+    """All memory that a search writes to."""
 
     tree: np.ndarray
     """NODE: the prefixes."""
@@ -110,13 +111,13 @@ class Workspace(NamedTuple):
     after: np.ndarray
     """ENTRY: the beam of the next step."""
     cache: np.ndarray
-    """SCORE, see asr/decoding/language_score.py."""
+    """SCORE, see `asr.decoding.language_score`."""
     scratch: Scratch
 
 
 @compiled
 def new_scratch(size, width):  # type: ignore[no-untyped-def]
-    """Room for `size` tokens and a beam of `width`."""
+    """Return arrays for `size` tokens and a beam of `width` prefixes."""
     most = width * (size - 1)
     return Scratch(
         np.empty(size),
@@ -132,7 +133,7 @@ def new_scratch(size, width):  # type: ignore[no-untyped-def]
 
 @compiled_part
 def plant(tree, fusion):  # type: ignore[no-untyped-def]
-    """Begin the trie of prefixes with the empty one."""
+    """Start the trie of prefixes with the empty prefix."""
     root = tree[ROOT]
     root.parent = root.token = root.child = root.sibling = root.slot = -1
     root.context, root.place, root.hot = fusion.model.start, 0, fusion.hot.start
@@ -141,7 +142,7 @@ def plant(tree, fusion):  # type: ignore[no-untyped-def]
 
 @compiled
 def grown(tree):  # type: ignore[no-untyped-def]
-    """The table with room for as many nodes again."""
+    """Return the table with room for twice as many nodes."""
     larger = np.empty(2 * len(tree), NODE)
     for number in range(len(tree)):
         larger[number] = tree[number]
@@ -166,7 +167,7 @@ def sort_tokens(order, start, stop, emitted):  # type: ignore[no-untyped-def]
 
 @compiled_part
 def measure_reach(kept, beam, tree, fusion, scratch):  # type: ignore[no-untyped-def]
-    """Fill `reach`; the most that any prefix of the beam can be with a token that grows a word, and with a space."""
+    """Fill `reach`; return its highest `growing` and its highest `ending`."""
     growing, ending = 0.0, 0.0
     for slot in range(kept):
         reach, node = scratch.reach[slot], tree[beam[slot].node]
@@ -187,15 +188,15 @@ def choose_tokens(row, least, floor, growing, ending, fusion, scratch):  # type:
 
     Args:
         row: `[tokens]` probabilities of the step.
-        least: tokens below this do not extend a prefix; the likeliest always does.
-        floor: nor do those that bring no prefix over this.
-        growing: the most that a prefix can be with a token of posterior 1 that grows a word.
-        ending: the same with one that begins with a space.
-        fusion: tells these tokens apart.
+        least: the lowest probability of a token that extends a prefix; the likeliest always does.
+        floor: tokens that bring no prefix above this probability do not extend one either.
+        growing: the highest probability of a prefix with a token of posterior 1 that grows a word.
+        ending: the same with a token that begins with a space.
+        fusion: tells these two kinds of tokens apart.
         scratch: `emitted` and `order` are filled.
 
     Returns:
-        How many of `order` grow a word, and how many there are in all.
+        The number of tokens in `order` that grow a word, and the number of all.
     """
     highest = 0.0
     for token in range(len(row)):
@@ -226,10 +227,10 @@ def choose_tokens(row, least, floor, growing, ending, fusion, scratch):  # type:
 
 @compiled_part
 def stay(row, kept, beam, after, tree, ranks):  # type: ignore[no-untyped-def]
-    """Probabilities of the beam's own prefixes after a step, put in `after` by slot; the lowest and highest.
+    """Put the probabilities of the beam's own prefixes after a step in `after` by slot; return the lowest and highest.
 
-    A prefix stays by a blank, by its last token again, and as an extension of the prefix one token shorter where
-    that is in the beam too.
+    A prefix stays by a blank, by its last token again, and as an extension of the prefix that is one token shorter,
+    where that one is in the beam too.
     """
     for slot in range(kept):
         tree[beam[slot].node].slot = slot
@@ -256,9 +257,9 @@ def stay(row, kept, beam, after, tree, ranks):  # type: ignore[no-untyped-def]
 
 @compiled_part
 def extend(kept, inside, stop, floor, beam, tree, fusion, cache, scratch, count):  # type: ignore[no-untyped-def]
-    """Extend every prefix by every token that may bring it into the beam; how many candidates there are.
+    """Extend every prefix by every token that may bring it into the beam; return the number of candidates.
 
-    They must be likelier than `floor`. The n-gram is only asked about tokens that may be so.
+    Candidates must be likelier than `floor`. The n-gram is asked only about tokens that may reach it.
     """
     found = 0
     likeliest = scratch.emitted[scratch.order[0]] if inside > 0 else 0.0
@@ -286,9 +287,9 @@ def extend(kept, inside, stop, floor, beam, tree, fusion, cache, scratch, count)
 
 @compiled_part
 def tokens_to_try(reach, floor, inside, stop, node, fusion, scratch, mark):  # type: ignore[no-untyped-def]
-    """Put in `tried` the tokens by which a prefix may get over `floor`; how many they are.
+    """Put the tokens by which a prefix may exceed `floor` in `tried`; return their number.
 
-    Where letters do nothing but grow a word, their factors are known here; else only the most that they can be.
+    Where letters only grow a word, their factors are known here; elsewhere only an upper bound is.
     """
     if fusion.plain:
         return likely_tokens(0, stop, reach.total, 1.0, floor, scratch, mark, 0)
@@ -304,7 +305,7 @@ def tokens_to_try(reach, floor, inside, stop, node, fusion, scratch, mark):  # t
 
 @compiled_part
 def letters_to_try(reach, floor, inside, node, fusion, scratch, mark, known):  # type: ignore[no-untyped-def]
-    """The same for the tokens that grow a word of the trie, each of one letter; few of them go on in the trie."""
+    """Do the same for tokens of one letter that grow a word of the trie, where few letters lead on in the trie."""
     size, settled, inverse = 0, node.place > 0 and fusion.trie[node.place].only >= 0, 1.0 / node.ahead
     leaving = reach.leaving / reach.total
     for rank in range(inside):
@@ -327,9 +328,9 @@ def letters_to_try(reach, floor, inside, node, fusion, scratch, mark, known):  #
 
 @compiled_part
 def likely_tokens(start, stop, most, factor, floor, scratch, mark, size):  # type: ignore[no-untyped-def]
-    """Add to `tried [size]` those of `order[start:stop]` that are not marked and get over the floor.
+    """Add the tokens of `order[start:stop]` that are not marked and exceed the floor to `tried`; return its size.
 
-    The likeliest come first: once one is too unlikely for what the prefix can be at most, the rest needs no look.
+    The likeliest come first, so the loop ends at the first token that is too unlikely.
     """
     for rank in range(start, stop):
         token = scratch.order[rank]
@@ -344,7 +345,7 @@ def likely_tokens(start, stop, most, factor, floor, scratch, mark, size):  # typ
 
 @compiled_part
 def mark_longer(beam, slot, tree, scratch, mark):  # type: ignore[no-untyped-def]
-    """Mark the tokens that lead from a prefix of the beam to others of it."""
+    """Mark the tokens that lead from one prefix of the beam to another."""
     longer = beam[slot].child
     while longer >= 0:
         scratch.marks[tree[beam[longer].node].token] = mark
@@ -353,7 +354,7 @@ def mark_longer(beam, slot, tree, scratch, mark):  # type: ignore[no-untyped-def
 
 @compiled_part
 def kth_largest(numbers, size, k):  # type: ignore[no-untyped-def]
-    """The k-th largest (from 0) of `numbers[:size]`, which are put in another order (Hoare 1961)."""
+    """Return the k-th largest (from 0) of `numbers[:size]`, which are reordered (Hoare 1961)."""
     low, high = 0, size - 1
     while low < high:
         pivot = numbers[(low + high) >> 1]
@@ -378,7 +379,7 @@ def kth_largest(numbers, size, k):  # type: ignore[no-untyped-def]
 
 @compiled_part
 def lowest_kept(size, room, limit, ranks):  # type: ignore[no-untyped-def]
-    """What it takes to be kept of `ranks[:size]`, `limit` at least: a probability, and how many may have just that."""
+    """Return the lowest probability that is kept of `ranks[:size]`, at least `limit`, and how many equal to it are."""
     if size <= room:
         return limit, size
     lowest = kth_largest(ranks, size, room - 1)
@@ -392,7 +393,7 @@ def lowest_kept(size, room, limit, ranks):  # type: ignore[no-untyped-def]
 
 @compiled_part
 def child_of(number, token, tree, used, fusion, cache):  # type: ignore[no-untyped-def]
-    """The prefix one token longer, made if it has never been there; and how many nodes are used then."""
+    """Return the prefix that is one token longer, made if there is none yet, and the number of nodes used."""
     node = tree[number]
     found = node.child
     while found >= 0 and tree[found].token != token:
@@ -416,7 +417,7 @@ def child_of(number, token, tree, used, fusion, cache):  # type: ignore[no-untyp
 
 @compiled_part
 def select(kept, found, limit, beam, after, tree, used, fusion, cache, scratch):  # type: ignore[no-untyped-def]
-    """Keep the best prefixes: the next beam, in `after`; how many they are, nodes used, and the largest probability."""
+    """Put the best prefixes in `after`; return their number, the number of nodes used, and the largest probability."""
     limit, ties = lowest_kept(kept + found, len(after), limit, scratch.ranks)
     for slot in range(kept):
         tree[beam[slot].node].slot = -1
@@ -444,12 +445,14 @@ def select(kept, found, limit, beam, after, tree, used, fusion, cache, scratch):
 
 @compiled_part
 def take_step(row, least, drop, kept, used, count, beam, after, tree, fusion, cache, scratch):  # type: ignore[no-untyped-def]
-    """Take one step: the next beam in `after`; how many are kept, nodes used, and what probabilities are divided by.
+    """Take one step and put the next beam in `after`.
 
-    That is 0 where nothing is possible; the empty prefix is left then.
+    Returns:
+        The number of prefixes kept, the number of nodes used, and the divisor of the probabilities. The divisor is 0
+        where nothing is possible; the empty prefix alone is left then.
     """
     lowest, highest = stay(row, kept, beam, after, tree, scratch.ranks)
-    # What candidates must exceed, as far as can be said before they are known.
+    # A lower bound on what candidates must exceed, before they are known.
     floor = max(lowest if kept == len(after) else 0.0, highest * drop)
     growing, ending = measure_reach(kept, beam, tree, fusion, scratch)
     inside, stop = choose_tokens(row, least, floor, growing, ending, fusion, scratch)
@@ -471,9 +474,10 @@ def take_step(row, least, drop, kept, used, count, beam, after, tree, fusion, ca
 
 @compiled
 def new_workspace(fusion, size, width):  # type: ignore[no-untyped-def]
-    """What a search works in, for `size` tokens and a beam of `width`; one search after another may, by one fusion.
+    """Return the memory of searches for `size` tokens and a beam of `width` prefixes.
 
-    New memory costs a third of a short utterance's time, and the scores of one are of use to the next.
+    One search after another may use it as long as the fusion is the same: allocating it costs a third of a short
+    utterance's time, and the cached scores of one utterance serve the next.
     """
     return Workspace(
         np.empty(FIRST_NODES + width, NODE),
@@ -489,15 +493,15 @@ def search(probabilities, drop, least, fusion, workspace):  # type: ignore[no-un
     """Decode one utterance.
 
     Args:
-        probabilities: `[steps, tokens]` float64; no NaN.
+        probabilities: `[time, tokens]` float64, without NaN.
         drop: prefixes less likely than the best by this factor are dropped.
         least: tokens below this probability do not extend a prefix, but the likeliest always does.
-        fusion: what is known of language.
-        workspace: made for this fusion, the tokens, and the prefixes to keep after each step.
+        fusion: language model, lexicon and hot words.
+        workspace: memory made for this fusion, the number of tokens, and the number of prefixes to keep.
 
     Returns:
-        The trie of prefixes, which has the workspace's place or is larger; nodes of those that are left; of each the
-        acoustic score, the language score and whether it may end here.
+        The trie of prefixes, which is the workspace's or a larger one; the nodes of the prefixes left; for each its
+        acoustic score, its language score, and whether a text may end here.
     """
     tree, beam, after, cache, scratch = workspace
     width = len(beam)
@@ -525,7 +529,7 @@ def search(probabilities, drop, least, fusion, workspace):  # type: ignore[no-un
 
 @compiled
 def scores_of(kept, scale, beam, tree, fusion, cache):  # type: ignore[no-untyped-def]
-    """Acoustic and language scores of the prefixes that are left, and whether each may end here."""
+    """Return nodes, acoustic scores and language scores of the prefixes left, and whether a text may end at each."""
     nodes = np.empty(kept, np.int32)
     acoustic, language, possible = np.empty(kept), np.empty(kept), np.empty(kept, np.bool_)
     for slot in range(kept):
@@ -541,7 +545,7 @@ def scores_of(kept, scale, beam, tree, fusion, cache):  # type: ignore[no-untype
 
 @compiled
 def labelling(tree, node):  # type: ignore[no-untyped-def]
-    """The tokens of a prefix, in order."""
+    """Return the tokens of a prefix, in order."""
     length, above = 0, node
     while above != ROOT:
         length, above = length + 1, tree[above].parent
@@ -554,7 +558,7 @@ def labelling(tree, node):  # type: ignore[no-untyped-def]
 
 @compiled
 def complete_part(tree, node, fusion):  # type: ignore[no-untyped-def]
-    """The longest prefix of a prefix that may end a text: after a space, or a whole word."""
+    """Return the longest beginning of a prefix at which a text may end: after a space or a whole word."""
     cache = new_cache(fusion)
     while not finish(fusion, cache, tree[node].context, tree[node].place, tree[node].hot, 0.0)[0]:
         node = tree[node].parent
@@ -563,9 +567,9 @@ def complete_part(tree, node, fusion):  # type: ignore[no-untyped-def]
 
 @compiled
 def forward_score(log_probs, tokens):  # type: ignore[no-untyped-def]
-    """Log-probability of a labelling `[n]` on `log_probs [steps, tokens]`, over all its paths.
+    """Return the log-probability of a labelling `[n]` on `log_probs [time, tokens]`, summed over all its paths.
 
-    The forward recursion of Graves et al. 2006, section 4.1, in log space; even states are blanks.
+    This is the forward recursion of Graves et al. 2006, section 4.1, in log space; even states are blanks.
     """
     states = 2 * len(tokens) + 1
     forward = np.full(states, -np.inf)
@@ -575,9 +579,8 @@ def forward_score(log_probs, tokens):  # type: ignore[no-untyped-def]
     if states > 1:
         forward[1] = log_probs[0, tokens[0]]
     for step in range(1, len(log_probs)):
-        for state in range(
-            states - 1, -1, -1
-        ):  # downward, for in place the lower must still be of the step before
+        # Downward: the update is in place, and reads lower states of the step before.
+        for state in range(states - 1, -1, -1):
             total = forward[state]
             if state > 0:
                 total = np.logaddexp(total, forward[state - 1])
@@ -589,7 +592,7 @@ def forward_score(log_probs, tokens):  # type: ignore[no-untyped-def]
 
 @compiled
 def language_score(tokens, fusion):  # type: ignore[no-untyped-def]
-    """What language adds to a labelling `[n]` that may end a text."""
+    """Return the language score of a labelling `[n]` at which a text may end."""
     cache = new_cache(fusion)
     context, place, hot, ahead, score = fusion.model.start, 0, fusion.hot.start, 1.0, 0.0
     for token in tokens:

@@ -88,7 +88,8 @@ class CTCTask(Task[AcousticModel]):
         finite = losses[torch.isfinite(losses)]  # a dev text may not fit; it then counts as errors alone
         tokens = batch.target_lengths[torch.isfinite(losses)].sum().clamp(min=1)
         self.log("dev_loss", finite.sum() / tokens, on_epoch=True, batch_size=int(tokens), sync_dist=True)
-        for item, hypothesis in zip(batch.items, greedy_decode(log_probs, lengths), strict=True):
+        heard = greedy_decode(log_probs.cpu().numpy(), lengths.cpu().numpy())
+        for item, hypothesis in zip(batch.items, heard, strict=True):
             self._heard[item] = " ".join(self.tokens.decode(hypothesis.tokens).split())
 
     def on_validation_epoch_end(self) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from asr.config import DecodingConfig
 from asr.decoding import BeamSearch, HotWords, Lexicon
-from asr.decoding.fusion import FusionError
+from asr.decoding.shallow_fusion import FusionError
 from asr.tokens import BLANK_SYMBOL, Tokens
 from sluice_core.language_models.ngram import NGram
 from tests.asr.decoding.enumeration import all_labellings, distinct, hot_score, ranked, text_of, word_score
@@ -33,9 +33,9 @@ def random_model(generator: np.random.Generator, unit: str, words: tuple[str, ..
     return NGram.build(order, unit, entries)
 
 
-def agree(search: BeamSearch, log_probs: torch.Tensor, language: Callable[[tuple[int, ...]], float]) -> None:
+def agree(search: BeamSearch, log_probs: np.ndarray, language: Callable[[tuple[int, ...]], float]) -> None:
     """Hold a search's n best against enumeration: texts, order, scores and their parts."""
-    acoustic = all_labellings(log_probs[0].numpy())
+    acoustic = all_labellings(log_probs[0])
     ranking = ranked(acoustic, language)
     wanted = distinct(ranking, search.tokens)
     found = decode_one(search, log_probs, n_best=10**6)
@@ -106,9 +106,9 @@ def test_a_narrow_beam_with_a_lexicon_keeps_just_what_it_should() -> None:
             random_log_probs(generator, 1, 4, sharpness)
             for sharpness in generator.choice([0.5, 3.0, 9.0], 40)
         ]
-        log_probs = torch.cat(steps, 1)
+        log_probs = np.concatenate(steps, axis=1)
         expected: dict[str, float] = {}
-        for prefix, score in plain_search(log_probs[0].numpy(), settings, possible).items():
+        for prefix, score in plain_search(log_probs[0], settings, possible).items():
             if possible((*prefix, 3)):
                 text = text_of(prefix, SPACED)
                 expected[text] = max(score, expected.get(text, -math.inf))
@@ -225,9 +225,9 @@ def test_look_ahead_helps_before_the_last_letter() -> None:
     """Two beginnings, the wrong one a little likelier to the ear: a beam of one keeps the word that the model knows."""
     model = NGram.build(1, "word", {("abab",): (-1.0, 0.0), ("bbbb",): (-9.0, 0.0), ("</s>",): (-1.0, 0.0)})
     search = BeamSearch(alphabet("ab"), DecodingConfig(beam=1, weight=1.0), model)
-    first = torch.tensor([[[0.01, 0.44, 0.55]]])
-    rest = torch.tensor([[[0.01, 0.1, 0.89], [0.01, 0.79, 0.2], [0.01, 0.1, 0.89]]])
-    (best,) = decode_one(search, torch.cat([first, rest], 1).log())
+    first = [0.01, 0.44, 0.55]
+    rest = [[0.01, 0.1, 0.89], [0.01, 0.79, 0.2], [0.01, 0.1, 0.89]]
+    (best,) = decode_one(search, np.log([[first, *rest]]))
     assert search.tokens.decode(best.tokens) == "abab"
 
 
@@ -235,7 +235,7 @@ def test_unknown_words_cost_their_score_at_most_what_the_model_says() -> None:
     entries = {("a",): (-1.0, 0.0), ("</s>",): (-1.0, 0.0)}
     closed = NGram.build(1, "word", entries)  # <unk> with nearly no probability, as in a closed vocabulary
     opened = NGram.build(1, "word", {**entries, ("<unk>",): (-20.0, 0.0)})
-    log_probs = torch.tensor([[[0.0, 0.0, 1.0]]]).log()  # surely "b"
+    log_probs = torch.tensor([[[0.0, 0.0, 1.0]]]).log().numpy()  # surely "b"
 
     def score(model: NGram, unknown: float) -> float:
         search = BeamSearch(
@@ -253,7 +253,7 @@ def test_incomplete_words_are_cut_off_at_the_end() -> None:
     search = BeamSearch(SPACED, DecodingConfig(beam=1), lexicon=lexicon)
 
     def heard(path: list[int]) -> tuple[str, float]:
-        log_probs = torch.nn.functional.one_hot(torch.tensor([path]), 4).float().mul(9).log_softmax(2)
+        log_probs = torch.nn.functional.one_hot(torch.tensor([path]), 4).float().mul(9).log_softmax(2).numpy()
         (best,) = decode_one(search, log_probs)
         return text_of(best.tokens, SPACED), best.score
 
@@ -264,7 +264,7 @@ def test_incomplete_words_are_cut_off_at_the_end() -> None:
     assert (text, math.isfinite(score)) == ("", True)
     log_probs = random_log_probs(np.random.default_rng(13), 6, 4, 1.0)
     best = decode_one(search, log_probs)[0]
-    assert best.acoustic_score <= all_labellings(log_probs[0].numpy())[best.tokens] + 1e-5
+    assert best.acoustic_score <= all_labellings(log_probs[0])[best.tokens] + 1e-5
 
 
 def test_a_long_text_keeps_its_score_exact() -> None:
@@ -279,7 +279,7 @@ def test_a_long_text_keeps_its_score_exact() -> None:
     assert best.score < -1000
     assert best.language_score == pytest.approx(word_score(words, model, 1.5, 1.0), rel=1e-6)
     forward = torch.nn.functional.ctc_loss(
-        log_probs.double().transpose(0, 1),
+        torch.from_numpy(log_probs).double().transpose(0, 1),
         torch.tensor([best.tokens]),
         [3000],
         [len(best.tokens)],
@@ -326,12 +326,12 @@ def test_a_growing_word_is_lent_what_it_may_still_score() -> None:
     }
 
 
-def prefixes(search: BeamSearch, log_probs: torch.Tensor) -> dict[tuple[int, ...], np.void]:
+def prefixes(search: BeamSearch, log_probs: np.ndarray) -> dict[tuple[int, ...], np.void]:
     """All prefixes that a search has made, with what it keeps of them; those that became impossible left out."""
     from asr.decoding.search import ROOT, new_workspace
 
     workspace = new_workspace(search._fusion, len(search.tokens), search.settings.beam)
-    _, tree = search._search(log_probs.numpy(), search._fusion, workspace, 1)
+    _, tree = search._search(log_probs, search._fusion, workspace, 1)
     found, waiting = {}, [((), ROOT)]
     while waiting:
         tokens, number = waiting.pop()

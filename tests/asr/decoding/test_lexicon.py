@@ -8,7 +8,7 @@ import pytest
 from asr.config import DecodingConfig
 from asr.decoding import BeamSearch, Lexicon
 from asr.decoding.alphabet import Alphabet
-from asr.decoding.lexicon import LexiconError, build_trie
+from asr.decoding.lexicon import LexiconError, build_word_trie
 from asr.tokens import BLANK_SYMBOL, Tokens
 
 
@@ -58,7 +58,7 @@ def test_the_trie_holds_each_word_once() -> None:
     words = sorted({"".join(generator.choice(list("abc棒"), generator.integers(1, 6))) for _ in range(300)})
     generator.shuffle(words)
     scores = generator.normal(size=len(words))
-    trie = build_trie([*words, "xyz"], np.arange(len(words) + 1), np.append(scores, 99.0), letters)
+    trie = build_word_trie([*words, "xyz"], np.arange(len(words) + 1), np.append(scores, 99.0), letters)
     assert sorted(trie.word[trie.word >= 0]) == list(range(len(words)))
     for number, word in enumerate(words):
         node = 0
@@ -75,5 +75,5 @@ def test_the_trie_holds_each_word_once() -> None:
 
 
 def test_no_words_make_a_trie_of_a_root() -> None:
-    trie = build_trie([], np.zeros(0, np.int32), np.zeros(0), alphabet("ab"))
+    trie = build_word_trie([], np.zeros(0, np.int32), np.zeros(0), alphabet("ab"))
     assert (list(trie.first_child), list(trie.word)) == ([1, 1], [-1])

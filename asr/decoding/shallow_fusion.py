@@ -1,4 +1,7 @@
-"""What a search knows of language, put together as flat arrays for compiled code: n-gram, lexicon, hot words."""
+"""Shallow fusion: what a language model, a lexicon and hot words add to a prefix's score, as flat arrays.
+
+The arrays are for compiled code: `asr.decoding.language_score` reads them.
+"""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -7,25 +10,25 @@ import numpy as np
 from asr.config import DecodingConfig
 from asr.decoding.alphabet import Alphabet, name_characters
 from asr.decoding.hot_words import Automaton, HotWords, HotWordsError, build_automaton
-from asr.decoding.lexicon import Lexicon, Trie, build_trie
+from asr.decoding.lexicon import Lexicon, WordTrie, build_word_trie
 from sluice_core.errors import UserError
 
 if TYPE_CHECKING:
     from sluice_core.language_models.ngram import NGram
 
 UNKNOWN, START, END = 0, 1, 2
-"""Words of every n-gram: `<unk>`, `<s>`, `</s>`."""
+"""Numbers of the words that every n-gram has: `<unk>`, `<s>`, `</s>`."""
 
 NEVER = -98 * np.log(10)
-"""Log-probabilities below are those of what a model does not predict; ARPA files write 10^-99."""
+"""A model does not predict what has a log-probability below this; ARPA files write 10^-99 for it."""
 
 
 class FusionError(UserError):
-    """A language model does not go with the model's alphabet."""
+    """A language model does not fit the alphabet of the acoustic model."""
 
 
-class Model(NamedTuple):
-    """An n-gram's arrays (see `NGram`), and where it begins."""
+class NGramArrays(NamedTuple):
+    """The arrays of an n-gram (see `NGram`), and the node where a text starts."""
 
     first_child: np.ndarray
     word: np.ndarray
@@ -36,7 +39,7 @@ class Model(NamedTuple):
 
 
 LETTER = np.dtype([("character", np.int32), ("unit", np.int32)])
-"""A character of a token, and its number as a word of a character model."""
+"""One character of a token; `unit` is its number as a word of a character model."""
 
 BRANCH = np.dtype(
     [
@@ -48,46 +51,48 @@ BRANCH = np.dtype(
         ("ending", np.float64),
     ]
 )
-"""A node of the trie of words (see `Trie`). ahead: e to the best that a word here can still score, its look-ahead.
-ending: e to the most that a word's end here can score, in any context."""
+"""A node of the trie of words (see `WordTrie`). `ahead` is the look-ahead as a factor: e to the best score that a word
+at or below this node can have. `ending` is e to the highest score that a word which ends here can have in any context.
+"""
 
 
-class Fusion(NamedTuple):
-    """All that changes a prefix's score beside its posteriors; numba reads it by field."""
+class ShallowFusion(NamedTuple):
+    """Everything that changes a prefix's score besides its posteriors; compiled code reads it by field."""
 
     first: np.ndarray
     letters: np.ndarray
-    """LETTER: those of token n are `letters[first[n]:first[n + 1]]`."""
+    """LETTER array; the characters of token n are `letters[first[n]:first[n + 1]]`."""
     plain: bool
-    """Nothing changes any score."""
+    """True where nothing changes any score."""
     single: bool
-    """Each token is one character of its own, and `token_of` says which token a character is."""
+    """True where each token is one character of its own; `token_of` then maps a character to its token."""
     token_of: np.ndarray
     tracks_words: bool
-    """Words are followed through the trie, for a word model, a lexicon or the bonus."""
+    """True where words are followed through the trie: for a word model, a lexicon or the word bonus."""
     closed: bool
-    """Only words of the trie are possible."""
+    """True where only words of the trie are possible."""
     scores_words: bool
-    """The n-gram is one of words."""
+    """True where the n-gram is one of words."""
     scores_characters: bool
-    """The n-gram is one of characters."""
+    """True where the n-gram is one of characters."""
     skips_space: bool
-    """A space at the text's start, or doubled, is none to the character model: so where subwords begin with one."""
+    """True where subwords begin with a space: the character model then ignores a space at the start of the text and a
+    space after a space."""
     weight: float
     word_bonus: float
     word_factor: float
-    """e to that."""
+    """e to `word_bonus`."""
     token_bonus: float
     token_factor: float
-    """e to the largest bonus of a token."""
+    """e to the largest bonus that one token can bring."""
     unknown_score: float
     knows_unknown: bool
-    """The n-gram gives unknown words a probability; where it has none the unknown score stands alone."""
+    """True where the n-gram gives unknown words a probability; elsewhere they have the unknown score."""
     unknown_ahead: float
-    """The look-ahead of a word outside the trie."""
+    """The look-ahead, as a factor, of a word outside the trie."""
     trie: np.ndarray
-    """BRANCH, one row more than nodes."""
-    model: Model
+    """BRANCH array with one row more than there are nodes."""
+    model: NGramArrays
     has_hot_words: bool
     hot: Automaton
 
@@ -97,11 +102,14 @@ def fuse(
     settings: DecodingConfig,
     language_model: "NGram | None" = None,
     lexicon: Lexicon | None = None,
-) -> Fusion:
-    """Put together what is given; hot words come by `with_hot_words`.
+) -> ShallowFusion:
+    """Prepare shallow fusion with a language model and a lexicon, either of which may be missing.
+
+    Hot words are added by `with_hot_words`.
 
     Raises:
-        FusionError, LexiconError: it does not go with the alphabet.
+        FusionError: the language model does not fit the alphabet.
+        LexiconError: the lexicon does not fit the alphabet.
     """
     unit = language_model.unit if language_model is not None else None
     if lexicon is not None:
@@ -113,7 +121,7 @@ def fuse(
     token_of = np.zeros(len(alphabet), np.int32)
     if single:
         token_of[alphabet.characters] = np.arange(1, len(alphabet.tokens))
-    return Fusion(
+    return ShallowFusion(
         first=_flat(alphabet.first, np.int32),
         letters=_flat(_letters(alphabet, language_model if by_characters else None)),
         plain=lexicon is None and unit is None and word_bonus == 0,
@@ -140,9 +148,9 @@ def fuse(
 
 
 def with_hot_words(
-    fusion: Fusion, hot_words: HotWords, alphabet: Alphabet, lexicon: Lexicon | None = None
-) -> Fusion:
-    """The same with these hot words and no others.
+    fusion: ShallowFusion, hot_words: HotWords, alphabet: Alphabet, lexicon: Lexicon | None = None
+) -> ShallowFusion:
+    """Return the same fusion with these hot words and no others.
 
     Raises:
         HotWordsError: a phrase has characters that the alphabet lacks, or a word that the lexicon lacks.
@@ -165,7 +173,7 @@ def with_hot_words(
 
 
 def _flat(array: np.ndarray, kind: type | None = None) -> np.ndarray:
-    """The array as compiled code takes it: all read-only, memory-mapped or not, so that one version will do."""
+    """Return the array as compiled code takes it: contiguous and read-only, so that one compiled version is enough."""
     flat = np.ascontiguousarray(array, kind).view(np.ndarray).view()
     flat.setflags(write=False)
     return flat
@@ -177,17 +185,17 @@ def _automaton(boosts: dict[str, float], alphabet: Alphabet) -> Automaton:
 
 
 def _unknown_log_prob(model: "NGram") -> float:
-    """Of `<unk>` without context."""
+    """Return the log-probability of `<unk>` without context; -inf if the model has none."""
     unigrams = slice(model.first_child[0], model.first_child[1])
     return float(model.log_prob[unigrams][model.word[unigrams] == UNKNOWN].max(initial=-np.inf))
 
 
-def _arrays(model: "NGram | None") -> Model:
-    """The n-gram's arrays; without one, arrays of its types that are never read."""
+def _arrays(model: "NGram | None") -> NGramArrays:
+    """Return the arrays of an n-gram; without one, arrays of the same types that are never read."""
     if model is None:
         nothing, zero = np.zeros(1, np.int32), np.zeros(1, np.float32)
-        return Model(_flat(nothing), _flat(nothing), _flat(zero), _flat(zero), _flat(nothing), 0)
-    return Model(
+        return NGramArrays(_flat(nothing), _flat(nothing), _flat(zero), _flat(zero), _flat(nothing), 0)
+    return NGramArrays(
         _flat(model.first_child, np.int32),
         _flat(model.word, np.int32),
         _flat(model.log_prob, np.float32),
@@ -198,22 +206,22 @@ def _arrays(model: "NGram | None") -> Model:
 
 
 def _weighted(log_probs: np.ndarray | float, settings: DecodingConfig) -> np.ndarray:
-    """Times the weight; nothing where that is 0, even of what is impossible."""
+    """Multiply log-probabilities by the weight; a weight of 0 gives 0, even for -inf."""
     return np.asarray(settings.weight * log_probs if settings.weight else np.zeros_like(log_probs))
 
 
 def _words(
     alphabet: Alphabet, settings: DecodingConfig, model: "NGram | None", lexicon: Lexicon | None
 ) -> np.ndarray:
-    """The trie of the words that can be told apart."""
+    """Build the BRANCH array of the lexicon's words, or of the model's where there is no lexicon."""
     words = lexicon.words if lexicon else model.words[END + 1 :] if model else ()
     if model is None:
-        trie = build_trie(words, np.arange(len(words)), np.zeros(len(words)), alphabet)
+        trie = build_word_trie(words, np.arange(len(words)), np.zeros(len(words)), alphabet)
         ending = np.where(trie.word >= 0, settings.word_bonus, -np.inf)
         return _branches(trie, np.zeros(len(trie.word)), ending)
     ids = np.array([model.ids.get(word, UNKNOWN) for word in words], np.int32)
     alone, most = _bounds(model, settings)
-    trie = build_trie(words, ids, _weighted(alone[ids], settings), alphabet)
+    trie = build_word_trie(words, ids, _weighted(alone[ids], settings), alphabet)
     if len(trie.word) == 1:
         raise FusionError(
             f"the language model has no word that the model's alphabet can write: its words are such as "
@@ -226,8 +234,8 @@ def _words(
     return _branches(trie, best, ending + settings.word_bonus)
 
 
-def _branches(trie: Trie, ahead: np.ndarray, ending: np.ndarray) -> np.ndarray:
-    """The trie as one array; `ahead` and `ending` are natural logs here."""
+def _branches(trie: WordTrie, ahead: np.ndarray, ending: np.ndarray) -> np.ndarray:
+    """Return the trie as one BRANCH array; `ahead` and `ending` are natural logs here, one for each node."""
     branches = np.zeros(len(trie.first_child), BRANCH)
     branches["first_child"] = trie.first_child
     for name, values in (("character", trie.character), ("word", trie.word), ("only", trie.only)):
@@ -237,14 +245,14 @@ def _branches(trie: Trie, ahead: np.ndarray, ending: np.ndarray) -> np.ndarray:
 
 
 def _bounds(model: "NGram", settings: DecodingConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Log-probability of each word without context, and the most that it is in any."""
+    """Return each word's log-probability without context, and the highest that it can have in any context."""
     word, log_prob = np.asarray(model.word), np.asarray(model.log_prob, np.float64)
     alone = np.full(len(model.words), -np.inf)
     unigrams = slice(model.first_child[0], model.first_child[1])
     alone[word[unigrams]] = log_prob[unigrams]
     most = np.full(len(model.words), -np.inf)
     np.maximum.at(most, word[1:], log_prob[1:])
-    # Where a model backs off by factors above 1, a word may be likelier than the model says anywhere.
+    # A model that backs off by factors above 1 can make a word likelier than any of its entries says.
     most = np.minimum(0.0, most + (model.order - 1) * max(0.0, float(np.max(model.backoff))))
     most[UNKNOWN] = settings.unknown_score
     alone[UNKNOWN] = (
@@ -254,10 +262,10 @@ def _bounds(model: "NGram", settings: DecodingConfig) -> tuple[np.ndarray, np.nd
 
 
 def _letters(alphabet: Alphabet, model: "NGram | None") -> np.ndarray:
-    """The characters of all tokens, with their numbers in a character model.
+    """Return the LETTER array of all tokens, with the characters' numbers in a character model.
 
     Raises:
-        FusionError: the model lacks more than half of the tokens.
+        FusionError: the model lacks characters of more than half of the tokens.
     """
     letters = np.zeros(len(alphabet.characters), LETTER)
     letters["character"] = alphabet.characters

@@ -33,9 +33,9 @@ from typing import Any
 import numpy as np
 import torch
 from tabulate import tabulate
-from torch.nn.utils.rnn import pad_sequence
 
 from asr import Transcriber
+from asr.acoustic.emissions import pad_log_probs
 from asr.config import DecodingConfig
 from asr.corpora import load_corpus
 from asr.corpora.utterances import read_utterance
@@ -60,8 +60,8 @@ class DecodingInput:
     """What everyone decodes."""
 
     what: str
-    emissions: list[torch.Tensor]
-    """`[steps, tokens]` of each utterance."""
+    emissions: list[np.ndarray]
+    """`[time, tokens]` of each utterance."""
     references: list[str]
     tokens: Tokens
     words: list[str]
@@ -93,7 +93,7 @@ SETTINGS = [
 ]
 
 
-def from_run(run: Path, count: int) -> tuple[str, list[torch.Tensor], list[str], list[str], Tokens]:
+def from_run(run: Path, count: int) -> tuple[str, list[np.ndarray], list[str], list[str], Tokens]:
     """Emissions of a run's dev split, their references, the training texts and the alphabet."""
     transcriber = Transcriber.load(run)
     rows = load_corpus(transcriber.config.corpus, Path("cache"))
@@ -107,7 +107,7 @@ def from_run(run: Path, count: int) -> tuple[str, list[torch.Tensor], list[str],
     return f"dev of {run}", emissions, references, list(rows["train"]["text"]), transcriber.tokens
 
 
-def made_up(count: int) -> tuple[str, list[torch.Tensor], list[str], list[str], Tokens]:
+def made_up(count: int) -> tuple[str, list[np.ndarray], list[str], list[str], Tokens]:
     """Emissions of sentences as if spoken: each letter some steps, blanks between, and noise."""
     train = [sentence.text.lower() for sentence in generate(2000)]
     references = [sentence.text.lower() for sentence in generate(count, part="dev")]
@@ -118,21 +118,21 @@ def made_up(count: int) -> tuple[str, list[torch.Tensor], list[str], list[str], 
         path = [step for letter in tokens.encode(text) for step in [0] * generator.integers(1, 8) + [letter]]
         scores = generator.normal(0, 2, (len(path), len(tokens)))
         scores[np.arange(len(path)), path] += generator.normal(7, 2, len(path))
-        emissions.append(torch.tensor(scores, dtype=torch.float32).log_softmax(1))
+        emissions.append(torch.tensor(scores, dtype=torch.float32).log_softmax(1).numpy())
     return "made-up emissions of travel requests", emissions, references, train, tokens
 
 
 def joined(
-    emissions: list[torch.Tensor], references: list[str], tokens: Tokens, steps: int
-) -> tuple[list[torch.Tensor], list[str]]:
+    emissions: list[np.ndarray], references: list[str], tokens: Tokens, steps: int
+) -> tuple[list[np.ndarray], list[str]]:
     """Utterances one after another, a step of a sure space between them, until they have so many steps."""
-    space = torch.full((1, len(tokens)), -20.0)
+    space = np.full((1, len(tokens)), -20.0, np.float32)
     space[0, tokens.encode(" ")[0]] = 0.0
-    longer: list[torch.Tensor] = []
+    longer: list[np.ndarray] = []
     texts: list[str] = []
     for emission, text in zip(emissions, references, strict=True):
         if longer and len(longer[-1]) < steps:
-            longer[-1] = torch.cat([longer[-1], space, emission])
+            longer[-1] = np.concatenate([longer[-1], space, emission])
             texts[-1] += f" {text}"
         else:
             longer.append(emission)
@@ -157,7 +157,7 @@ class Peers:
 
     def __init__(self, python: str, task: DecodingInput, folder: Path) -> None:
         """Write what they need and start them."""
-        arrays = {f"{number:05}": emission.numpy() for number, emission in enumerate(task.emissions)}
+        arrays = {f"{number:05}": emission for number, emission in enumerate(task.emissions)}
         np.savez(folder / "emissions.npz", **arrays)
         facts = {
             "symbols": task.tokens.symbols,
@@ -167,10 +167,9 @@ class Peers:
         }
         (folder / "task.json").write_text(json.dumps(facts), encoding="utf-8")
         save_ngram(task.model, folder / "words.arpa")
-        above = torch.cat(
-            [(emission >= math.log(THRESHOLDS["token_threshold"])).sum(1) for emission in task.emissions]
-        )
-        self.likely_tokens = math.ceil(above.float().quantile(0.99))
+        least = math.log(THRESHOLDS["token_threshold"])
+        above = np.concatenate([(emission >= least).sum(axis=1) for emission in task.emissions])
+        self.likely_tokens = math.ceil(np.quantile(above, 0.99))
         self.size = len(task.tokens)
         one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         self.process = subprocess.Popen(
@@ -210,11 +209,8 @@ def decoder(name: str, task: DecodingInput, setting: Setting) -> Decoder:
 
 def ours(name: str, task: DecodingInput, setting: Setting) -> Callable[[], dict[str, Any]]:
     """Seconds and texts of one of ours, when called."""
-    search, lengths = (
-        decoder(name, task, setting),
-        torch.tensor([len(emission) for emission in task.emissions]),
-    )
-    padded = pad_sequence(task.emissions, batch_first=True)
+    search = decoder(name, task, setting)
+    padded, lengths = pad_log_probs(task.emissions)
 
     def run() -> dict[str, Any]:
         begun, seconds, passes = time.process_time(), 0.0, 0

@@ -26,7 +26,7 @@ from asr.audio.reading import read_audio, resample
 from asr.corpora import load_corpus
 from asr.corpora.utterances import read_utterance
 from asr.evaluation.error_rates import word_errors
-from asr.long_form import transcribe_long
+from asr.long_form.transcribe import transcribe_long
 from sluice_core.devices import describe_machine
 
 NOISE = 1e-3
@@ -91,7 +91,7 @@ def transcribe_here(run: str, path: Path) -> None:
     """What the new process does."""
     transcriber = Transcriber.load(run)
     started = time.perf_counter()
-    text = transcribe_long(transcriber, path).text
+    text = transcribe_long(path, transcriber.emitter, transcriber.emission_decoder()).text
     seconds = time.perf_counter() - started
     # Not resource.getrusage: that of a new process begins with its parent's.
     peak = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)

@@ -17,13 +17,13 @@ import numpy as np
 from tabulate import tabulate
 
 from asr import Transcriber
+from asr.acoustic.emissions import Emission
 from asr.alignment.text import align_text
 from asr.corpora import load_corpus
 from asr.corpora.utterances import read_utterance
 from asr.decoding import GreedySearch
 from asr.evaluation.error_rates import align_texts
 from asr.training.augmentation import change_speed
-from asr.transcriber import Emission
 from asr.transcript import Word
 from sluice_core.progress import track
 
@@ -44,7 +44,7 @@ class Clock:
 
     def emit(self, samples: np.ndarray) -> Emission:
         """What both ways of timing need of `[samples]`."""
-        return next(self.transcriber.emit_many([samples]))
+        return next(self.transcriber.emitter.emit_many([samples]))
 
     def align(self, emission: Emission, text: str) -> Times:
         """Times of the words of a known text."""

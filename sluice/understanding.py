@@ -14,8 +14,8 @@ from typing import Any
 from pydantic import Field
 
 from asr import Transcriber
+from asr.acoustic.emissions import Source
 from asr.audio.reading import AudioError
-from asr.transcriber import Source
 from asr.transcript import Transcript, Word
 from slot_filling import Tagger
 from slot_filling.tagging import Slot, Tagging

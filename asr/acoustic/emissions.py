@@ -49,17 +49,22 @@ class Emission:
     """With them, words next to a pause have exact times."""
 
 
-def pad_emissions(emissions: Sequence[Emission]) -> tuple[np.ndarray, np.ndarray]:
-    """Join emissions to one batch.
+def pad_log_probs(log_probs: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Join the log-probabilities `[time, tokens]` of recordings to one batch.
 
     Returns:
         Log-probabilities `[batch, time, tokens]` float32, zero past each length, and lengths `[batch]` int64.
+
+    Example:
+        >>> padded, lengths = pad_log_probs([np.ones((2, 3)), np.ones((1, 3))])
+        >>> padded.shape, lengths.tolist()
+        ((2, 2, 3), [2, 1])
     """
-    lengths = np.array([len(each.log_probs) for each in emissions], np.int64)
-    tokens = emissions[0].log_probs.shape[1] if emissions else 0
-    padded = np.zeros((len(emissions), lengths.max(initial=0), tokens), np.float32)
-    for row, each in zip(padded, emissions, strict=True):
-        row[: len(each.log_probs)] = each.log_probs
+    lengths = np.array([len(each) for each in log_probs], np.int64)
+    tokens = log_probs[0].shape[1] if log_probs else 0
+    padded = np.zeros((len(log_probs), lengths.max(initial=0), tokens), np.float32)
+    for row, each in zip(padded, log_probs, strict=True):
+        row[: len(each)] = each
     return padded, lengths
 
 

@@ -1,1 +1,1 @@
-"""When each word was said, and how sure the recognizer is of it."""
+"""From hypotheses to transcripts: word times, confidences of words, and the alignment of known texts."""

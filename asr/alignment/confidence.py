@@ -1,4 +1,4 @@
-"""How sure a recognizer is of a word, as a probability that the word is right.
+"""Confidences of words: the probability that a recognized word is right.
 
 The posteriors of a word's tokens are features, not that probability: they are nearly always close to 1, and a word
 is wrong when any one of its letters is. A logistic regression makes it one (Platt 1999; for words, as in Evermann and
@@ -7,24 +7,21 @@ Woodland 2000, with the share of the n-best list that agrees); `asr.tuning.confi
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from asr.config import ConfidenceConfig
+from asr.decoding.hypothesis import Hypothesis
+from asr.tokens import Tokens
 from sluice_core.calibration import predict_logistic
-
-if TYPE_CHECKING:
-    from asr.decoding import Hypothesis
-    from asr.tokens import Tokens
 
 SMALLEST = 1e-3
 """Posteriors are taken to lie this far from 0 and 1: models are not sure beyond."""
 
 
 def word_confidences(
-    hypothesis: "Hypothesis",
-    tokens: "Tokens",
+    hypothesis: Hypothesis,
+    tokens: Tokens,
     settings: ConfidenceConfig | None = None,
     agreement: "Agreement | None" = None,
 ) -> list[float]:
@@ -44,9 +41,7 @@ def word_confidences(
     return predict_logistic(weights, word_features(hypothesis, tokens, agreement)).tolist()
 
 
-def word_features(
-    hypothesis: "Hypothesis", tokens: "Tokens", agreement: "Agreement | None" = None
-) -> np.ndarray:
+def word_features(hypothesis: Hypothesis, tokens: Tokens, agreement: "Agreement | None" = None) -> np.ndarray:
     """Return what speaks for each word, as log-odds `[words, 3]`: lowest, mean and share (see `ConfidenceConfig`)."""
     words = tokens.words(hypothesis.tokens)
     if not words:
@@ -62,7 +57,7 @@ def word_features(
     return np.array([[_log_odds(feature) for feature in word] for word in features])
 
 
-def _means(hypothesis: "Hypothesis", words: Sequence[Sequence[int]]) -> list[float]:
+def _means(hypothesis: Hypothesis, words: Sequence[Sequence[int]]) -> list[float]:
     """Return the geometric mean of the posteriors of each word's tokens."""
     logs = [math.log(max(confidence, 1e-10)) for confidence in hypothesis.confidences]
     return [math.exp(sum(logs[position] for position in word) / len(word)) for word in words]
@@ -80,7 +75,7 @@ PlacedWord = tuple[tuple[int, ...], int, int]
 class Agreement:
     """The share of an n-best list, weighted by the probabilities of its hypotheses, that has a word at its time."""
 
-    def __init__(self, hypotheses: "Sequence[Hypothesis]", tokens: "Tokens") -> None:
+    def __init__(self, hypotheses: Sequence[Hypothesis], tokens: Tokens) -> None:
         """Index the words of a whole n-best list."""
         self._tokens = tokens
         scores = [each.score for each in hypotheses]
@@ -91,7 +86,7 @@ class Agreement:
             for text, start, end in _placed_words(each, tokens):
                 self._places.setdefault(text, []).append((number, start, end))
 
-    def shares(self, hypothesis: "Hypothesis") -> list[float]:
+    def shares(self, hypothesis: Hypothesis) -> list[float]:
         """Return for each word of a hypothesis the share of the list that has it too, at an overlapping time."""
         return [self._share(word) for word in _placed_words(hypothesis, self._tokens)]
 
@@ -103,7 +98,7 @@ class Agreement:
         return sum(self._masses[number] for number in having)
 
 
-def _placed_words(hypothesis: "Hypothesis", tokens: "Tokens") -> list[PlacedWord]:
+def _placed_words(hypothesis: Hypothesis, tokens: Tokens) -> list[PlacedWord]:
     return [
         (
             tuple(hypothesis.tokens[position] for position in word),

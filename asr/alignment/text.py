@@ -1,25 +1,25 @@
-"""A known text laid along its recording: when each token and word is said."""
+"""Alignment of a known text with its recording: the times of each token and word."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from asr.alignment.word_timestamps import Silences, spoken_words, step_seconds
-from asr.decoding import Hypothesis
+from asr.acoustic.voice_activity import Silences
+from asr.alignment.word_timestamps import spoken_words, step_seconds
 from asr.decoding.forced_alignment import AlignmentError, force_align
+from asr.decoding.hypothesis import Hypothesis
 from asr.tokens import Tokens
 from asr.transcript import Word
 
 
 @dataclass(frozen=True)
 class AlignedToken:
-    """A token, and where the best path emits it."""
+    """A token, and the time at which the best path emits it."""
 
     text: str
     start: float
-    """Seconds. CTC emits a token somewhere in its sound, for a step or two: for bounds see the words."""
+    """Seconds. CTC emits a token somewhere in its sound, for a step or two; the times of words are bounds."""
     end: float
     """Seconds."""
     confidence: float
@@ -28,21 +28,21 @@ class AlignedToken:
 
 @dataclass(frozen=True)
 class Alignment:
-    """A text laid along its recording."""
+    """The times of a text in its recording."""
 
     tokens: tuple[AlignedToken, ...]
-    """Spaces among them."""
+    """All tokens of the text, including spaces."""
     words: tuple[Word, ...]
     score: float
     """Natural log of the best path's probability."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The same facts as plain values, for JSON."""
+        """Return the same facts as plain values, for JSON."""
         return asdict(self)
 
 
 def align_text(
-    log_probs: Tensor,
+    log_probs: np.ndarray,
     text: str,
     tokens: Tokens,
     seconds_per_step: float,
@@ -53,13 +53,13 @@ def align_text(
     """Find when each token and word of a known text is said.
 
     Args:
-        log_probs: `[steps, tokens]` natural logs of one recording.
-        text: what is said in it; any white space parts words.
+        log_probs: `[time, tokens]` natural logs of one recording.
+        text: what is said in it; words are separated by any white space.
         tokens: the alphabet.
-        seconds_per_step: time between two steps.
-        duration_seconds: of the recording.
-        silences: of the audio; the words' ends are worse without.
-        where: opens the message of an error, such as the file's name.
+        seconds_per_step: the time between two steps.
+        duration_seconds: the length of the recording.
+        silences: the silences of the recording; without them the ends of words are less exact.
+        where: the words that open an error message, such as the name of the file.
 
     Raises:
         AlignmentError: there is no text, or it is too long for the recording.
@@ -70,7 +70,7 @@ def align_text(
     if not target:
         raise AlignmentError(f"{before}there is no text to align")
     try:
-        (path,) = force_align(log_probs[None], torch.tensor([len(log_probs)]), [target])
+        (path,) = force_align(log_probs[None], np.array([len(log_probs)]), [target])
     except AlignmentError as error:
         raise AlignmentError(f"{before}{error}") from None
     found = Hypothesis(tuple(target), path.starts, path.ends, path.confidences, path.score, path.score)

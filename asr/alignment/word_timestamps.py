@@ -1,61 +1,28 @@
-"""Where words begin and end, in seconds, from the steps at which CTC emits their tokens.
+"""Word times in seconds, from the steps at which CTC emits the tokens and from the silences of the audio.
 
-A CTC model is free to emit a letter anywhere in its sound, for a step or two, so neither the first letter's step
-nor the last one's bounds a word. What does, measured where the truth is known (`benchmarks/word_times.py`):
+A CTC model is free to emit a letter anywhere in its sound, for a step or two, so a word is bounded neither by the step
+of its first letter nor by that of its last. Words are bounded instead (measured by `benchmarks/word_times.py` on audio
+with known times):
 
-- between words that follow each other closely, the step at which the space begins;
-- around a longer gap, the silence in it, if there is one; without silence, again the space;
-- at both ends of a recording, likewise the silence before and after.
+- between words that follow each other closely, by the step at which the space begins;
+- around a longer gap, by the silence in it; without silence, again by the space;
+- at both ends of a recording, by the silence before and after.
 
-A step stands for the audio around it: step t, whose features are centred on t steps' time, for half a step before
-to half a step after.
+A step stands for the audio around it: step t, whose features are centred on t times the seconds of a step, stands for
+half a step before to half a step after.
 """
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
-import numpy as np
-
-from asr.acoustic.voice_activity import frame_samples, mark_speech
+from asr.acoustic.voice_activity import Silences
 from asr.alignment.confidence import word_confidences
-from asr.decoding import Hypothesis
+from asr.decoding.hypothesis import Hypothesis
 from asr.tokens import Tokens
 from asr.transcript import Word
 
 CLOSE_SECONDS = 0.1
-"""Words with at most so much between their letters follow each other without a pause."""
-
-SHORTEST_SILENCE_FRAMES = 3  # of a hundredth of a second, about
-
-
-class Silences:
-    """Where a recording holds no speech."""
-
-    def __init__(self, speech: np.ndarray, sample_rate: int) -> None:
-        """Of marks, whether each frame of `frame_samples(sample_rate)` may be speech: bool `[frames]`."""
-        self._frame_seconds = frame_samples(sample_rate) / sample_rate
-        edges = np.flatnonzero(np.diff(speech, prepend=True, append=True)).tolist()
-        self._begins, self._stops = edges[::2], edges[1::2]  # frames; lists, which are faster to look into
-
-    @classmethod
-    def of(cls, samples: np.ndarray, sample_rate: int) -> "Silences":
-        """Of `[samples]`."""
-        marks = [marks for _, marks in mark_speech([samples], sample_rate)]
-        return cls(np.concatenate(marks) if marks else np.zeros(0, bool), sample_rate)
-
-    def longest(self, start: float, end: float) -> tuple[float, float] | None:
-        """Start and end in seconds of the longest one, where there is any, from `start` to `end`; of several as long
-        the first.
-        """
-        frame = self._frame_seconds
-        first, last = max(0, round(start / frame)), round(end / frame)
-        length, found = SHORTEST_SILENCE_FRAMES - 1, None
-        for item in range(bisect_right(self._stops, first), bisect_left(self._begins, last)):
-            begin, stop = max(self._begins[item], first), min(self._stops[item], last)
-            if stop - begin > length:
-                length, found = stop - begin, (begin * frame, stop * frame)
-        return found
+"""The longest gap between the letters of two words that follow each other without a pause."""
 
 
 def spoken_words(
@@ -66,15 +33,16 @@ def spoken_words(
     silences: Silences | None = None,
     confidences: Sequence[float] | None = None,
 ) -> tuple[Word, ...]:
-    """The words of a labelling with their times and confidences.
+    """Return the words of a hypothesis with their times and confidences.
 
     Args:
         hypothesis: the labelling and the steps of its tokens.
         tokens: the alphabet.
-        seconds_per_step: time between two steps.
-        duration_seconds: of the audio; no word goes beyond.
-        silences: of the same audio; without them a word by a pause ends with its last letter.
-        confidences: of the words (see `asr.alignment.confidence`); the geometric mean of posteriors if not given.
+        seconds_per_step: the time between two steps.
+        duration_seconds: the length of the audio; no word goes beyond it.
+        silences: the silences of the same audio; without them a word next to a pause ends with its last letter.
+        confidences: one for each word (see `asr.alignment.confidence`); the geometric mean of the posteriors of its
+            tokens if not given.
     """
     groups = tokens.words(hypothesis.tokens)
     times = word_times(
@@ -100,21 +68,25 @@ def word_times(
     duration_seconds: float,
     silences: Silences | None = None,
 ) -> list[tuple[float, float]]:
-    """Start and end of each word in seconds, in order and without overlaps.
+    """Return start and end of each word in seconds, in order and without overlaps.
 
     Args:
-        words: positions of each word's tokens (see `Tokens.words`); tokens between words are spaces.
+        words: the positions of each word's tokens (see `Tokens.words`); tokens between words are spaces.
         starts: the step at which each token begins.
-        ends: the step after each token's last.
-        seconds_per_step: time between two steps.
-        duration_seconds: of the audio.
-        silences: of the audio.
+        ends: the step after each token's last step.
+        seconds_per_step: the time between two steps.
+        duration_seconds: the length of the audio.
+        silences: the silences of the audio, if they are known.
+
+    Example:
+        >>> word_times([[0], [2]], starts=[1, 3, 4], ends=[2, 4, 5], seconds_per_step=0.02, duration_seconds=0.1)
+        [(0.01, 0.05), (0.05, 0.09)]
     """
     if not words:
         return []
     first = [step_seconds(starts[word[0]], seconds_per_step) for word in words]
     last = [step_seconds(ends[word[-1]], seconds_per_step) for word in words]
-    # A pause may reach into a word's first letter, which is often emitted too early, but not into what follows.
+    # A pause may reach into a word's first letter, which is often emitted too early, but not into the next one.
     inside = [starts[word[1]] if len(word) > 1 else ends[word[0]] - 1 for word in words]
     latest = [step_seconds(step, seconds_per_step) for step in inside]
     for item, (before, after) in enumerate(pairwise(words)):
@@ -139,5 +111,5 @@ def word_times(
 
 
 def step_seconds(step: float, seconds_per_step: float) -> float:
-    """Where the audio of a step begins; before the recording for the first."""
+    """Return the time at which the audio of a step begins; it is negative for step 0."""
     return (step - 0.5) * seconds_per_step

@@ -19,7 +19,8 @@ from sluice_core.progress import track
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from asr.transcriber import Emission, Transcriber
+    from asr.acoustic.emissions import Emission
+    from asr.transcriber import Transcriber
     from asr.transcript import Transcript
 
 DECODED_TOGETHER = 32
@@ -135,7 +136,7 @@ def emit_utterances(
             except AudioError as error:
                 unreadable[item] = str(error)
 
-    return transcriber.emit_many(samples())
+    return transcriber.emitter.emit_many(samples())
 
 
 def format_metrics(metrics: dict[str, Any]) -> str:

@@ -38,7 +38,7 @@ def picture(transcriber: Transcriber, samples: np.ndarray, words: list[dict[str,
     """
     log_probs, steps = transcriber.emissions([samples])
     hypothesis = greedy_decode(log_probs, steps)[0]
-    posteriors = log_probs[0, : int(steps[0])].exp().cpu().numpy()  # [steps, tokens]
+    posteriors = np.exp(log_probs[0, : steps[0]])  # [time, tokens]
     seconds = len(samples) / transcriber.config.features.sample_rate
     width = float(np.clip(max(1.6 * seconds, 0.14 * len(hypothesis.tokens)), 10, 60))
 

@@ -1,11 +1,12 @@
-"""Recordings of any length: cut at pauses, transcribed in bounded memory, joined with the recording's times.
+"""Recordings of any length: segmented at pauses, transcribed in bounded memory, with the recording's times.
 
-`pauses` finds where somebody speaks, `windows` cuts there, `seams` joins what had to be cut within speech, and
-`transcribe` takes all of it from a file to a transcript. `learn` measures how training's recordings are cut.
+`segmentation` divides a recording into pieces at its pauses, and long pieces into overlapping windows; `stitching`
+joins the emissions of windows; `transcribe` goes from a recording to its transcript; `fit_segmentation` finds settings
+that make pieces like the recordings of training.
 """
 
-from asr.long_form.fit_segmentation import learn_cutting
-from asr.long_form.segmentation import Cutting
+from asr.long_form.fit_segmentation import fit_segmentation
+from asr.long_form.segmentation import SegmentationSettings
 from asr.long_form.transcribe import transcribe_long, transcribe_pieces
 
-__all__ = ["Cutting", "learn_cutting", "transcribe_long", "transcribe_pieces"]
+__all__ = ["SegmentationSettings", "fit_segmentation", "transcribe_long", "transcribe_pieces"]

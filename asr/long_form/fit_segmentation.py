@@ -1,27 +1,30 @@
-"""How the recordings of training are cut, so that long ones may be cut alike."""
+"""Settings of segmentation fitted to the recordings of training, so that long recordings become pieces like them."""
 
 from collections.abc import Iterable
 
 import numpy as np
 
-from asr.acoustic.voice_activity import frame_samples, mark_speech
-from asr.long_form.segmentation import Cutting
+from asr.acoustic.voice_activity import detect_speech, frame_samples
+from asr.long_form.segmentation import SegmentationSettings
 
 
-def learn_cutting(recordings: Iterable[np.ndarray], sample_rate: int) -> Cutting:
-    """Settings that make pieces like these recordings; a few hundred are enough.
+def fit_segmentation(recordings: Iterable[np.ndarray], sample_rate: int) -> SegmentationSettings:
+    """Find settings that make pieces like these recordings; a few hundred recordings are enough.
 
-    A model that has heard only single digits makes nothing of two, and features are normalized over a piece,
-    silence included. So a piece may be as long as the longer ones of these recordings and keeps as much silence
-    around it; and the shorter they are, the shorter are the pauses it ends at.
+    A model that has heard only single digits makes nothing of two, and features are normalized over a piece, silence
+    included. So a piece may be as long as the longer ones of these recordings and keeps as much silence around it;
+    and the shorter the recordings are, the shorter are the pauses that end a piece.
 
     Args:
-        recordings: utterances that the model was trained on, each `[samples]` at `sample_rate` Hz, as they are.
-        sample_rate: in Hz.
+        recordings: utterances that the model was trained on, each `[samples]`, as they are.
+        sample_rate: the rate of the samples in Hz.
+
+    Returns:
+        The defaults where no recording holds speech.
     """
     facts = [each for recording in recordings if (each := _measure(recording, sample_rate))]
     if not facts:
-        return Cutting()
+        return SegmentationSettings()
     spoken, margin = np.array(facts).T
     usual = np.median(spoken)
     window = np.clip(1.5 * np.percentile(spoken, 95), 2, 30)
@@ -34,17 +37,20 @@ def learn_cutting(recordings: Iterable[np.ndarray], sample_rate: int) -> Cutting
         "margin_seconds": np.clip(np.median(margin), 0.02, 0.2),
         "stretch_seconds": max(60, 2 * window),
     }
-    return Cutting(**{name: round(float(value), 3) for name, value in values.items()})
+    return SegmentationSettings(**{name: round(float(value), 3) for name, value in values.items()})
 
 
 def _measure(recording: np.ndarray, sample_rate: int) -> tuple[float, float] | None:
-    """Seconds from the first speech to the last in one utterance, and of the silence on a side."""
-    marks = np.concatenate(
-        [np.zeros(0, bool), *(marks for _, marks in mark_speech([recording], sample_rate))]
-    )
-    speech = np.flatnonzero(marks)
-    if not len(speech):
+    """Return the seconds from the first to the last speech of an utterance, and of the silence on each side.
+
+    Returns:
+        None where the utterance has no speech; the silence is the mean of both sides.
+    """
+    decisions = [each for _, each in detect_speech([recording], sample_rate)]
+    speech = np.concatenate([np.zeros(0, bool), *decisions])
+    spoken = np.flatnonzero(speech)
+    if not len(spoken):
         return None
-    frames = int(speech[-1] - speech[0]) + 1
-    seconds = frame_samples(sample_rate) / sample_rate
-    return frames * seconds, (len(marks) - frames) / 2 * seconds
+    frames = int(spoken[-1] - spoken[0]) + 1
+    frame_seconds = frame_samples(sample_rate) / sample_rate
+    return frames * frame_seconds, (len(speech) - frames) / 2 * frame_seconds

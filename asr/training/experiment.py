@@ -21,11 +21,12 @@ from asr.corpora import load_corpus
 from asr.corpora.utterances import read_utterance
 from asr.decoding.forced_alignment import AlignmentError
 from asr.evaluation.evaluation import Evaluation, evaluate
-from asr.long_form import Cutting, learn_cutting
+from asr.long_form.fit_segmentation import fit_segmentation
+from asr.long_form.segmentation import SegmentationSettings
 from asr.tokens import Tokens
 from asr.training.dataset import Example, Examples, collate
 from asr.training.word_exchange import cut_words, save_words
-from asr.transcriber import CUTTING_FILE, Transcriber
+from asr.transcriber import SEGMENTATION_FILE, Transcriber
 from sluice_cells import make_cell
 from sluice_cells.engines import choose_engine
 from sluice_core.config import ConfigError
@@ -211,7 +212,7 @@ def finish(experiment: Experiment, minutes: float, *, quiet: bool = False) -> di
 
     if _rank(experiment.config.training.devices)[0]:
         return {}
-    write_text(experiment.run / CUTTING_FILE, _cutting(experiment).to_yaml())
+    write_text(experiment.run / SEGMENTATION_FILE, _segmentation(experiment).to_yaml())
     best = Transcriber.load(experiment.run)
     evaluations: dict[str, Evaluation] = {}
     for split in ("dev", "test"):
@@ -227,8 +228,8 @@ def finish(experiment: Experiment, minutes: float, *, quiet: bool = False) -> di
     return metrics
 
 
-def _cutting(experiment: Experiment) -> Cutting:
-    """How to cut long recordings into pieces like some of the training utterances."""
+def _segmentation(experiment: Experiment) -> SegmentationSettings:
+    """Find settings that divide long recordings into pieces like some of the training utterances."""
     rate, rows = experiment.config.features.sample_rate, experiment.rows["train"]
     some = range(0, len(rows), -(-len(rows) // CUT_LIKE))
 
@@ -237,7 +238,7 @@ def _cutting(experiment: Experiment) -> Cutting:
             with suppress(AudioError):  # training has named it
                 yield read_utterance(rows[item], rate)
 
-    return learn_cutting(samples(), rate)
+    return fit_segmentation(samples(), rate)
 
 
 def check_engine(config: RecognizerConfig) -> None:

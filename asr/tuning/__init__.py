@@ -1,11 +1,11 @@
-"""A run's decoding, chosen on its dev split."""
+"""The decoding settings of a run, chosen on its dev split, and calibrated word confidences."""
 
-from asr.tuning.grid import Emissions, Trial, Tuning, tune
+from asr.tuning.grid import GridPoint, SplitEmissions, Tuning, tune
 from asr.tuning.selection import (
     Candidate,
     Choice,
+    candidates_from_transcripts,
     format_tuning,
-    of_transcripts,
     read_candidate,
     save_tuning,
     tune_run,
@@ -14,11 +14,11 @@ from asr.tuning.selection import (
 __all__ = [
     "Candidate",
     "Choice",
-    "Emissions",
-    "Trial",
+    "GridPoint",
+    "SplitEmissions",
     "Tuning",
+    "candidates_from_transcripts",
     "format_tuning",
-    "of_transcripts",
     "read_candidate",
     "save_tuning",
     "tune",

@@ -1,12 +1,11 @@
-"""How much to trust a language model: its weight and the bonus of a word, chosen on the dev split."""
+"""Grid search for the weight of a language model and the word bonus on a dev split."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from asr.config import DecodingConfig
 from asr.decoding import BeamSearch, Decoder
@@ -20,18 +19,20 @@ FOLDS = 2
 
 
 @dataclass(frozen=True)
-class Emissions:
-    """Posteriors of a split, computed once for all that is tried on them."""
+class SplitEmissions:
+    """The emissions of a split, computed once for all settings that are tried on them."""
 
-    log_probs: list[Tensor]
-    """`[batch, steps, tokens]` natural logs of each batch."""
-    lengths: list[Tensor]
-    """`[batch]` int64 steps."""
+    log_probs: list[np.ndarray]
+    """`[batch, time, tokens]` natural logs of each batch."""
+    lengths: list[np.ndarray]
+    """`[batch]` int64 steps of each batch."""
     references: list[str]
+    """What was said in each utterance."""
     speakers: list[str]
+    """Who said each utterance."""
 
     def decode(self, decoder: Decoder, tokens: Tokens) -> list[str]:
-        """The best text of every utterance."""
+        """Return the best text of every utterance."""
         hypotheses: list[str] = []
         for log_probs, lengths in zip(self.log_probs, self.lengths, strict=True):
             best = (found[0] for found in decoder.decode(log_probs, lengths))
@@ -40,8 +41,8 @@ class Emissions:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What one weight and bonus give."""
+class GridPoint:
+    """The errors with one weight and one bonus."""
 
     settings: DecodingConfig
     hypotheses: list[str] = field(repr=False)
@@ -50,11 +51,11 @@ class Trial:
 
     @property
     def rank(self) -> tuple[int, int, float]:
-        """Lower is better: errors over words, then over characters, then the smaller weight."""
+        """Key for the order of points, of which the lowest is best: word errors, character errors, weight."""
         return self.words.errors, self.characters.errors, self.settings.weight
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as plain values."""
+        """Return the figures as plain values."""
         return {
             "weight": self.settings.weight,
             "word_bonus": self.settings.word_bonus,
@@ -65,44 +66,47 @@ class Trial:
 
 @dataclass(frozen=True)
 class Tuning:
-    """All trials, and what they are worth."""
+    """All points of a grid search, and the errors to expect of the best."""
 
-    trials: list[Trial]
-    crossed: ErrorCount
-    """Errors over words where each half of the speakers is decoded with what suits the other half best: what to
-    expect of utterances that had no part in the choice."""
+    points: list[GridPoint]
+    cross_validated: ErrorCount
+    """Word errors where each half of the speakers is decoded with what suits the other half best, as an estimate for
+    utterances that had no influence on the choice."""
 
     @property
-    def best(self) -> Trial:
-        """The trial with the fewest errors."""
-        return min(self.trials, key=lambda trial: trial.rank)
+    def best(self) -> GridPoint:
+        """The point with the fewest errors."""
+        return min(self.points, key=lambda point: point.rank)
 
 
 def tune(
-    emissions: Emissions,
+    emissions: SplitEmissions,
     search: BeamSearch,
     *,
     weights: Sequence[float] = WEIGHTS,
     bonuses: Sequence[float] = BONUSES,
     quiet: bool = False,
 ) -> Tuning:
-    """Decode with every weight and bonus, then once more around the best of them; a single value stands as it is."""
+    """Decode with every weight and every bonus, then once more with values around the best of them.
+
+    Args:
+        emissions: the emissions of a split.
+        search: the search whose weight and bonus are chosen; its other settings stay.
+        weights: weights to try, ascending; a single one stays as it is.
+        bonuses: word bonuses to try, ascending; a single one stays as it is.
+        quiet: show no progress.
+    """
     tried = list(product(weights, bonuses))
-    trials = [_try(emissions, search, *pair) for pair in _shown(tried, "tuning", quiet)]
-    best = min(trials, key=lambda trial: trial.rank).settings
+    points = [_evaluate(emissions, search, *pair) for pair in track(tried, "tuning", quiet=quiet)]
+    best = min(points, key=lambda point: point.rank).settings
     around = product(_around(best.weight, weights, 0.0), _around(best.word_bonus, bonuses))
     nearby = [pair for pair in around if pair not in tried]
-    trials += [_try(emissions, search, *pair) for pair in _shown(nearby, "refining", quiet)]
-    return Tuning(trials, _cross_validate(trials, emissions))
-
-
-def _shown(pairs: Iterable[tuple[float, float]], title: str, quiet: bool) -> Iterable[tuple[float, float]]:
-    listed = list(pairs)
-    return track(listed, title, quiet=quiet)
+    points += [_evaluate(emissions, search, *pair) for pair in track(nearby, "refining", quiet=quiet)]
+    return Tuning(points, _cross_validate(points, emissions))
 
 
 def _around(best: float, tried: Sequence[float], least: float = -np.inf) -> list[float]:
-    """Values half way to the neighbours of the best one, and it itself."""
+    """Return the best value and the values half way to its neighbours, none below `least`."""
     if len(tried) == 1:
         return [best]
     place = list(tried).index(best)
@@ -111,16 +115,16 @@ def _around(best: float, tried: Sequence[float], least: float = -np.inf) -> list
     return sorted({max(least, round(best - below / 2, 3)), best, round(best + above / 2, 3)})
 
 
-def _try(emissions: Emissions, search: BeamSearch, weight: float, bonus: float) -> Trial:
+def _evaluate(emissions: SplitEmissions, search: BeamSearch, weight: float, bonus: float) -> GridPoint:
     settings = search.settings.model_copy(update={"weight": weight, "word_bonus": bonus})
     hypotheses = emissions.decode(search.with_settings(settings), search.tokens)
     references = emissions.references
     errors = word_errors(references, hypotheses), character_errors(references, hypotheses)
-    return Trial(settings, hypotheses, *errors)
+    return GridPoint(settings, hypotheses, *errors)
 
 
-def _cross_validate(trials: list[Trial], emissions: Emissions) -> ErrorCount:
-    """Choose on each fold's complement, count on the fold; folds are of speakers, or utterances if there is one."""
+def _cross_validate(points: list[GridPoint], emissions: SplitEmissions) -> ErrorCount:
+    """Count errors on each fold with the best point of the other; folds are of speakers, or of utterances."""
     groups = emissions.speakers if len(set(emissions.speakers)) >= FOLDS else range(len(emissions.references))
     numbers = {group: number % FOLDS for number, group in enumerate(dict.fromkeys(groups))}
     fold_of = [numbers[group] for group in groups]
@@ -129,15 +133,15 @@ def _cross_validate(trials: list[Trial], emissions: Emissions) -> ErrorCount:
     for fold in range(FOLDS):
         inside = [item for item, number in enumerate(fold_of) if number == fold]
         outside = [item for item, number in enumerate(fold_of) if number != fold]
-        best = min(trials, key=lambda trial: _errors(trial, emissions, outside))
+        best = min(points, key=lambda point: _errors(point, emissions, outside))
         references += [emissions.references[item] for item in inside]
         hypotheses += [best.hypotheses[item] for item in inside]
     return word_errors(references, hypotheses)
 
 
-def _errors(trial: Trial, emissions: Emissions, items: Sequence[int]) -> tuple[int, int, float]:
-    """A trial's rank on some utterances."""
+def _errors(point: GridPoint, emissions: SplitEmissions, items: Sequence[int]) -> tuple[int, int, float]:
+    """Return a point's rank on some utterances."""
     references = [emissions.references[item] for item in items]
-    hypotheses = [trial.hypotheses[item] for item in items]
+    hypotheses = [point.hypotheses[item] for item in items]
     counts = word_errors(references, hypotheses), character_errors(references, hypotheses)
-    return counts[0].errors, counts[1].errors, trial.settings.weight
+    return counts[0].errors, counts[1].errors, point.settings.weight

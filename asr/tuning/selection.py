@@ -1,4 +1,4 @@
-"""Which language model a run decodes with: each candidate is tuned on dev, and the best is kept with the run."""
+"""Choice of the language model that a run decodes with: each candidate is tuned on dev, and the best is kept."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -7,18 +7,17 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch.nn.utils.rnn import pad_sequence
-
+from asr.acoustic.emissions import pad_log_probs
+from asr.alignment.transcripts import COMPARED
 from asr.config import DecodingConfig
 from asr.decoding import GreedySearch
 from asr.decoding.beam import BeamSearch
 from asr.decoding.lexicon import Lexicon
 from asr.evaluation.error_rates import ErrorCount, character_errors, word_errors
 from asr.evaluation.evaluation import emit_utterances
-from asr.transcriber import COMPARED, DECODED_TOGETHER, DECODING_FILE, Transcriber
+from asr.transcriber import DECODED_TOGETHER, DECODING_FILE, Transcriber
 from asr.tuning.confidence_calibration import Calibration, calibrate
-from asr.tuning.grid import Emissions, Tuning, tune
+from asr.tuning.grid import SplitEmissions, Tuning, tune
 from sluice_core.errors import UserError
 from sluice_core.files import write_text
 from sluice_core.language_models.ngram import NGram, load_ngram, save_ngram
@@ -43,14 +42,14 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Choice:
-    """What tuning found."""
+    """The result of tuning."""
 
     greedy: tuple[ErrorCount, ErrorCount]
-    """Errors over words and over characters of greedy decoding."""
+    """Word errors and character errors of greedy decoding."""
     tunings: list[tuple[Candidate, Tuning]]
-    """Each candidate's trials; the first candidate has no language model."""
+    """Each candidate with its grid search; the first candidate has no language model."""
     calibration: Calibration | None
-    """Of the best one's confidences; None where the split has too few words."""
+    """Calibrated confidences of the best candidate; None where the split has too few words."""
 
     @property
     def best(self) -> tuple[Candidate, Tuning]:
@@ -58,7 +57,7 @@ class Choice:
         return _best(self.tunings)
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as plain values."""
+        """Return the figures as plain values."""
         words, characters = self.greedy
         return {
             "greedy": {"words": words.to_dict(), "characters": characters.to_dict()},
@@ -67,8 +66,8 @@ class Choice:
             "candidates": {
                 candidate.name: {
                     **tuning.best.to_dict(),
-                    "crossed": tuning.crossed.to_dict(),
-                    "trials": [trial.to_dict() for trial in tuning.trials],
+                    "crossed": tuning.cross_validated.to_dict(),
+                    "trials": [point.to_dict() for point in tuning.points],
                 }
                 for candidate, tuning in self.tunings
             },
@@ -76,21 +75,26 @@ class Choice:
 
 
 def read_candidate(path: Path, lexicon: Path | None = None) -> Candidate:
-    """A language model from a file.
+    """Read a language model, and a lexicon if one is given, as a candidate.
 
     Raises:
-        UserError: model or lexicon cannot be read; says where and why.
+        UserError: model or lexicon cannot be read; the message says where and why.
     """
     return Candidate(path.name, load_ngram(path), Lexicon.read(lexicon) if lexicon else None)
 
 
-def of_transcripts(
+def candidates_from_transcripts(
     texts: Sequence[str], lexicon: Path | None = None, hot_words: Iterable[str] = ()
 ) -> list[Candidate]:
-    """What can be had from the training transcripts alone: n-grams of words and of characters.
+    """Make the candidates that need only the training transcripts: n-grams of words and of characters.
 
-    The n-gram of words is tried with an open vocabulary, and with one closed to the words of training and of the
-    phrases `hot_words` (or those of `lexicon`).
+    Args:
+        texts: the training transcripts.
+        lexicon: a word list that closes the vocabulary of one candidate.
+        hot_words: phrases whose words are added to that vocabulary, where it is that of the transcripts.
+
+    Returns:
+        An n-gram of words with an open vocabulary, the same with a closed one, and an n-gram of characters.
     """
     words = train((split_units(text, "word") for text in texts), WORD_ORDER, quiet=True)
     characters = train(
@@ -113,9 +117,16 @@ def tune_run(
     beam: int = 64,
     quiet: bool = False,
 ) -> Choice:
-    """Try every candidate on a split; posteriors are computed once.
+    """Tune every candidate on a split, whose emissions are computed once.
 
     Hot words, thresholds and the score of unknown words stay as the run has them.
+
+    Args:
+        transcriber: the recognizer.
+        rows: the utterances of the split.
+        candidates: language models to try, besides none.
+        beam: the prefixes that searches keep after each step.
+        quiet: show no progress.
 
     Raises:
         UserError: no audio of the split can be read, or a model does not fit the alphabet.
@@ -139,7 +150,7 @@ def _best(tunings: Sequence[tuple[Candidate, Tuning]]) -> tuple[Candidate, Tunin
 
 
 def _calibrate(
-    transcriber: Transcriber, emissions: Emissions, candidate: Candidate, tuning: Tuning
+    transcriber: Transcriber, emissions: SplitEmissions, candidate: Candidate, tuning: Tuning
 ) -> Calibration | None:
     tokens, settings = transcriber.tokens, tuning.best.settings
     search = BeamSearch(tokens, settings, candidate.model, candidate.lexicon)
@@ -148,24 +159,31 @@ def _calibrate(
     return calibrate(decoded, emissions.references, emissions.speakers, tokens)
 
 
-def _emissions(transcriber: Transcriber, rows: "Dataset", *, quiet: bool) -> Emissions:
+def _emissions(transcriber: Transcriber, rows: "Dataset", *, quiet: bool) -> SplitEmissions:
     unreadable: dict[int, str] = {}
     emitted = emit_utterances(transcriber, rows, unreadable, quiet=quiet)
     log_probs, lengths = [], []
     while group := list(islice(emitted, DECODED_TOGETHER)):
-        log_probs.append(pad_sequence([each.log_probs for each in group], batch_first=True))
-        lengths.append(torch.tensor([len(each.log_probs) for each in group]))
+        padded, steps = pad_log_probs([each.log_probs for each in group])
+        log_probs.append(padded)
+        lengths.append(steps)
     read = [item for item in range(len(rows)) if item not in unreadable]
     if not read:
         raise UserError(
             "none of the split's audio can be read: " + next(iter(unreadable.values()), "it is empty")
         )
     texts, speakers = rows["text"], rows["speaker"]
-    return Emissions(log_probs, lengths, [texts[item] for item in read], [speakers[item] for item in read])
+    return SplitEmissions(
+        log_probs, lengths, [texts[item] for item in read], [speakers[item] for item in read]
+    )
 
 
 def save_tuning(transcriber: Transcriber, choice: Choice) -> None:
-    """Keep the best candidate with the run: model, lexicon, settings, and the figures of all that was tried."""
+    """Write the best candidate into the run directory: model, lexicon, settings, and the figures of all candidates.
+
+    Raises:
+        CheckpointError: a file cannot be written.
+    """
     candidate, tuning = choice.best
     changes: dict[str, Any] = {}
     if candidate.model:
@@ -183,7 +201,7 @@ def save_tuning(transcriber: Transcriber, choice: Choice) -> None:
 
 
 def format_tuning(split: str, choice: Choice, run: Path) -> str:
-    """A table for a person."""
+    """Return a table of the candidates for a person."""
     from tabulate import tabulate
 
     words, characters = choice.greedy
@@ -191,7 +209,7 @@ def format_tuning(split: str, choice: Choice, run: Path) -> str:
     for candidate, tuning in choice.tunings:
         best = tuning.best
         pair = (f"{best.settings.weight:g}", f"{best.settings.word_bonus:g}") if candidate.model else ("", "")
-        crossed = _text(tuning.crossed) if candidate.model else ""
+        crossed = _text(tuning.cross_validated) if candidate.model else ""
         lines.append((candidate.name, *pair, _text(best.words), crossed, _text(best.characters)))
     header = ("decoding", "weight", "bonus", f"WER on {split}", "cross-validated", "CER")
     table = tabulate(lines, header, disable_numparse=True)

@@ -32,10 +32,10 @@ def recognizer(settings: UnderstandSettings, runs: Path, cache: Path, quiet: boo
 def _tune(transcriber: Transcriber, cache: Path, quiet: bool) -> None:
     """As `sluice tune RUN` does it."""
     from asr.corpora import load_corpus
-    from asr.tuning import of_transcripts, save_tuning, tune_run
+    from asr.tuning import candidates_from_transcripts, save_tuning, tune_run
 
     rows = load_corpus(transcriber.config.corpus, cache)
-    candidates = of_transcripts(list(rows["train"]["text"]))
+    candidates = candidates_from_transcripts(list(rows["train"]["text"]))
     save_tuning(transcriber, tune_run(transcriber, rows["dev"], candidates, quiet=quiet))
 
 

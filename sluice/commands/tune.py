@@ -36,7 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the error rate of each model on dev, and write the best one's settings to the run directory."""
     from asr.transcriber import Transcriber
-    from asr.tuning import Candidate, format_tuning, of_transcripts, read_candidate, save_tuning, tune_run
+    from asr.tuning import (
+        Candidate,
+        candidates_from_transcripts,
+        format_tuning,
+        read_candidate,
+        save_tuning,
+        tune_run,
+    )
     from sluice_core.devices import set_threads
 
     set_threads(options.threads)
@@ -45,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     candidates: list[Candidate] = [read_candidate(path, options.lexicon) for path in options.models]
     if not candidates:
         texts, hot_words = training_transcripts(corpus, options.cache), transcriber.decoding.hot_words
-        candidates = of_transcripts(texts, options.lexicon, hot_words)
+        candidates = candidates_from_transcripts(texts, options.lexicon, hot_words)
     split, utterances = select_utterances(corpus, options, "dev")
     tuned = tune_run(transcriber, utterances, candidates, beam=options.beam, quiet=options.quiet)
     save_tuning(transcriber, tuned)

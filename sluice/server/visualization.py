@@ -39,7 +39,7 @@ def posteriors(transcriber: Transcriber, samples: np.ndarray) -> dict[str, Any]:
     drawn = samples[: int(MAX_DRAWN_SECONDS * rate)]
     log_probs, steps = transcriber.emissions([drawn])
     (greedy,) = greedy_decode(log_probs, steps)
-    probabilities = log_probs[0, : int(steps[0])].exp().cpu().numpy()  # [steps, tokens]
+    probabilities = np.exp(log_probs[0, : steps[0]])  # [time, tokens]
     shown = [BLANK, *_visible_tokens(probabilities, greedy.tokens)]
     seconds_per_step = transcriber.seconds_per_step
     return {

@@ -6,8 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asr.acoustic.voice_activity import Silences
 from asr.alignment.text import align_text
-from asr.alignment.word_timestamps import Silences, spoken_words, word_times
+from asr.alignment.word_timestamps import spoken_words, word_times
 from asr.decoding import Hypothesis
 from asr.decoding.forced_alignment import AlignmentError
 from asr.tokens import Tokens, TokensError
@@ -113,7 +114,7 @@ def test_silences_are_found_in_samples(rate: int) -> None:
     generator = np.random.default_rng(0)
     samples = generator.normal(0, 0.1, 25 * rate).astype(np.float32)
     samples[np.arange(len(samples)) % rate > 0.6 * rate] *= 0.001  # the rest of every second
-    found = Silences.of(samples, rate).longest(23.9, 24.9)
+    found = Silences.detect(samples, rate).longest(23.9, 24.9)
     assert found == (pytest.approx(24.6, abs=0.03), pytest.approx(24.9, abs=0.03))
 
 
@@ -122,8 +123,8 @@ def test_no_words() -> None:
     assert spoken_words(empty, TOKENS, STEP, 1.0) == ()
 
 
-def log_probs_of(path: list[int]) -> torch.Tensor:
-    return torch.nn.functional.one_hot(torch.tensor(path), 4).float().mul(9).log_softmax(1)
+def log_probs_of(path: list[int]) -> np.ndarray:
+    return torch.nn.functional.one_hot(torch.tensor(path), 4).float().mul(9).log_softmax(1).numpy()
 
 
 def test_a_text_is_laid_along_its_recording() -> None:

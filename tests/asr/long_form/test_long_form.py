@@ -8,23 +8,26 @@ places tokens up to a step later than another.
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 import torch
-from torch import Tensor
 
+from asr import long_form
 from asr.acoustic.ctc import BLANK
-from asr.acoustic.voice_activity import CHUNK_SECONDS, frame_samples, mark_speech
+from asr.acoustic.emissions import Source
+from asr.acoustic.voice_activity import CHUNK_SECONDS, detect_speech, frame_samples
 from asr.audio.reading import AudioError, resample
 from asr.config import RecognizerConfig
-from asr.decoding import Hypothesis, greedy_decode
-from asr.long_form import Cutting, learn_cutting, transcribe_long, transcribe_pieces
-from asr.long_form.segmentation import Cutter, Window
-from asr.long_form.stitching import EDGE_SHARE, join_windows, seam, word_gap
+from asr.decoding import Decoder, Hypothesis, greedy_decode
+from asr.long_form.fit_segmentation import fit_segmentation
+from asr.long_form.segmentation import SegmentationSettings, Segmenter, Window
+from asr.long_form.stitching import EDGE_SHARE, find_stitch, find_word_gap, stitch_windows
 from asr.tokens import Tokens
 from asr.transcriber import Transcriber
+from asr.transcript import Transcript
 from sluice_core.config import ConfigError
 
 RATE = 4000
@@ -46,12 +49,13 @@ class CodeReader(Transcriber):
         self.edge = edge
         self.seconds: list[float] = []
 
-    def emissions(self, batch: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+    def emissions(self, batch: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         self.seconds += [len(samples) / RATE for samples in batch]
         rows = [self.path(samples) for samples in batch]
-        lengths = torch.tensor([len(row) for row in rows])
+        lengths = np.array([len(row) for row in rows])
         paths = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True)
-        return torch.nn.functional.one_hot(paths, len(self.tokens)).float().mul(9).log_softmax(2), lengths
+        scores = torch.nn.functional.one_hot(paths, len(self.tokens)).float().mul(9)
+        return scores.log_softmax(2).numpy(), lengths
 
     def path(self, samples: np.ndarray) -> np.ndarray:
         """The token that each step emits."""
@@ -72,6 +76,16 @@ class CodeReader(Transcriber):
             if cut and self.edge:
                 part[:] = self.random.integers(1, len(self.tokens), len(part))
         return path
+
+
+def transcribe_long(reader: CodeReader, source: Source, **options: Any) -> Transcript:
+    return long_form.transcribe_long(source, reader.emitter, reader.emission_decoder(), **options)
+
+
+def transcribe_pieces(
+    reader: CodeReader, source: Source, decoder: Decoder | None = None, **options: Any
+) -> Iterator[Transcript]:
+    return long_form.transcribe_pieces(source, reader.emitter, reader.emission_decoder(decoder), **options)
 
 
 class Speaker:
@@ -125,9 +139,9 @@ def random_speech(seed: int, utterances: int) -> Speaker:
     return speaker
 
 
-def random_cutting(random: np.random.Generator) -> Cutting:
+def random_settings(random: np.random.Generator) -> SegmentationSettings:
     window = random.uniform(6, 12)
-    return Cutting(
+    return SegmentationSettings(
         window_seconds=window,
         overlap_seconds=random.uniform(0.4, 0.5) * window,
         stretch_seconds=window + random.uniform(0, 30),
@@ -136,9 +150,9 @@ def random_cutting(random: np.random.Generator) -> Cutting:
 
 def check_layout(seed: int) -> None:
     speaker = random_speech(seed, 8)
-    cutting = random_cutting(speaker.random)
-    edge = int(EDGE_SHARE * cutting.overlap_seconds * RATE / STEP) - 1
-    heard = transcribe_long(CodeReader(seed, edge), speaker.recording(), cutting=cutting)
+    settings = random_settings(speaker.random)
+    edge = int(EDGE_SHARE * settings.overlap_seconds * RATE / STEP) - 1
+    heard = transcribe_long(CodeReader(seed, edge), speaker.recording(), segmentation=settings)
     assert heard.text == " ".join(speaker.words), seed
     starts = np.array([word.start for word in heard.words])
     assert np.abs(starts - speaker.starts).max() < 0.13, seed  # a step late and a step of rounding
@@ -162,7 +176,9 @@ def test_alternatives_have_the_recordings_times_too() -> None:
     speaker.pause(1)
 
     class Two:
-        def decode(self, log_probs: Tensor, lengths: Tensor, *, n_best: int = 1) -> list[list[Hypothesis]]:
+        def decode(
+            self, log_probs: np.ndarray, lengths: np.ndarray, *, n_best: int = 1
+        ) -> list[list[Hypothesis]]:
             return [[best, best] for best in greedy_decode(log_probs, lengths)]
 
     (piece,) = transcribe_pieces(CodeReader(), speaker.recording(), decoder=Two(), alternatives=1)
@@ -254,8 +270,8 @@ def test_progress_is_in_seconds_of_the_recording(
 
 
 def test_little_is_held_however_long_somebody_talks_or_is_silent() -> None:
-    cutting = Cutting()
-    cutter = Cutter(cutting, RATE, STEP)
+    settings = SegmentationSettings()
+    segmenter = Segmenter(settings, RATE, STEP)
     speaker = Speaker(5)
     speaker.say(200)
     speaker.pause(1)
@@ -263,19 +279,21 @@ def test_little_is_held_however_long_somebody_talks_or_is_silent() -> None:
     silence = np.zeros(500 * RATE, np.float32)
     blocks = [silence, speech, silence, speech, speech]
     held, windows = [], 0
-    for window in cutter.cut(mark_speech(blocks, RATE)):
-        held.append(len(cutter.held) / RATE)
-        assert len(window.samples) <= cutter.window + cutter.margin
+    for window in segmenter.segment(detect_speech(blocks, RATE)):
+        held.append(len(segmenter.held) / RATE)
+        assert len(window.samples) <= segmenter.window_samples + segmenter.margin_samples
         windows += 1
     assert windows > 90
-    assert max(held) <= cutting.window_seconds + CHUNK_SECONDS + cutting.margin_seconds + 1
+    assert max(held) <= settings.window_seconds + CHUNK_SECONDS + settings.margin_seconds + 1
 
 
 def test_windows_hold_the_recording_at_their_place_and_all_that_is_spoken() -> None:
     samples = random_speech(6, 20).recording()
-    marks = np.concatenate([marks for _, marks in mark_speech([samples], RATE)])
+    marks = np.concatenate([marks for _, marks in detect_speech([samples], RATE)])
     kept = np.zeros(len(samples), bool)
-    for window in Cutter(Cutting(click_seconds=0), RATE, STEP).cut(mark_speech([samples], RATE)):
+    for window in Segmenter(SegmentationSettings(click_seconds=0), RATE, STEP).segment(
+        detect_speech([samples], RATE)
+    ):
         end = window.start + len(window.samples)
         assert (window.samples == samples[window.start : end]).all()
         assert (window.speech == marks[window.start // 40 : -(-end // 40)]).all()
@@ -286,11 +304,13 @@ def test_windows_hold_the_recording_at_their_place_and_all_that_is_spoken() -> N
 
 def test_settings_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(ConfigError, match="overlap_seconds must be at most half"):
-        Cutting.check({"window_seconds": 6, "overlap_seconds": 4}, "here")
+        SegmentationSettings.check({"window_seconds": 6, "overlap_seconds": 4}, "here")
     with pytest.raises(ConfigError, match="short_pause_seconds must be at most"):
-        Cutting.check({"short_pause_seconds": 2}, "here")
-    assert Cutting().needed_seconds(0) == Cutting().long_pause_seconds
-    assert Cutting().needed_seconds(99) == pytest.approx(Cutting().short_pause_seconds)
+        SegmentationSettings.check({"short_pause_seconds": 2}, "here")
+    assert SegmentationSettings().needed_seconds(0) == SegmentationSettings().long_pause_seconds
+    assert SegmentationSettings().needed_seconds(99) == pytest.approx(
+        SegmentationSettings().short_pause_seconds
+    )
 
 
 def test_pieces_are_cut_like_the_recordings_of_training() -> None:
@@ -302,28 +322,28 @@ def test_pieces_are_cut_like_the_recordings_of_training() -> None:
             samples = np.concatenate([silence, voiced(share * seconds, 0.1), silence])
             yield samples + noise[: len(samples)]
 
-    long, short = learn_cutting(utterances(10, 0.1), 16000), learn_cutting(utterances(0.4, 0.05), 16000)
+    long, short = fit_segmentation(utterances(10, 0.1), 16000), fit_segmentation(utterances(0.4, 0.05), 16000)
     assert long.piece_seconds == pytest.approx(7, abs=0.2)
     assert long.window_seconds == pytest.approx(17.5, abs=0.7)  # the longest but for a fifth is near 11.6 s
     assert long.margin_seconds == pytest.approx(0.1, abs=0.03)
     assert (short.window_seconds, short.long_pause_seconds, short.short_pause_seconds) == (2, 0.2, 0.1)
     assert short.piece_seconds == pytest.approx(0.28, abs=0.05)
-    assert learn_cutting([np.zeros(16000)], 16000) == Cutting()
+    assert fit_segmentation([np.zeros(16000)], 16000) == SegmentationSettings()
 
 
-def spikes(places: dict[int, int], steps: int, tokens: int = 4) -> Tensor:
+def spikes(places: dict[int, int], steps: int, tokens: int = 4) -> np.ndarray:
     """Log-probabilities `[steps, tokens]` of tokens at their steps, blanks elsewhere."""
     path = torch.tensor([places.get(step, BLANK) for step in range(steps)])
-    return torch.nn.functional.one_hot(path, tokens).float().mul(9).log_softmax(1)
+    return torch.nn.functional.one_hot(path, tokens).float().mul(9).log_softmax(1).numpy()
 
 
 def test_the_seam_is_where_both_windows_are_silent_nearest_the_middle() -> None:
     crowded = {step: 1 + step % 3 for step in range(0, 40, 2) if step not in (26, 28)}
     later = {step + 1: token for step, token in crowded.items()}
     assert (
-        seam(spikes(crowded, 40), spikes(later, 40)) == 28
+        find_stitch(spikes(crowded, 40), spikes(later, 40)) == 28
     )  # 25 to 29 are blank in one, 26 to 30 in the other
-    assert seam(spikes({}, 40), spikes({}, 40)) == 20
+    assert find_stitch(spikes({}, 40), spikes({}, 40)) == 20
 
 
 def test_a_token_heard_a_step_apart_by_two_windows_is_kept_once() -> None:
@@ -332,10 +352,10 @@ def test_a_token_heard_a_step_apart_by_two_windows_is_kept_once() -> None:
         second = Window(80 * STEP, np.zeros(100 * STEP), np.ones(400, bool), continues=False)
         for late in (-1, 0, 1):
             posteriors = [spikes({place: 2}, 120), spikes({place + late - 80: 2}, 100)]
-            (stretch,) = join_windows(
+            (stretch,) = stitch_windows(
                 zip([first, second], posteriors, strict=True), STEP, STEP // 4, 1000, len
             )
-            (heard,) = greedy_decode(stretch.log_probs[None], torch.tensor([180]))
+            (heard,) = greedy_decode(stretch.log_probs[None], np.array([180]))
             assert heard.tokens == (2,)
             assert (stretch.start, stretch.end, len(stretch.log_probs)) == (0, 180 * STEP, 180)
             assert len(stretch.speech) == 4 * 180
@@ -344,13 +364,15 @@ def test_a_token_heard_a_step_apart_by_two_windows_is_kept_once() -> None:
 def test_a_very_long_chain_is_divided_between_words() -> None:
     tokens = Tokens(["<blank>", " ", "a", "b"])
     text = {10: 2, 12: 3, 14: 1, 40: 2, 42: 1, 60: 3, 62: 3}
-    assert word_gap(spikes(text, 70), tokens) == 51  # between 43 and 60, not the longer gap of the first half
-    assert word_gap(spikes({10: 2, 12: 1, 20: 3}, 70), tokens) == 16  # no gap in the second half
-    assert word_gap(spikes({40: 2}, 70), tokens) == 70
+    assert (
+        find_word_gap(spikes(text, 70), tokens) == 51
+    )  # between 43 and 60, not the longer gap of the first half
+    assert find_word_gap(spikes({10: 2, 12: 1, 20: 3}, 70), tokens) == 16  # no gap in the second half
+    assert find_word_gap(spikes({40: 2}, 70), tokens) == 70
 
 
 def marks_of(samples: np.ndarray) -> np.ndarray:
-    return np.concatenate([marks for _, marks in mark_speech(np.array_split(samples, 7), 16000)])
+    return np.concatenate([marks for _, marks in detect_speech(np.array_split(samples, 7), 16000)])
 
 
 def voiced(seconds: float, level: float, seed: int = 0) -> np.ndarray:

@@ -78,8 +78,8 @@ def spectrogram(transcriber: Any, samples: np.ndarray) -> np.ndarray:
 
 def draw_posteriors(row: Any, transcriber: Any, audio: str) -> None:
     """Draw each token's posterior over time; blank is a grey line."""
-    (emission,) = transcriber.emit_many([audio])
-    posteriors = np.exp(np.asarray(emission.log_probs))
+    (emission,) = transcriber.emitter.emit_many([audio])
+    posteriors = np.exp(emission.log_probs)
     times = np.arange(len(posteriors)) * transcriber.seconds_per_step
     row.plot(times, posteriors[:, 0], color="0.6", linewidth=0.8)
     for token in range(1, posteriors.shape[1]):

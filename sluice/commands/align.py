@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("audio", type=Path, metavar="FILE", help="audio file")
     parser.add_argument(
-        "text", nargs="?", metavar="TEXT", help="what is said in it (default: standard input)"
+        "text", nargs="?", metavar="TEXT", help="what is spoken in it (default: standard input)"
     )
     add_json(parser)
     add_quiet(parser)

@@ -5,8 +5,6 @@ import json
 import re
 from pathlib import Path
 
-from tabulate import tabulate
-
 from sluice.commands.options import add_json, add_quiet
 from sluice.downloads.corpus import describe_size, download
 from sluice.downloads.errors import DownloadError
@@ -14,7 +12,7 @@ from sluice.downloads.table import CORPORA, Corpus
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the options of this command to a parser."""
     parser.add_argument("corpus", nargs="?", metavar="CORPUS", help="name of the corpus; none lists all")
     parser.add_argument("--to", type=Path, metavar="FOLDER", help="where it goes (default: data/CORPUS)")
     parser.add_argument("--sha256", type=_checksum, metavar="HEX", help="checksum that its file must have")
@@ -67,6 +65,8 @@ def _size(corpus: Corpus) -> str:
 
 
 def _list(as_json: bool) -> int:
+    from tabulate import tabulate
+
     if as_json:
         listed = [
             {

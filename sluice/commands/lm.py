@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluice.commands.data import training_transcripts
-from sluice.commands.options import add_cache, add_json, add_quiet
+from sluice.commands.options import add_action, add_cache, add_json, add_quiet
 from sluice_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,16 +22,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the actions of this command, with their options, to a parser."""
     actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
     _add_train(
-        actions.add_parser("train", help="estimate an n-gram model from text (modified Kneser-Ney smoothing)")
+        add_action(actions, "train", "Estimate an n-gram model from text (modified Kneser-Ney smoothing).")
     )
 
-    convert = actions.add_parser("convert", help="convert an ARPA file to a binary, or back")
+    convert = add_action(actions, "convert", "Convert an ARPA file to a binary, or back.")
     convert.add_argument("source", type=Path, metavar="IN", help=INPUT_HELP)
     convert.add_argument("output", type=Path, metavar="OUT", help=OUTPUT_HELP)
     add_json(convert)
     add_quiet(convert)
 
-    score = actions.add_parser("score", help="compute the perplexity of a text, and count its unknown words")
+    score = add_action(actions, "score", "Compute the perplexity of a text, and count its unknown words.")
     score.add_argument("model", type=Path, metavar="MODEL", help=INPUT_HELP)
     score.add_argument(
         "text", nargs="+", type=Path, metavar="TEXT", help="text file with a sentence per line; - for stdin"

@@ -4,15 +4,16 @@ import argparse
 import json
 from pathlib import Path
 
-from sluice.commands.options import add_cache, add_json, add_quiet
+from sluice.commands.options import add_action, add_cache, add_json, add_quiet
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the actions of this command, with their options, to a parser."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    check = actions.add_parser(
+    check = add_action(
+        actions,
         "check",
-        help="print hours, speakers, vocabulary and sample rates, and the ten most suspicious utterances",
+        "Print hours, speakers, vocabulary and sample rates, and the ten most suspicious utterances.",
     )
     check.add_argument(
         "data", type=Path, metavar="FILE", help="manifest (CSV, TSV or JSON Lines) or corpus folder"

@@ -9,6 +9,17 @@ from typing import Any
 log = logging.getLogger("sluice")
 
 
+def add_action(actions: Any, name: str, summary: str) -> argparse.ArgumentParser:
+    """Add an action of a command, such as `train` of `sluice lm`, and return its parser.
+
+    Args:
+        actions: what `add_subparsers` returned.
+        name: name of the action.
+        summary: sentence that describes it, which begins with a capital and ends with a full stop.
+    """
+    return actions.add_parser(name, help=summary, description=summary)
+
+
 def add_quiet(parser: argparse.ArgumentParser) -> None:
     """Add `--quiet`."""
     parser.add_argument("--quiet", action="store_true", help="show no progress; log warnings and errors only")

@@ -4,14 +4,12 @@ import argparse
 import json
 from dataclasses import asdict
 
-from tabulate import tabulate
-
 from sluice.commands.options import add_json, add_quiet
 from sluice.recipes import RecipeError, find_recipe, list_recipes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the options of this command to a parser."""
     parser.add_argument(
         "--show",
         metavar="NAME",
@@ -23,6 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the table of recipes, or the text of one."""
+    from tabulate import tabulate
+
     if options.show:
         path = find_recipe(options.show)
         try:

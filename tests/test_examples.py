@@ -112,10 +112,10 @@ def test_train_language_model(example: Example, home: Path) -> None:
 def test_call_the_server(example: Example, home: Path) -> None:
     pytest.importorskip("uvicorn", reason="uvicorn is not installed (the extra 'serve')")
     pytest.importorskip("httpx", reason="httpx is not installed (the extra 'test')")
-    from sluice.server.models import load_parts
+    from sluice.server.models import load_models
     from tests.sluice.server.live import serving
 
-    with serving(load_parts(home / "runs" / "understand-travel", None)) as address:
+    with serving(load_models(home / "runs" / "understand-travel")) as address:
         assert example("call_the_server", address, "request.wav")
 
 

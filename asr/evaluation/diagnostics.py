@@ -1,4 +1,4 @@
-"""Watches a training for the usual failures of CTC and says what to try."""
+"""Diagnostics of a training: the usual failures of CTC, and what to try against them."""
 
 import logging
 import math
@@ -9,7 +9,7 @@ from sluice_core.errors import UserError
 log = logging.getLogger("sluice")
 
 BAD_STEPS = 10
-"""So many gradients of one epoch that are not finite end the training."""
+"""How many gradients of one epoch that are not finite end the training."""
 
 
 class TrainingError(UserError):
@@ -17,10 +17,10 @@ class TrainingError(UserError):
 
 
 class Diagnostics:
-    """Recognizes failures from the figures of each epoch; says each thing once."""
+    """Recognize failures of a training from the figures of each epoch, and say each thing once."""
 
     def __init__(self, say: Callable[[str], None] = log.warning) -> None:
-        """Begin; `say` is called with each thing there is to say."""
+        """Begin without epochs; `say` is called with each piece of advice."""
         self._say_aloud = say
         self._said: set[str] = set()
         self._epochs: list[int] = []
@@ -35,10 +35,10 @@ class Diagnostics:
             self._say(error, f"left out: {error}")
 
     def audio_read(self, **utterances: int) -> None:
-        """Look at how many utterances of each split could be read in an epoch.
+        """Check that some utterances of each split could be read in an epoch.
 
         Raises:
-            TrainingError: none of a split.
+            TrainingError: no utterance of a split could be read.
         """
         for split, count in utterances.items():
             if not count:
@@ -48,10 +48,10 @@ class Diagnostics:
                 )
 
     def gradient_not_finite(self) -> None:
-        """A step was skipped since its gradient held NaN or infinity.
+        """Note that a step was skipped since its gradient held NaN or infinity.
 
         Raises:
-            TrainingError: `BAD_STEPS` steps of one epoch were.
+            TrainingError: `BAD_STEPS` steps of one epoch were skipped.
         """
         self._bad_steps += 1
         self._say(
@@ -66,14 +66,14 @@ class Diagnostics:
             )
 
     def epoch(self, epoch: int, figures: dict[str, float]) -> list[str]:
-        """Look at an epoch's figures (`train_loss`, `dev_loss`, `dev_error`, `dev_answered`).
+        """Check an epoch's figures (`train_loss`, `dev_loss`, `dev_error`, `dev_answered`).
 
         Args:
             epoch: its number, counted from 0.
-            figures: of the epoch; one that is missing counts as unknown.
+            figures: the figures by name; one that is missing counts as unknown.
 
         Returns:
-            What was said of it, in words; empty where all is well or it was said before.
+            The advice given; empty where all is well or everything was said before.
         """
         self._bad_steps = 0
         self._epochs.append(epoch)
@@ -109,9 +109,9 @@ class Diagnostics:
         )
 
     def _not_falling(self) -> str | None:
-        """Neither the training loss nor the dev error became better in 4 epochs, and both are high.
+        """Advise where neither the training loss nor the dev error improved in 4 epochs, and both are high.
 
-        The loss alone does not tell: it jumps where augmentation starts, while the dev error goes on falling.
+        The loss alone is no evidence: it jumps where augmentation starts, while the dev error goes on falling.
         """
         if len(self._losses) < 8 or self._losses[-1] < 0.3 or self._errors[-1] < 0.3:
             return None

@@ -16,10 +16,10 @@ _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 
 @dataclass(frozen=True)
 class AlignedUtterance:
-    """One utterance, its hypothesis aligned with its reference by the fewest edits."""
+    """An utterance whose hypothesis is aligned with its reference by the fewest edits."""
 
     item: int
-    """Its number in the split."""
+    """The utterance's number in the split."""
     id: str
     speaker: str
     seconds: float
@@ -28,7 +28,7 @@ class AlignedUtterance:
 
     @property
     def count(self) -> ErrorCount:
-        """Its errors."""
+        """The errors of the utterance."""
         size = Counter[str]()
         for edit in self.edits:
             size[edit.kind] += max(len(edit.reference), len(edit.hypothesis))
@@ -37,8 +37,8 @@ class AlignedUtterance:
 
 
 @dataclass(frozen=True)
-class Group:
-    """Utterances that have something in common."""
+class ErrorGroup:
+    """Utterances that have something in common, and their errors."""
 
     name: str
     utterances: int
@@ -47,7 +47,11 @@ class Group:
 
 
 def unit_of(texts: Iterable[str]) -> Unit:
-    """Characters for texts that are mostly written without spaces between words; words for others."""
+    """Return characters for texts that are mostly written without spaces between words, and words for others.
+
+    >>> unit_of(["two seats to boston"]), unit_of(["我要一杯咖啡"])
+    ('words', 'characters')
+    """
     characters = Counter(character for text in texts for character in text if character.isalpha())
     unspaced = sum(
         count
@@ -58,7 +62,7 @@ def unit_of(texts: Iterable[str]) -> Unit:
 
 
 def align(evaluation: Evaluation, unit: Unit) -> list[AlignedUtterance]:
-    """Align every utterance of a split."""
+    """Align the hypothesis of every utterance of a split with its reference."""
     edits = align_texts(evaluation.references, evaluation.hypotheses, unit)
     return [
         AlignedUtterance(item, name, speaker, seconds, edits[item], name not in evaluation.unreadable)
@@ -69,7 +73,7 @@ def align(evaluation: Evaluation, unit: Unit) -> list[AlignedUtterance]:
 
 
 def confusions(utterances: Iterable[AlignedUtterance]) -> dict[EditKind, Counter[tuple[str, str]]]:
-    """How often each pair of reference and hypothesis was substituted, deleted or inserted ("" is nothing)."""
+    """Count how often each pair of reference and hypothesis was substituted, deleted or inserted ("" is nothing)."""
     counts: dict[EditKind, Counter[tuple[str, str]]] = {
         "substitute": Counter(),
         "delete": Counter(),
@@ -86,8 +90,8 @@ def confusions(utterances: Iterable[AlignedUtterance]) -> dict[EditKind, Counter
     return counts
 
 
-def by_speaker(utterances: Sequence[AlignedUtterance]) -> list[Group]:
-    """Errors of each speaker, the highest rate first."""
+def by_speaker(utterances: Sequence[AlignedUtterance]) -> list[ErrorGroup]:
+    """Return the errors of each speaker, the highest rate first."""
     speakers: dict[str, list[AlignedUtterance]] = {}
     for utterance in utterances:
         speakers.setdefault(utterance.speaker, []).append(utterance)
@@ -95,17 +99,17 @@ def by_speaker(utterances: Sequence[AlignedUtterance]) -> list[Group]:
     return sorted(groups, key=lambda group: (-group.count.rate, group.name))
 
 
-def by_length(utterances: Sequence[AlignedUtterance], most: int = 6, fewest: int = 5) -> list[Group]:
-    """Errors by duration, shortest first.
+def by_length(utterances: Sequence[AlignedUtterance], most: int = 6, fewest: int = 5) -> list[ErrorGroup]:
+    """Return the errors by duration of the utterance, shortest first.
 
     Args:
         utterances: at least one.
-        most: number of groups, of about as many utterances each.
-        fewest: utterances that a group should have.
+        most: the highest number of groups, each of about as many utterances.
+        fewest: how many utterances a group should have at least.
     """
     seconds = np.array([utterance.seconds for utterance in utterances])
-    parts = int(np.clip(len(utterances) // fewest, 1, most))
-    edges = np.unique(np.round(np.quantile(seconds, np.linspace(0, 1, parts + 1)[1:-1]), 1)).tolist()
+    count = int(np.clip(len(utterances) // fewest, 1, most))
+    edges = np.unique(np.round(np.quantile(seconds, np.linspace(0, 1, count + 1)[1:-1]), 1)).tolist()
     place = np.searchsorted(edges, seconds, side="right")
     groups = []
     for number in np.unique(place).tolist():
@@ -123,7 +127,7 @@ def _range(low: float | None, high: float | None) -> str:
     return name.replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def _group(name: str, utterances: Sequence[AlignedUtterance]) -> Group:
+def _group(name: str, utterances: Sequence[AlignedUtterance]) -> ErrorGroup:
     counts = [utterance.count for utterance in utterances]
     total = ErrorCount(
         sum(count.substitutions for count in counts),
@@ -131,11 +135,11 @@ def _group(name: str, utterances: Sequence[AlignedUtterance]) -> Group:
         sum(count.insertions for count in counts),
         sum(count.total for count in counts),
     )
-    return Group(name, len(utterances), sum(utterance.seconds for utterance in utterances), total)
+    return ErrorGroup(name, len(utterances), sum(utterance.seconds for utterance in utterances), total)
 
 
 def worst_first(utterances: Iterable[AlignedUtterance]) -> list[AlignedUtterance]:
-    """By error rate; of equal rates the one with more errors first, and of faultless ones the shorter."""
+    """Sort by falling error rate; of equal rates the one with more errors first, of faultless ones the shorter."""
     counted = [(utterance, utterance.count) for utterance in utterances]
     counted.sort(key=lambda pair: (-pair[1].rate, -pair[1].errors, pair[1].total, pair[0].item))
     return [utterance for utterance, _ in counted]

@@ -1,4 +1,4 @@
-"""References against hypotheses, by jiwer: how many errors there are, and which."""
+"""Error rates of hypotheses compared with references, and the alignments behind them (by jiwer)."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,13 +10,13 @@ EditKind = Literal["equal", "substitute", "delete", "insert"]
 
 @dataclass(frozen=True)
 class ErrorCount:
-    """Errors of an alignment with the fewest edits, over the size of the reference."""
+    """The errors of an alignment with the fewest edits, and the size of the reference."""
 
     substitutions: int
     deletions: int
     insertions: int
     total: int
-    """Words (or characters) of the references."""
+    """Words (or characters) in the references."""
 
     @property
     def errors(self) -> int:
@@ -29,26 +29,34 @@ class ErrorCount:
         return self.errors / self.total if self.total else float(self.errors > 0)
 
     def to_dict(self) -> dict[str, Any]:
-        """The counts and the rate as plain values."""
+        """Return the counts and the rate as plain values."""
         return {**asdict(self), "errors": self.errors, "rate": self.rate}
 
 
 def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCount:
-    """Errors over words separated by white space."""
+    """Count the errors over words separated by white space.
+
+    >>> word_errors(["two seats to boston"], ["two eats to boston now"]).rate
+    0.5
+    """
     import jiwer
 
     return _count(jiwer.process_words, references, hypotheses, lambda text: len(text.split()))
 
 
 def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCount:
-    """Errors over characters, spaces among them."""
+    """Count the errors over characters, spaces among them.
+
+    >>> character_errors(["one way"], ["one may"]).errors
+    1
+    """
     import jiwer
 
     return _count(jiwer.process_characters, references, hypotheses, len)
 
 
 def _count(process, references, hypotheses, size) -> ErrorCount:  # type: ignore[no-untyped-def]
-    """Count with jiwer, which refuses empty references: whatever is heard there is inserted."""
+    """Count with jiwer, which refuses empty references: all words of their hypotheses are inserted."""
     if len(references) != len(hypotheses):
         raise ValueError(f"{len(references)} references but {len(hypotheses)} hypotheses")
     inserted = sum(size(h) for r, h in zip(references, hypotheses, strict=True) if not size(r))
@@ -66,7 +74,7 @@ def _count(process, references, hypotheses, size) -> ErrorCount:  # type: ignore
 
 @dataclass(frozen=True)
 class Edit:
-    """A stretch of an alignment; a substitution has as many units on both sides."""
+    """A segment of an alignment; a substitution has as many units on both sides."""
 
     kind: EditKind
     reference: tuple[str, ...]
@@ -74,7 +82,10 @@ class Edit:
 
 
 def align_texts(references: Sequence[str], hypotheses: Sequence[str], unit: Unit) -> list[tuple[Edit, ...]]:
-    """Align by jiwer, which refuses empty references: whatever is heard there is inserted."""
+    """Align each hypothesis with its reference by the fewest edits.
+
+    jiwer, which aligns them, refuses empty references: all units of their hypotheses are inserted.
+    """
     import jiwer
 
     process = jiwer.process_words if unit == "words" else jiwer.process_characters

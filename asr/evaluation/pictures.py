@@ -1,4 +1,4 @@
-"""One utterance as the model takes it: spectrogram, and under it the posteriors and what is read from them."""
+"""The picture of an utterance: its spectrogram, the posteriors of the model, and the tokens that are emitted."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DRAWN_SECONDS = 30.0
-"""Of longer utterances the beginning is drawn."""
+"""Only the beginning of longer utterances is drawn."""
 
 _RANGE_DB = 80.0  # what is so far below the loudest is drawn black
 _LABELLED_HZ = (250, 500, 1000, 2000, 4000, 8000, 16000)
@@ -29,12 +29,12 @@ def picture(transcriber: Transcriber, samples: np.ndarray, words: list[dict[str,
     """Draw an utterance as SVG.
 
     Args:
-        transcriber: whose posteriors to draw.
+        transcriber: the recognizer whose posteriors to draw.
         samples: `[samples]` float32 at the model's rate; at most `DRAWN_SECONDS` should be given.
         words: what was said, with `text`, `start_seconds` and `end_seconds`, where it is known when.
 
     Returns:
-        The `<svg>` element, and a sentence that says what is to be seen.
+        The `<svg>` element, and a sentence that says what it shows.
     """
     log_probs, steps = transcriber.emissions([samples])
     hypothesis = greedy_decode(log_probs, steps)[0]
@@ -60,7 +60,7 @@ def picture(transcriber: Transcriber, samples: np.ndarray, words: list[dict[str,
 
 
 def _draw_spectrogram(axes: "Axes", samples: np.ndarray, config: FeatureConfig) -> None:
-    """Mel energies in dB, evenly spaced in mel and labelled in Hz."""
+    """Draw mel energies in dB, evenly spaced in mel and labelled in Hz."""
     plain = config.model_copy(update={"kind": "log_mel", "deltas": 0, "normalize": "none"})
     features = Features(plain)
     with torch.no_grad():
@@ -85,7 +85,7 @@ def _draw_spectrogram(axes: "Axes", samples: np.ndarray, config: FeatureConfig) 
 
 
 def _draw_words(axes: "Axes", words: list[dict[str, Any]], seconds: float) -> None:
-    """Words above the spectrogram where they were said, their beginnings marked."""
+    """Write words above the spectrogram where they were said, and mark their beginnings."""
     for word in words:
         start, end = word["start_seconds"], min(word["end_seconds"], seconds)
         if start >= seconds:
@@ -100,7 +100,7 @@ def _draw_words(axes: "Axes", words: list[dict[str, Any]], seconds: float) -> No
 def _draw_posteriors(
     axes: "Axes", posteriors: np.ndarray, hypothesis: Hypothesis, transcriber: Transcriber
 ) -> None:
-    """The blank as a grey area, tokens as lines; each emitted token is written over its highest step."""
+    """Draw the blank as a grey area and tokens as lines; write each emitted token over its highest step."""
     times = np.arange(len(posteriors)) * transcriber.seconds_per_step
     axes.fill_between(times, posteriors[:, BLANK], color=MUTED, alpha=0.3, linewidth=0)
     colours = _colours(_visible(posteriors, hypothesis), transcriber)
@@ -119,7 +119,7 @@ def _draw_posteriors(
 
 
 def _visible(posteriors: np.ndarray, hypothesis: Hypothesis) -> list[int]:
-    """Tokens worth a line: the emitted ones in their order, then others that come high."""
+    """Return the tokens worth a line: the emitted ones in their order, then others whose posterior comes high."""
     if not len(posteriors):
         return []
     highest = posteriors.max(axis=0)
@@ -128,7 +128,7 @@ def _visible(posteriors: np.ndarray, hypothesis: Hypothesis) -> list[int]:
 
 
 def _colours(tokens: list[int], transcriber: Transcriber) -> dict[int, str]:
-    """A colour for each token, in turn, so that neighbours rarely share one; the space has the text's own."""
+    """Return a colour for each token, in turn, so that neighbours rarely share one; the space has the text's."""
     coloured = [token for token in tokens if transcriber.tokens.symbols[token] != " "]
     colours = {token: SERIES[place % len(SERIES)] for place, token in enumerate(coloured)}
     return {token: colours.get(token, INK) for token in tokens}

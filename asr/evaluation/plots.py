@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LONGEST_SECONDS = 600.0
-"""Of longer files only the beginning is drawn; a wider picture would show nothing more."""
+"""Only the beginning of longer files is drawn; a wider picture would show nothing more."""
 
 _COLUMNS = 2000  # of the waveform's outline: about the picture's pixels
 _RANGE_DB = 80.0  # darker than this below the loudest is drawn black
@@ -51,10 +51,10 @@ def plot_features(audio: str | Path, config: FeatureConfig, picture: str | Path)
     figure = Figure(figsize=(11, 1.2 + 2.4 * panels), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)  # draws without a display, and leaves the caller's pyplot alone
     axes = figure.subplots(panels, 1, sharex=True, height_ratios=[1, 2, 1.4][:panels])
-    part = f", the first {LONGEST_SECONDS:.0f} s" if end_seconds else ""
+    shown = f", the first {LONGEST_SECONDS:.0f} s" if end_seconds else ""
     figure.suptitle(
         f"{Path(audio).name}: {info.duration_seconds:.2f} s, {info.sample_rate} Hz, "
-        f"{info.channels} channel{'s' * (info.channels > 1)}{part}"
+        f"{info.channels} channel{'s' * (info.channels > 1)}{shown}"
     )
     _draw_waveform(axes[0], samples, rate)
     _draw_mel(axes[1], samples, config)
@@ -69,7 +69,7 @@ def plot_features(audio: str | Path, config: FeatureConfig, picture: str | Path)
 
 
 def _draw_waveform(axes: "Axes", samples: np.ndarray, rate: int) -> None:
-    """The highest and lowest sample of each column, so that no peak is lost."""
+    """Draw the highest and lowest sample of each column, so that no peak is lost."""
     edges = np.linspace(0, len(samples), min(_COLUMNS, len(samples)), endpoint=False).astype(int)
     low, high = np.minimum.reduceat(samples, edges), np.maximum.reduceat(samples, edges)
     axes.fill_between(edges / rate, low, high, color="#2c5f8a", linewidth=0.6)
@@ -80,7 +80,7 @@ def _draw_waveform(axes: "Axes", samples: np.ndarray, rate: int) -> None:
 
 
 def _draw_mel(axes: "Axes", samples: np.ndarray, config: FeatureConfig) -> None:
-    """Mel energies in dB below the loudest; evenly spaced in mel, labelled in Hz; black is the floor."""
+    """Draw mel energies in dB below the loudest, evenly spaced in mel and labelled in Hz; the floor is black."""
     plain = config.model_copy(update={"kind": "log_mel", "deltas": 0, "normalize": "none"})
     decibels = _features(samples, plain) * float(10 / np.log(10))
     decibels -= max(decibels.max(), 10 * np.log10(config.floor) + 1)  # so that silence is black
@@ -94,7 +94,7 @@ def _draw_mel(axes: "Axes", samples: np.ndarray, config: FeatureConfig) -> None:
 
 
 def _draw_coefficients(axes: "Axes", samples: np.ndarray, config: FeatureConfig) -> None:
-    """Cepstral coefficients, with their deltas above them, as the model gets them."""
+    """Draw cepstral coefficients, with their deltas above them, as the model gets them."""
     values = _features(samples, config)
     normalized = config.normalize == "utterance"
     reach = 3.0 if normalized else float(np.abs(values).max())
@@ -113,7 +113,7 @@ def _draw_image(
     limits: tuple[float, float],
     label: str,
 ) -> None:
-    """Features `[time, size]` as an image over seconds, each column centred on its frame."""
+    """Draw features `[time, size]` as an image over seconds, each column centred on its frame."""
     hop_seconds = round(config.sample_rate * config.hop_ms / 1000) / config.sample_rate
     extent = (-0.5 * hop_seconds, (len(values) - 0.5) * hop_seconds, *rows)
     image = axes.imshow(values.T, cmap=colours, aspect="auto", origin="lower", extent=extent)

@@ -12,7 +12,7 @@ from asr.corpora.utterances import read_utterance
 from asr.evaluation.diagnostics import Diagnostics
 from asr.evaluation.error_analysis import (
     AlignedUtterance,
-    Group,
+    ErrorGroup,
     align,
     by_length,
     by_speaker,
@@ -208,13 +208,15 @@ def _confidence(evaluations: Mapping[str, Evaluation], transcriber: Transcriber)
         return Section(
             "Confidence", [Paragraph("No word was recognized, so there is no confidence to judge.")]
         )
+    calibrated = transcriber.decoding.confidence is not None
+    caption = "" if calibrated else "Geometric means of posteriors, not calibrated."
     pictures = [
-        reliability_diagram("Share of right words", words),
+        reliability_diagram("Share of right words", words, caption),
         risk_coverage_curve("Share of wrong words", "words", words),
     ]
     note = (
         "The confidences are calibrated on dev by `sluice tune`."
-        if transcriber.decoding.confidence
+        if calibrated
         else "The confidences are not calibrated: each is the geometric mean of the posteriors of the word's tokens. "
         "`sluice tune` calibrates them on dev and prints the expected calibration error before and after."
     )
@@ -235,7 +237,7 @@ def _group_tables(utterances: Sequence[AlignedUtterance], unit: Unit) -> list[Bl
     ]
 
 
-def _group_table(caption: str, name: str, groups: Sequence[Group]) -> Table:
+def _group_table(caption: str, name: str, groups: Sequence[ErrorGroup]) -> Table:
     header = [name, "utterances", "seconds", *_COUNT_HEADER]
     lines: list[list[Cell]] = [
         [group.name, group.utterances, f"{group.seconds:,.1f}", *_count_cells(group.count)]

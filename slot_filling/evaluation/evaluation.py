@@ -1,4 +1,4 @@
-"""A tagger held against labelled sentences: every figure of an evaluation, and the answers behind them."""
+"""Evaluate a tagger on labelled sentences: every figure, and the answers behind them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,20 +27,20 @@ TOGETHER = 512
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Every sentence of a part with what was answered."""
+    """Every labelled sentence of a split with the tagger's answer."""
 
     sentences: Sequence[Sentence]
     tags: list[tuple[str, ...]]
-    """IOB2, of each sentence."""
+    """The answered tags of each sentence, in IOB2."""
     spans: list[list[tuple[Span, float]]]
-    """Found spans with their confidences."""
+    """The found spans of each sentence, with their confidences."""
     intents: list[str | None]
     confidences: list[float]
-    """That all slots of a sentence are right."""
+    """The confidence that all slots of a sentence are right."""
 
     @cached_property
     def scores(self) -> SlotScores:
-        """Spans counted as conlleval does."""
+        """Counts of spans, as conlleval counts them."""
         return score_spans([sentence.tags or () for sentence in self.sentences], self.tags)
 
     @cached_property
@@ -49,7 +49,7 @@ class Evaluation:
         asked = self.intents if any(intent is not None for intent in self.intents) else None
         return right_sentences(self.sentences, self.tags, asked)
 
-    @property
+    @cached_property
     def certainty(self) -> tuple[list[float], list[bool]]:
         """The confidence of every found span, and whether it is right."""
         sure = [confidence for found in self.spans for _, confidence in found]
@@ -61,7 +61,7 @@ class Evaluation:
         return sure, right
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as plain values."""
+        """Return the figures as plain values."""
         whole, (sure, right) = self.whole, self.certainty
         figures: dict[str, Any] = {"sentences": len(self.sentences), **self.scores.to_dict()}
         if any(intent is not None for intent in self.intents):
@@ -74,7 +74,7 @@ class Evaluation:
 
     @property
     def wrong_slots(self) -> list[bool]:
-        """Which sentences have a slot too many, too few or wrong: what `confidences` speak of."""
+        """Which sentences have a slot too many, too few or wrong; `confidences` are about just this."""
         return [not right for right in right_sentences(self.sentences, self.tags)]
 
     def write_answers(self, path: Path) -> None:
@@ -98,7 +98,7 @@ class Evaluation:
 
 
 def evaluate(tagger: "Tagger", sentences: Sequence[Sentence], *, quiet: bool = False) -> Evaluation:
-    """Tag the words of labelled sentences and keep all that is answered."""
+    """Tag the words of labelled sentences and keep all answers."""
     tags, spans, intents, confidences = [], [], [], []
     for begin in track(range(0, len(sentences), TOGETHER), "evaluating", quiet=quiet):
         part = sentences[begin : begin + TOGETHER]
@@ -115,17 +115,17 @@ def evaluate(tagger: "Tagger", sentences: Sequence[Sentence], *, quiet: bool = F
 
 
 def format_metrics(metrics: dict[str, Any]) -> str:
-    """A table for a person, of metrics as `Evaluation.to_dict` gives them for each part."""
+    """Return a table of metrics as `Evaluation.to_dict` gives them for each split."""
     from tabulate import tabulate
 
     lines = []
-    for part, figures in metrics.items():
+    for split, figures in metrics.items():
         if not isinstance(figures, dict) or "f1" not in figures:
             continue  # facts about the run as a whole
         spans = f"{figures['right']} of {figures['gold']}, {figures['found']} found"
         intents = f"{figures['intent_accuracy']:.2%}" if "intent_accuracy" in figures else ""
         whole = f"{figures['whole_sentences']:.2%} of {figures['sentences']}"
         error = f"{figures['calibration_error']:.3f}"
-        lines.append((part, f"{figures['f1']:.2%}", spans, intents, whole, error))
-    header = ("part", "slot F1", "slots right", "intents", "sentences right", "calibration error")
+        lines.append((split, f"{figures['f1']:.2%}", spans, intents, whole, error))
+    header = ("split", "slot F1", "slots right", "intents", "sentences right", "calibration error")
     return tabulate(lines, header, disable_numparse=True, stralign="right")

@@ -1,4 +1,4 @@
-"""How good a tagger's answers are, counted as conlleval and seqeval count.
+"""Metrics of a tagger's answers, counted as conlleval and seqeval count.
 
 Precision, recall and F1 are over whole spans: label and both borders must be right (Tjong Kim Sang and
 Buchholz 2000). Tags that spell no proper spans are read by one of two rules, as in those programs:
@@ -17,7 +17,7 @@ from sluice_core.errors import UserError
 
 Rules = Literal["conlleval", "strict"]
 NOTHING = "(none)"
-"""In `confusions`: no span there."""
+"""Stands in `confusions` for a missing span."""
 
 
 class SpanCounts(NamedTuple):
@@ -29,17 +29,17 @@ class SpanCounts(NamedTuple):
 
     @property
     def precision(self) -> float:
-        """Share of the found spans that are right; 0 if none is found."""
+        """The share of the found spans that are right; 0 if none is found."""
         return self.right / self.found if self.found else 0.0
 
     @property
     def recall(self) -> float:
-        """Share of the reference's spans that are found; 0 if it has none."""
+        """The share of the reference's spans that are found; 0 if it has none."""
         return self.right / self.gold if self.gold else 0.0
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall."""
+        """The harmonic mean of precision and recall."""
         return 2 * self.right / (self.gold + self.found) if self.right else 0.0
 
 
@@ -49,10 +49,10 @@ class SlotScores:
 
     total: SpanCounts
     labels: Mapping[str, SpanCounts]
-    """By label, in alphabetical order."""
+    """The counts of each label, in alphabetical order."""
     words: int
     right_words: int
-    """Words whose tag is right, O included: conlleval's accuracy."""
+    """Words whose tag is right, those tagged O included (conlleval's accuracy)."""
 
     @property
     def precision(self) -> float:
@@ -75,7 +75,7 @@ class SlotScores:
         return self.right_words / self.words if self.words else 0.0
 
     def rows(self) -> list[list[str | int | float]]:
-        """The table of labels for people, most frequent first: label, precision, recall, F1 (percent), spans, found."""
+        """Return a line for each label, most frequent first: label, precision, recall, F1 (percent), gold, found."""
         ordered = sorted(self.labels.items(), key=lambda item: (-item[1].gold, item[0]))
         named = [*ordered, ("all", self.total)]
         return [
@@ -88,7 +88,7 @@ class SlotScores:
         ]
 
     def to_dict(self) -> dict[str, object]:
-        """The figures as plain values."""
+        """Return the figures as plain values."""
         return {
             **_figures(self.total),
             "accuracy": self.accuracy,
@@ -101,10 +101,13 @@ def _figures(counts: SpanCounts) -> dict[str, float]:
 
 
 def lenient_spans(tags: Sequence[str]) -> list[Span]:
-    """Spans by conlleval's rules, of any tags with B, I, E, S and O.
+    """Return spans by conlleval's rules, of any tags with B, I, E, S and O.
 
     A span begins at B- and S-, and at any other tag with a label that does not continue the word before it:
     because that one is O, ends its span (E-, S-), or has another label.
+
+    >>> lenient_spans(["B-city", "I-city", "O", "I-date"])
+    [Span(label='city', start=0, end=2), Span(label='date', start=3, end=4)]
     """
     found: list[Span] = []
     before = ("O", "")
@@ -119,7 +122,11 @@ def lenient_spans(tags: Sequence[str]) -> list[Span]:
 
 
 def strict_spans(tags: Sequence[str]) -> list[Span]:
-    """Spans of IOB2 tags, those alone that begin with B-: seqeval's strict mode."""
+    """Return the spans of IOB2 tags that begin with B-, as seqeval's strict mode does.
+
+    >>> strict_spans(["B-city", "I-city", "O", "I-date"])
+    [Span(label='city', start=0, end=2)]
+    """
     return [span for span in lenient_spans(tags) if split(tags[span.start])[0] == "B"]
 
 
@@ -132,7 +139,7 @@ SPANS: Mapping[Rules, Callable[[Sequence[str]], list[Span]]] = {
 def score_spans(
     gold: Sequence[Sequence[str]], found: Sequence[Sequence[str]], rules: Rules = "conlleval"
 ) -> SlotScores:
-    """Count spans.
+    """Count the spans of the reference, the found ones, and those that are right.
 
     Args:
         gold: tags of the reference, sentence by sentence.
@@ -140,7 +147,11 @@ def score_spans(
         rules: how tags that are no proper IOB2 are read.
 
     Raises:
-        UserError: not the same sentences, or a sentence has not the same words.
+        UserError: the number of sentences differs, or the number of words of a sentence.
+
+    >>> scores = score_spans([["B-city", "O"], ["B-city", "I-city"]], [["B-city", "O"], ["B-city", "O"]])
+    >>> scores.f1, scores.accuracy
+    (0.5, 0.75)
     """
     _check_lengths(gold, found)
     spans = SPANS[rules]
@@ -173,7 +184,7 @@ def _check_lengths(gold: Sequence[Sequence[str]], found: Sequence[Sequence[str]]
 
 
 def confusions(gold: Sequence[Sequence[str]], found: Sequence[Sequence[str]]) -> Counter[tuple[str, str]]:
-    """How often a span of one label was answered by one of another: (reference, answer) → count.
+    """Count how often a span of one label was answered by one of another: (reference, answer) → count.
 
     Each span of the reference is paired with the found span that shares most words with it (the first of
     several), whatever its borders; with `NOTHING` if none does. Found spans that touch none are
@@ -194,12 +205,16 @@ def confusions(gold: Sequence[Sequence[str]], found: Sequence[Sequence[str]]) ->
 
 
 def _shared(span: Span, other: Span) -> int:
-    """Words in both; 0 or less if none."""
+    """Return the number of words in both spans; 0 or less if there are none."""
     return min(span.end, other.end) - max(span.start, other.start)
 
 
 def intent_accuracy(gold: Sequence[str | None], found: Sequence[str | None]) -> float | None:
-    """The share of right intents, by exact match, of the sentences that have one; None if none has."""
+    """Return the share of right intents, by exact match, of the sentences that have one; None if none has.
+
+    >>> intent_accuracy(["flight", "fare", None], ["flight", "flight", "fare"])
+    0.5
+    """
     pairs = [(wanted, got) for wanted, got in zip(gold, found, strict=True) if wanted is not None]
     return sum(wanted == got for wanted, got in pairs) / len(pairs) if pairs else None
 
@@ -207,7 +222,7 @@ def intent_accuracy(gold: Sequence[str | None], found: Sequence[str | None]) -> 
 def right_sentences(
     gold: Sequence[Sentence], tags: Sequence[Sequence[str]], intents: Sequence[str | None] | None = None
 ) -> list[bool]:
-    """Which sentences are wholly right: every span, and the intent where the reference has one and it was asked for.
+    """Return which sentences are right in every span, and in the intent where there is one and it was asked for.
 
     Args:
         gold: labelled sentences.
@@ -223,7 +238,7 @@ def right_sentences(
 
 
 def right_spans(gold: Sequence[str], spans: Sequence[Span]) -> list[bool]:
-    """Which of the found spans are in the reference: what confidences of slots are held against."""
+    """Return which of the found spans are in the reference; confidences of slots are compared with this."""
     wanted = set(lenient_spans(gold))
     return [span in wanted for span in spans]
 
@@ -231,7 +246,7 @@ def right_spans(gold: Sequence[str], spans: Sequence[Span]) -> list[bool]:
 def recall_by_novelty(
     gold: Sequence[Sentence], found: Sequence[Sequence[str]], is_known: Callable[[str], bool]
 ) -> dict[str, SpanCounts]:
-    """Recall of spans with a word that training never had ("unknown"), and of the others ("known").
+    """Count the recall of spans with a word that training never had ("unknown"), and of the others ("known").
 
     Args:
         gold: labelled sentences.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from slot_filling.tagger import Tagger
 
 MOST_LABELS = 25
-"""Of more slots the rarer ones are folded away."""
+"""The rarer kinds of slots beyond these are folded away."""
 MOST_CONFUSIONS = 20
 MATRIX_LABELS = 14
 MOST_NAMED = 10
@@ -125,7 +125,7 @@ def _facts(
 
 
 def _with_errors(history: list[dict[str, float]]) -> tuple[list[dict[str, float]], dict[str, str]]:
-    """Each epoch's figures with errors where training notes shares of right answers, and the errors' labels."""
+    """Return each epoch's figures with errors where training noted shares of right answers, and the errors' labels."""
     rights = {
         "dev_sentences": ("dev_sentence_error", "whole sentences"),
         "dev_intents": ("dev_intent_error", "intents"),
@@ -181,7 +181,7 @@ def _bar(right: int, total: int) -> list[Cell]:
 
 
 def _right_intents(evaluation: Evaluation) -> tuple[int, int]:
-    """Right intents, and sentences that have one; none where the tagger knows no intents."""
+    """Return the right intents and the sentences that have one; both are 0 where the tagger knows no intents."""
     if not any(evaluation.intents):
         return 0, 0
     asked = [
@@ -193,7 +193,7 @@ def _right_intents(evaluation: Evaluation) -> tuple[int, int]:
 
 
 def _warnings(split: str, evaluation: Evaluation, vocabulary: Vocabulary) -> list[Block]:
-    """What no reader should overlook."""
+    """Return notices that no reader should overlook."""
     notices: list[Block] = []
     if evaluation.scores.total.gold and not evaluation.scores.total.found:
         notices.append(Notice(f"No slot was found in any sentence of {split}."))
@@ -255,7 +255,7 @@ def _label_table(caption: str, labels: Sequence[tuple[str, SpanCounts]]) -> Tabl
 
 
 def _kinds_of_error(tags: Sequence[Sequence[str]], evaluation: Evaluation) -> Table:
-    """What became of the slots that are not right: each is paired with what stands at its place."""
+    """Count what became of the slots that are not right: each is paired with what stands at its place."""
     pairs = confusions(tags, evaluation.tags)
     same = sum(count for (reference, answer), count in pairs.items() if reference == answer)
     missed = sum(count for (_, answer), count in pairs.items() if answer == NOTHING)

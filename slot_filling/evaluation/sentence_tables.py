@@ -9,12 +9,12 @@ from sluice_core.reporting.page import Block, Cell, Details, MarkedText, Marking
 
 MOST_SENTENCES = 30
 MOST_WORDS = 60
-"""Of longer sentences the beginning is shown."""
+"""Only the beginning of longer sentences is shown."""
 
 
-def sentence_list(found: Evaluation) -> list[Block]:
-    """How many sentences are right, the wrong ones with the highest confidence, and those wrong in the intent alone."""
-    right, total, slots = sum(found.whole), len(found.whole), sum(found.wrong_slots)
+def sentence_list(evaluation: Evaluation) -> list[Block]:
+    """Tell how many sentences are right, and show the wrong ones, the most confident first."""
+    right, total, slots = sum(evaluation.whole), len(evaluation.whole), sum(evaluation.wrong_slots)
     blocks: list[Block] = [
         Paragraph(
             f"{right:,} of {total:,} {'sentence' if total == 1 else 'sentences'} "
@@ -23,16 +23,16 @@ def sentence_list(found: Evaluation) -> list[Block]:
         )
     ]
     if slots:
-        blocks += _wrong_slots(found)
+        blocks += _wrong_slots(evaluation)
     if right + slots < total:
-        blocks.append(Details("Sentences with the intent alone wrong", [_wrong_intents(found)]))
+        blocks.append(Details("Sentences with the intent alone wrong", [_wrong_intents(evaluation)]))
     return blocks
 
 
-def _wrong_slots(found: Evaluation) -> list[Block]:
+def _wrong_slots(evaluation: Evaluation) -> list[Block]:
     wrong = sorted(
-        (item for item, has_errors in enumerate(found.wrong_slots) if has_errors),
-        key=lambda item: -found.confidences[item],
+        (item for item, has_errors in enumerate(evaluation.wrong_slots) if has_errors),
+        key=lambda item: -evaluation.confidences[item],
     )
     shown = wrong[:MOST_SENTENCES]
     words = (
@@ -40,15 +40,17 @@ def _wrong_slots(found: Evaluation) -> list[Block]:
         "answer that the reference does not have, stand out. A wrong sentence with a high confidence is what a "
         "threshold cannot catch; now and then the reference is what is wrong."
     )
-    lines: list[list[Cell]] = [[percent(found.confidences[item]), *_compared(found, item)] for item in shown]
+    lines: list[list[Cell]] = [
+        [percent(evaluation.confidences[item]), *_compared(evaluation, item)] for item in shown
+    ]
     which = f"The {len(shown)} surest of {len(wrong):,}" if len(wrong) > len(shown) else "The surest first"
     return [Paragraph(words), Table(which, ["confidence", "reference", "answer"], lines, right=[0])]
 
 
-def _compared(found: Evaluation, item: int) -> list[list[MarkedText]]:
-    """Reference and answer of a sentence, what differs marked."""
-    words = found.sentences[item].words
-    wanted, got = lenient_spans(found.sentences[item].tags or ()), lenient_spans(found.tags[item])
+def _compared(evaluation: Evaluation, item: int) -> list[list[MarkedText]]:
+    """Return reference and answer of a sentence, what differs marked."""
+    words = evaluation.sentences[item].words
+    wanted, got = lenient_spans(evaluation.sentences[item].tags or ()), lenient_spans(evaluation.tags[item])
     return [
         mark(words, wanted, [span in got for span in wanted], "left out"),
         mark(words, got, [span in wanted for span in got], "put in"),
@@ -58,7 +60,7 @@ def _compared(found: Evaluation, item: int) -> list[list[MarkedText]]:
 def mark(
     words: Sequence[str], spans: Sequence[Span], right: Sequence[bool], wrong: Marking
 ) -> list[MarkedText]:
-    """A sentence in pieces: its slots, right or of the kind `wrong`, each followed by its label."""
+    """Return a sentence in pieces: its slots, right or marked as `wrong`, each followed by its label."""
     pieces: list[MarkedText] = []
     done = 0
     for span, good in zip(spans, right, strict=True):
@@ -74,17 +76,17 @@ def mark(
     return [*pieces, MarkedText(_shortened(words, done))]
 
 
-def _wrong_intents(found: Evaluation) -> Table:
+def _wrong_intents(evaluation: Evaluation) -> Table:
     alone = [
         item
-        for item, (whole, slots) in enumerate(zip(found.whole, found.wrong_slots, strict=True))
+        for item, (whole, slots) in enumerate(zip(evaluation.whole, evaluation.wrong_slots, strict=True))
         if not whole and not slots
     ]
     lines: list[list[Cell]] = [
         [
-            _shortened(found.sentences[item].words),
-            found.sentences[item].intent or "",
-            found.intents[item] or "",
+            _shortened(evaluation.sentences[item].words),
+            evaluation.sentences[item].intent or "",
+            evaluation.intents[item] or "",
         ]
         for item in alone[:MOST_SENTENCES]
     ]

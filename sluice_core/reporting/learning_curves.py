@@ -1,4 +1,4 @@
-"""How a training went, from its `history.json`, for a report."""
+"""The section of a report on how the training went, from the `history.json` of its run."""
 
 import json
 import math
@@ -10,11 +10,11 @@ from sluice_core.reporting.plots import Curve, line_chart
 from sluice_core.training.config import TrainingConfig
 
 TABLE_EPOCHS = 200
-"""Of longer trainings the table has the last ones."""
+"""The table of a longer training has its last epochs."""
 
 
 def read_history(run: Path) -> list[dict[str, float]]:
-    """The figures of each epoch, as `sluice_core.training.fit` keeps them; none where the file is missing or broken."""
+    """Read the figures of each epoch, as training keeps them; none where the file is missing or broken."""
     try:
         history = json.loads((run / "history.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -23,8 +23,9 @@ def read_history(run: Path) -> list[dict[str, float]]:
 
 
 def kept_epoch(history: list[dict[str, float]], training: TrainingConfig) -> int | None:
-    """The place in `history` of the epoch that was kept, if any was: the last, or of those of lowest dev error that
-    of lowest dev loss.
+    """Return the position in `history` of the epoch whose weights were kept, if any were.
+
+    It is the last one, or, of those with the lowest dev error, the one with the lowest dev loss.
     """
     if training.keep == "last":
         return len(history) - 1 if history else None
@@ -34,19 +35,19 @@ def kept_epoch(history: list[dict[str, float]], training: TrainingConfig) -> int
 
 
 CLIPPED = {"clipped_by_norm": "steps, by norm", "clipped_by_value": "values, by value"}
-"""Shares of an epoch's gradients that were clipped, as `sluice_core.training.gradient_clipping` names them."""
+"""Shares of an epoch's gradients that were clipped: names (see `sluice_core.training.gradient_clipping`) and labels."""
 
 
 def learning_curves(
     history: list[dict[str, float]], errors: Mapping[str, str], training: TrainingConfig
 ) -> Section:
-    """Losses, dev errors, learning rate and gradients over epochs, the chosen epoch marked.
+    """Return the section with losses, dev errors, learning rate and gradients over epochs, the kept epoch marked.
 
     Args:
         history: as `read_history` gives it.
         errors: which figures are dev errors (shares), with the label of each, such as `{"dev_wer": "words"}`.
-        training: how it was trained: which epoch was kept, and to which norm gradients were clipped,
-            which is drawn beside their norms.
+        training: the settings of the training, which say which epoch was kept and to which norm gradients were
+            clipped.
     """
     title = "Learning curves"
     if not history:
@@ -86,7 +87,7 @@ def learning_curves(
 
 
 def _skipped(history: list[dict[str, float]]) -> list[Block]:
-    """A word of the steps that were left out, where there were any."""
+    """Return a notice of the steps that were skipped, where there were any."""
     skipped = {
         _number(epoch, position): int(epoch.get("skipped_steps", 0)) for position, epoch in enumerate(history)
     }
@@ -104,7 +105,7 @@ def _skipped(history: list[dict[str, float]]) -> list[Block]:
 
 
 def _number(epoch: dict[str, float], position: int) -> int:
-    """An epoch's number as people count, from 1."""
+    """Return an epoch's number as people count, from 1."""
     return int(epoch.get("epoch", position)) + 1
 
 

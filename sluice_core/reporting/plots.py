@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK = "#010203"
-"""Text, axes and grid."""
+"""The colour of text, axes and grid."""
 MUTED = "#010204"
-"""What stands behind: fills, marks."""
+"""The colour of what stands behind: fills and marks."""
 SERIES = ("#010211", "#010212", "#010213", "#010214", "#010215", "#010216")
-"""Curves, one after another."""
+"""The colours of curves, one after another."""
 
 _VARIABLES = {
     INK: "currentColor",
@@ -82,7 +82,7 @@ def draw_svg(draw: "Callable[[Figure], None]", width: float, height: float) -> s
 
 
 def _inline(svg: str) -> str:
-    """A whole SVG document as an element that lives with others in one page."""
+    """Make an SVG document an element that can stand beside others in one page."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<style[^>]*>.*?</style>", "", svg, count=1, flags=re.DOTALL)  # would rule the whole page
@@ -111,16 +111,16 @@ def line_chart(
     width: float = 5.0,
     height: float = 2.8,
 ) -> str:
-    """Curves over a common axis as SVG.
+    """Draw curves over a common axis as SVG.
 
     Args:
         title: says what the vertical axis is, with its unit.
         curves: at most as many as there are `SERIES`; a legend tells several apart.
-        x_label: of the horizontal axis.
+        x_label: the label of the horizontal axis.
         percent: show 0.1 as 10%.
-        logarithmic: vertical axis; for figures that are all positive.
+        logarithmic: make the vertical axis logarithmic; for figures that are all positive.
         mark: where to draw a vertical line, such as the chosen epoch.
-        limits: of the vertical axis, where several charts are to be compared; as the curves need if not given.
+        limits: the limits of the vertical axis, where several charts are compared; as the curves need if not given.
         width: in inches.
         height: in inches.
     """

@@ -17,7 +17,7 @@ JudgedAnswers = tuple[Sequence[float], Sequence[bool]]
 _WIDTH, _HEIGHT = 4.6, 3.6  # inches
 
 
-def reliability_diagram(title: str, splits: Mapping[str, JudgedAnswers]) -> Picture | None:
+def reliability_diagram(title: str, splits: Mapping[str, JudgedAnswers], note: str = "") -> Picture | None:
     """Draw the share of right answers by confidence, a point for each bin; honest confidences lie on the diagonal.
 
     The caption gives the expected calibration error of each split.
@@ -25,6 +25,7 @@ def reliability_diagram(title: str, splits: Mapping[str, JudgedAnswers]) -> Pict
     Args:
         title: says what the answers are.
         splits: answers by the name of their split; splits without answers are left out.
+        note: what the caption says besides.
 
     Returns:
         None where no split has answers.
@@ -55,7 +56,7 @@ def reliability_diagram(title: str, splits: Mapping[str, JudgedAnswers]) -> Pict
     return Picture(
         draw_svg(draw, _WIDTH, _HEIGHT),
         f"{title} by confidence. {said}",
-        f"Expected calibration error: {errors}.",
+        f"Expected calibration error: {errors}. {note}".strip(),
     )
 
 

@@ -221,7 +221,10 @@ def test_confidences_of_words_are_shown_with_their_calibration_error(tmp_path: P
     reader = write(tmp_path, {"dev": rows}, {"dev": evaluation, "test": heard(rows, TEXTS)})
     text = words_of(reader)
     # Of dev 7 of 9 words are right, of test all 10; all have a confidence of 0.9.
-    assert "Expected calibration error: dev 0.122, test 0.100." in text
+    assert (
+        "Expected calibration error: dev 0.122, test 0.100. Geometric means of posteriors, not calibrated."
+        in text
+    )
     assert "not calibrated: each is the geometric mean" in text
     assert "Found words of dev by confidence mean confidence right words 90.0% 77.8% 9" in text
     labels = [tag.get("aria-label") or "" for tag in reader.all("div")]

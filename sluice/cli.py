@@ -88,7 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
     """
     parser = argparse.ArgumentParser(
         prog="sluice",
-        description="Train and use small speech recognizers, slot taggers and both together, offline.",
+        description="Train and use small, offline speech recognizers and slot taggers, alone or together.",
         epilog="`sluice COMMAND --help` describes a command and its options.",
     )
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -103,9 +103,7 @@ def make_parser() -> argparse.ArgumentParser:
 def _escape_unprintable_characters() -> None:
     """Print what an output stream cannot encode, such as file names that are not UTF-8, as backslash escapes."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # the caller of `main` may have put another kind of stream there
+        if isinstance(stream, io.TextIOWrapper):  # who calls `main` may have put another kind there
             stream.reconfigure(errors="backslashreplace")
 
 

@@ -135,8 +135,8 @@ class Understander:
             return cls(Transcriber.load(directory, device), Tagger.load(tagger, device))
         if not is_joined:
             raise CheckpointError(
-                f"{directory}: has no {SETTINGS_FILE}; `make recipe-understand` makes such a directory, or name a "
-                "recognizer's run and a tagger's"
+                f"{directory}: has no {SETTINGS_FILE}; name a recognizer's run and, with --tagger, a tagger's (in a "
+                "clone of the repository, `make recipe-understand` trains both and joins them)"
             )
         config = UnderstandingConfig.read(directory / SETTINGS_FILE)
         return cls(

@@ -1,4 +1,4 @@
-"""Recurrent cells, the stacks that give them time and layers, and the engines that run them."""
+"""Recurrent cells, the stacks that run them over layers and time, and the engines that compute them."""
 
 from sluice_cells.cell import Cell, State
 from sluice_cells.check import CellError, check_cell

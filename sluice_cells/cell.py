@@ -1,4 +1,4 @@
-"""The contract of a recurrent cell: one time step, written in plain torch, and nothing else."""
+"""The contract of a recurrent cell, which is one time step written in plain torch and nothing else."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -10,16 +10,16 @@ from torch.nn import functional
 
 State = tuple[Tensor, ...]
 Linear = Callable[..., Tensor]
-"""`functional.linear`, or what computes the same."""
+"""`functional.linear`, or a function that computes the same."""
 
 
 class Cell(nn.Module):
-    """One step of a recurrent network; a `Stack` gives it layers, directions, lengths and time.
+    """One step of a recurrent network; a `Stack` runs it over layers, directions and sequences of any lengths.
 
     A new cell derives from this class, makes its parameters in `__init__` and writes its equation in `step`.
     The input's part of the equation, `project`, is computed for all steps at once as one matrix product; what
-    remains for `step` is the recurrence. What no later step waits for may be left to `read_out`, once again for
-    all steps. The step is plain torch, over rows `[batch, size]`:
+    remains for `step` is the recurrence. What no later step needs may be left to `read_out`, which again runs once
+    for all steps. The step is plain torch, over rows `[batch, size]`:
 
         class Elman(Cell):
             def __init__(self, input_size, hidden_size):
@@ -37,9 +37,9 @@ class Cell(nn.Module):
     `torch.where`, `maximum`, `clamp`, `sigmoid`, `tanh`, `relu`, `silu`, `exp`, `sqrt`, `floor`, `remainder` and
     their like, `chunk`, `split`, `cat` and ranges (`gates[..., :size]`), `linear` with weights that the step is given,
     `softmax`, `layer_norm`, and `sum` and `mean` over the last dimension. A step that needs more runs on the reference
-    engine. It reads `project` and `read_out` as well: a small cell runs whole in its loop. Numbers that the step
-    takes from attributes are compiled in: one that changes often is better a buffer, since the step is compiled anew
-    for each of its values.
+    engine. It reads `project` and `read_out` as well, since a small cell runs as a whole in its loop. Numbers that the
+    step takes from attributes are compiled in. Make one that changes often a buffer, because the step is compiled
+    anew for each of its values.
     """
 
     forget_gate: int | None = None  # which gate of `bias` starts at 1, if any
@@ -53,7 +53,7 @@ class Cell(nn.Module):
         state_sizes: tuple[int, ...] | None = None,
         output_size: int | None = None,
     ) -> None:
-        """Make the input weights.
+        """Create the input weights.
 
         Args:
             input_size: features of one input step.
@@ -77,18 +77,19 @@ class Cell(nn.Module):
         self.bias = nn.Parameter(torch.empty(gates * hidden_size))
 
     def project(self, inputs: Tensor, linear: Linear = functional.linear) -> Tensor:
-        """The input's part of the equation, `[rows, input_size]` to `[rows, projected]`, for all steps at once.
+        """Compute the input's part of the equation for all steps at once: `[rows, input_size]` to `[rows, projected]`.
 
-        The bias is not in it: a step adds it where it has the sum at hand anyway. `linear` is how the engine that
-        runs the cell makes a product.
+        The bias is not part of it, because the step adds it to a sum that it computes anyway. `linear` is the matrix
+        product of the engine that runs the cell.
         """
         return linear(inputs, self.input_weight)
 
     def weights(self) -> SimpleNamespace:
-        """What `step` reads besides input and state, computed once a pass: own parameters and buffers by name.
+        """Return what `step` reads besides input and state: the cell's parameters and buffers by name.
 
-        A cell whose step needs a function of its parameters (a masked matrix, a decay between 0 and 1) adds it
-        here, so that it is not computed again at every step. Vectors `[size]` and matrices `[out, in]` only.
+        It is called once for a whole pass. A cell whose step needs a function of its parameters (a masked matrix, a
+        decay between 0 and 1) adds it here, so that it is not computed again at every step. Only vectors `[size]` and
+        matrices `[out, in]` are allowed.
         """
         own: dict[str, Any] = {**self._parameters, **self._buffers}
         if "parametrizations" in self._modules:  # torch's own, such as `weight_norm`
@@ -96,11 +97,14 @@ class Cell(nn.Module):
         return SimpleNamespace(**own)
 
     def weights_in_loop(self) -> SimpleNamespace:
-        """`weights`, for an engine whose loop has the read-out too: what spares a product may be no gain there."""
+        """Return `weights` for an engine that computes the read-out inside its loop.
+
+        A cell overrides it if a product that it precomputes in `weights` saves nothing there.
+        """
         return self.weights()
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
-        """One time step.
+        """Compute one time step.
 
         Args:
             projected: `[batch, projected]`, this step's rows of `project`.
@@ -108,24 +112,25 @@ class Cell(nn.Module):
             weights: what `weights()` returned.
 
         Returns:
-            The output `[batch, output_size]` (or what `read_out` makes it of), and the next state.
+            The output `[batch, output_size]` (or what `read_out` computes the output from), and the next state.
         """
         raise NotImplementedError(f"{type(self).__name__} has no step")
 
     def read_out(self, outputs: Tensor, linear: Linear = functional.linear) -> Tensor:
-        """The outputs `[rows, output_size]` of what `step` gave, for all steps at once; here, the same."""
+        """Compute the outputs `[rows, output_size]` of all steps from what `step` returned; by default the same."""
         return outputs
 
     def initial_state(self, batch: int, like: Tensor) -> State:
-        """Zeros `[batch, size]` of the type and on the device of `like`."""
+        """Return a state of zeros `[batch, size]`, of the type and on the device of `like`."""
         return tuple(like.new_zeros(batch, size) for size in self.state_sizes)
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew.
+        """Initialize the parameters randomly.
 
         Recurrent matrices are orthogonal, gate by gate (Saxe et al. 2014), so that at first no direction of the
-        state vanishes or explodes; other matrices are Glorot and Bengio's (2010), all gates as one; biases are 0,
-        but 1 for the forget gate (Gers et al. 2000, Jozefowicz et al. 2015); scales of normalizations are 1.
+        state vanishes or explodes. Other matrices are initialized as by Glorot and Bengio (2010), with all gates as
+        one matrix. Biases are 0, except that of the forget gate, which is 1 (Gers et al. 2000, Jozefowicz et al.
+        2015). Scales of normalizations are 1.
         """
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2:
@@ -140,5 +145,5 @@ class Cell(nn.Module):
             self.bias.data.chunk(self.bias.shape[0] // self.hidden_size)[self.forget_gate].fill_(1.0)
 
     def extra_repr(self) -> str:
-        """Sizes, for printing."""
+        """Return the sizes, for printing."""
         return f"{self.input_size}, {self.hidden_size}"

@@ -1,4 +1,4 @@
-"""`check_cell`: whether a cell keeps its contract, and whether every engine agrees on it."""
+"""Check that a cell keeps its contract, and that every engine computes the same of it."""
 
 import copy
 import math
@@ -12,21 +12,21 @@ from torch.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 
 from sluice_cells.cell import Cell
 from sluice_cells.engines import ENGINES, choose_engine
-from sluice_cells.random_trial import Results, Trial, draw_trial, results, run_cell
+from sluice_cells.random_trial import RandomTrial, Results, draw_trial, results, run_cell
 from sluice_cells.registry import make_cell
 
 EXACT = 1e-9
-"""Allowed difference, relative to the largest value, where float64 sums in another order."""
+"""Allowed difference, relative to the largest value, between float64 sums in different orders."""
 CLOSE = 1e-5
-"""Allowed difference of an engine in float32 from the reference in float64."""
+"""Allowed difference, relative to the largest value, between an engine in float32 and the reference in float64."""
 
 SMALL = 0.1
-"""Share of the largest gradient, below which a difference is no longer taken relative to the gradient's own size: a
-sum whose terms cancel is small by chance, and its rounding is not."""
+"""A gradient smaller than this share of the largest one is compared relative to that share instead of its own size,
+because a sum whose terms cancel is small by chance while its rounding error is not."""
 
 
 class CellError(AssertionError):
-    """A cell breaks its contract, or an engine computes it differently from the reference."""
+    """A cell breaks its contract, or an engine does not agree with the reference."""
 
 
 def check_cell(
@@ -41,25 +41,31 @@ def check_cell(
 ) -> tuple[str, ...]:
     """Check a cell as the library checks its own; a test of a new cell needs no more than this call.
 
-    Sizes and weights are as declared; `reset_parameters` draws every parameter; first and second gradients are
-    those of finite differences (float64); sequences of different lengths, run together, forward and reverse,
-    from states other than zero, give what each gives alone, and zeros past its length; a sequence fed in chunks
-    gives what the whole gives; and every engine that can run the cell agrees with the reference (float32,
-    outputs, final states and all gradients within 1e-5 of the largest value, with 1 and 2
-    threads).
+    The checks are:
+
+    - sizes and weights are as declared, and `reset_parameters` initializes every parameter;
+    - first and second gradients agree with finite differences (float64);
+    - sequences of different lengths that run together, forward and reverse, from states other than zero, give the same
+      as each does alone, and zeros past its length;
+    - a sequence fed in chunks gives the same as the whole;
+    - every engine that can run the cell agrees with the reference in outputs, final states and all gradients (float32,
+      within 1e-5 of the largest value, with 1 and 2 threads).
+
+    >>> check_cell("elman", hidden_sizes=[4], engines=["native"])
+    ('native',)
 
     Args:
-        cell: a name, a class, or a cell with sizes of its own (which is not changed).
+        cell: a name, a class, or an instance, which is not changed.
         input_size: features of an input step, for a name or class.
         hidden_sizes: units to try, for a name or class; gradients are checked with the first alone.
         engines: which to compare with the reference; all that can run the cell if not given.
         device: where to run.
-        seed: decides all random numbers; torch's own random state is left as it was.
+        seed: determines all random numbers; the random state of torch is left as it was.
         options: passed on to the cell's class.
 
     Returns:
-        The engines that were compared with the reference. An engine that cannot run the cell is passed over
-        unless it was asked for, so a test that counts on one looks for it here.
+        The engines that were compared with the reference. An engine that cannot run the cell is skipped unless it was
+        asked for, so a test that relies on an engine checks that it is among them.
 
     Raises:
         CellError: a check fails; the message names the cell, the check and the largest difference.
@@ -84,12 +90,12 @@ def check_cell(
         return tuple(name for name in names if _check_engine(cells, name, asked_for=engines is not None))
 
 
-def compare_engine(trial: Trial, engine: str, *, want_state: bool = True, threads: int = 1) -> None:
-    """Run a trial in float32 on an engine, with so many threads, and in float64 on the reference.
+def compare_engine(trial: RandomTrial, engine: str, *, want_state: bool = True, threads: int = 1) -> None:
+    """Compare a trial run on an engine in float32, with this many threads, with the reference in float64.
 
-    Outputs, final states (if wanted) and gradients may differ by 1e-5 of the largest value. A cell may magnify
-    rounding beyond that, as a normalization over two units does; then 10 times what the reference itself is off
-    in float32 is allowed.
+    Outputs, final states (if wanted) and gradients may differ by 1e-5 of the largest value. Where a cell amplifies
+    rounding errors beyond that, as a normalization over two units does, 10 times the error of the reference itself in
+    float32 is allowed.
 
     Raises:
         CellError: they differ by more.
@@ -107,7 +113,7 @@ def compare_engine(trial: Trial, engine: str, *, want_state: bool = True, thread
 
 
 def largest_difference(expected: Results, found: Results) -> tuple[float, str]:
-    """The largest difference, relative to the largest value expected, and of what it is."""
+    """Return the largest difference, relative to the largest value expected, and the name of the tensor that has it."""
     worst, where = 0.0, ""
     for kind in (False, True):  # outputs and states; gradients
         tensors = {
@@ -132,7 +138,7 @@ def _expect_equal(cell: Cell, check: str, expected: Results, found: Results, all
 
 
 def disturb(cell: Cell) -> None:
-    """Move every parameter a little, so that one that starts at 0 or 1 cannot hide a mistake."""
+    """Change every parameter a little, so that one that is initialized to 0 or 1 cannot hide a mistake."""
     for parameter in cell.parameters():
         parameter.data += 0.3 / parameter.shape[-1] ** 0.5 * torch.randn_like(parameter)
 
@@ -193,7 +199,7 @@ def _check_tensor(
         _fail(cell, check, f"{what} is not finite after one step")
 
 
-def _check_sequences_alone(trial: Trial) -> None:
+def _check_sequences_alone(trial: RandomTrial) -> None:
     direction = "in reverse" if trial.reverse else "forward"
     check = f"a sequence in a batch equals the sequence alone ({direction})"
     together = results(trial)
@@ -210,7 +216,7 @@ def _check_sequences_alone(trial: Trial) -> None:
         _fail(trial.cell, check, "the outputs past a length are not zero")
 
 
-def _check_chunks(trial: Trial, chunk: int = 2) -> None:
+def _check_chunks(trial: RandomTrial, chunk: int = 2) -> None:
     with torch.no_grad():
         whole, final = run_cell(trial.cell, trial.inputs, trial.lengths, trial.state, False)
         outputs, state = [], trial.state
@@ -227,7 +233,7 @@ def _check_chunks(trial: Trial, chunk: int = 2) -> None:
     _expect_equal(trial.cell, "a sequence fed in chunks equals the whole", expected, found, EXACT)
 
 
-def _check_gradients(trial: Trial) -> None:
+def _check_gradients(trial: RandomTrial) -> None:
     cell = trial.cell
     inputs = trial.inputs.nan_to_num().requires_grad_()
     state = tuple(part.detach().requires_grad_() for part in trial.state)
@@ -251,7 +257,7 @@ def _check_gradients(trial: Trial) -> None:
 
 
 def _check_engine(cells: list[Cell], name: str, *, asked_for: bool) -> bool:
-    """Compare an engine with the reference; whether it could run any of the cells."""
+    """Compare an engine with the reference, and return whether it could run any of the cells."""
     ran = False
     for cell in cells:
         narrow = copy.deepcopy(cell).float()

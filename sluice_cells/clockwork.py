@@ -1,4 +1,4 @@
-"""A simple recurrent network whose modules tick at their own rates."""
+"""The clockwork RNN, whose modules of units update at different rates."""
 
 import math
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ from sluice_cells.cell import Cell, State
 
 
 class Clockwork(Cell):
-    """Modules of units with clock periods T_g; at step t = 0, 1, ... only those with t mod T_g = 0 change.
+    """A simple recurrent network of modules with periods T_g; at step t = 0, 1, … only those with t mod T_g = 0 update.
 
     h'_g = tanh(W_g x + sum over modules k with T_k >= T_g of R_gk h_k + b_g)   if t mod T_g = 0, else h_g
 
-    (Koutnik et al. 2014). A module hears itself and the slower ones, so the recurrent matrix is block
-    triangular. Each sequence's clock starts with its own first step, which for the backward direction is its
-    last; the clock is part of the state, so a stream fed in chunks ticks on.
+    (Koutnik et al. 2014). A module reads itself and the slower ones, so the recurrent matrix is block triangular.
+    Each sequence's clock starts at its own first step, which is its last one in the backward direction. The clock is
+    part of the state, so it continues in a stream that is fed in chunks.
     """
 
     def __init__(self, input_size: int, hidden_size: int, *, periods: Sequence[int] = (1, 2, 4, 8)) -> None:
-        """Make the cell; units are shared among the modules as evenly as they divide, fast ones first.
+        """Create the cell; the units are divided among the modules as evenly as possible, fast modules first.
 
         Raises:
             ValueError: a period is not a positive whole number, or there are more modules than units.
@@ -44,19 +44,19 @@ class Clockwork(Cell):
         self.reset_parameters()
 
     def weights(self) -> SimpleNamespace:
-        """Adds the recurrent matrix without what a module does not hear; periods as floats, as the clock is."""
+        """Add the masked recurrent matrix, and the periods as floats, which the clock is, too."""
         weights = super().weights()
         weights.unit_periods, weights.cycle = weights.unit_periods.float(), weights.cycle.float()
         weights.heard_weight = self.recurrent_weight * weights.heard
         return weights
 
     def initial_state(self, batch: int, like: Tensor) -> State:
-        """Zeros; the clock is in single precision where the rest is in half, which cannot count beyond 256."""
+        """Return zeros; beside a state in half precision the clock is in float32, since bfloat16 counts only to 256."""
         hidden, clock = super().initial_state(batch, like)
         return hidden, clock.to(torch.promote_types(clock.dtype, torch.float32))
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
-        """State: h `[batch, hidden]` and the clock `[batch, 1]`."""
+        """Compute one time step; the state is h `[batch, hidden]` and the clock `[batch, 1]`."""
         hidden, clock = state
         ticks = torch.remainder(clock, weights.unit_periods) == 0
         new = torch.tanh(projected + functional.linear(hidden, weights.heard_weight) + weights.bias)

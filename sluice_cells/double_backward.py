@@ -1,4 +1,4 @@
-"""Functions that can be differentiated once, and say so when they are asked for more."""
+"""Mark functions that can be differentiated only once, so that differentiating them twice is an error."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -11,14 +11,14 @@ Backward = Callable[..., tuple[Tensor | None, ...]]
 
 
 def differentiable_once(reason: str) -> Callable[[Backward], Backward]:
-    """Decorates the `backward` of a `torch.autograd.Function` that has no gradient of its own.
+    """Return a decorator for the `backward` of a `torch.autograd.Function` that cannot itself be differentiated.
 
-    Where gradients are to be differentiated in turn (`create_graph=True`), a backward pass through them raises
-    RuntimeError. torch's `once_differentiable` does so only where the gradient that comes in is differentiated
-    itself, and otherwise leaves out the part that is missing: the penalty on a gradient has then no effect.
+    With `create_graph=True`, a second backward pass through the function raises RuntimeError. torch's own
+    `once_differentiable` raises it only if the incoming gradient requires a gradient; otherwise it silently leaves the
+    missing part out, so that a penalty on a gradient would have no effect.
 
     Args:
-        reason: who differentiates once, and what to do, for the message.
+        reason: what can be differentiated only once, and what to do instead; the error's message.
     """
 
     def decorate(backward: Backward) -> Backward:
@@ -38,7 +38,7 @@ def differentiable_once(reason: str) -> Callable[[Backward], Backward]:
 
 
 class _NoFurther(torch.autograd.Function):
-    """The same tensors, through which no gradient passes."""
+    """Return tensors as they are; a backward pass through them raises the error."""
 
     @staticmethod
     def forward(ctx: Any, reason: str, *tensors: Tensor) -> tuple[Tensor, ...]:

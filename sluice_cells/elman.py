@@ -18,7 +18,7 @@ class Elman(Cell):
         self.reset_parameters()
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
-        """State: h `[batch, hidden]`."""
+        """Compute one time step; the state is h `[batch, hidden]`."""
         (hidden,) = state
         heard = functional.linear(hidden, weights.recurrent_weight)
         hidden = torch.tanh(projected + heard + weights.bias)

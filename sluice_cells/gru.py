@@ -1,4 +1,4 @@
-"""Gated recurrent units, with the reset before or after the recurrent product."""
+"""Gated recurrent units, with the reset gate applied before or after the recurrent product."""
 
 from types import SimpleNamespace
 
@@ -10,13 +10,13 @@ from sluice_cells.cell import Cell, State
 
 
 class GRU(Cell):
-    """Gated recurrent unit, reset after the product, as cuDNN and torch have it.
+    """Gated recurrent unit with the reset gate applied after the recurrent product, as in cuDNN and torch.
 
     r, z = sigmoid(W x + R h + b)
     n = tanh(W x + b + r (R h + b_h))
     h' = (1 - z) n + z h
 
-    Gates stand in torch's order, r z n.
+    The gates are in torch's order: r, z, n.
     """
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
@@ -26,7 +26,7 @@ class GRU(Cell):
         self.reset_parameters()
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
-        """State: h `[batch, hidden]`."""
+        """Compute one time step; the state is h `[batch, hidden]`."""
         (hidden,) = state
         reset_x, update_x, new_x = (projected + weights.bias).chunk(3, -1)
         reset_h, update_h, new_h = functional.linear(hidden, weights.recurrent_weight).chunk(3, -1)
@@ -38,7 +38,7 @@ class GRU(Cell):
 
 
 class GRUResetBefore(Cell):
-    """Gated recurrent unit as first published, reset before the product (Cho et al. 2014).
+    """Gated recurrent unit as first published, with the reset gate applied before the product (Cho et al. 2014).
 
     r, z = sigmoid(W x + R h + b)
     n = tanh(W x + U (r h) + b)
@@ -52,7 +52,7 @@ class GRUResetBefore(Cell):
         self.reset_parameters()
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
-        """State: h `[batch, hidden]`."""
+        """Compute one time step; the state is h `[batch, hidden]`."""
         (hidden,) = state
         reset_x, update_x, new_x = (projected + weights.bias).chunk(3, -1)
         reset_h, update_h = functional.linear(hidden, weights.recurrent_weight).chunk(2, -1)

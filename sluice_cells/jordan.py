@@ -1,4 +1,4 @@
-"""The network that remembers what it said."""
+"""The Jordan network, whose recurrence reads its own last output."""
 
 from types import SimpleNamespace
 from typing import Literal
@@ -13,10 +13,10 @@ from sluice_cells.cell import Cell, Linear, State
 class Jordan(Cell):
     """h' = tanh(W x + U y + b) with the last output y = f(V h + c), f being the identity or softmax (Jordan 1986).
 
-    The memory is the network's own last output. For a tagger whose outputs are the labels' probabilities that
-    is the label just given (Mesnil et al. 2013). Carried from step to step is h, of which y follows, so that all
-    outputs are read out at once. Linear ones need no product of their own in the loop: U y = (U V) h + U c. A loop
-    that reads out anyway has y of the step before, and no use for U V.
+    The recurrence reads the network's last output, which for a tagger are the probabilities of the previous label
+    (Mesnil et al. 2013). The state is h, from which y follows, so that the outputs of all steps are computed at once.
+    With linear outputs the loop needs one product instead of two: U y = (U V) h + U c. A loop that computes the
+    read-out anyway has y of the previous step, and does not need U V.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class Jordan(Cell):
         output_size: int | None = None,
         output: Literal["linear", "softmax"] = "linear",
     ) -> None:
-        """Make the cell; `output_size` is `hidden_size` if not given.
+        """Create the cell; `output_size` is `hidden_size` if not given.
 
         Raises:
             ValueError: `output` is neither "linear" nor "softmax".
@@ -45,7 +45,7 @@ class Jordan(Cell):
         self.reset_parameters()
 
     def weights(self) -> SimpleNamespace:
-        """Own parameters; where U V stands for U and V, that and b + U c."""
+        """Return the parameters; with linear outputs U V and b + U c take the place of U, V and b."""
         weights = super().weights()
         if self.joined:
             weights.loop_weight = self.feedback_weight @ self.output_weight
@@ -53,11 +53,11 @@ class Jordan(Cell):
         return weights
 
     def weights_in_loop(self) -> SimpleNamespace:
-        """Own parameters, U and V apart."""
+        """Return the parameters, with U and V as two matrices."""
         return super().weights()
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
-        """State: h `[batch, hidden]`; at first 0, so that y = f(c)."""
+        """Compute one time step; the state is h `[batch, hidden]`, at first 0, so that y = f(c)."""
         (hidden,) = state
         if hasattr(weights, "loop_weight"):
             heard, bias = functional.linear(hidden, weights.loop_weight), weights.loop_bias
@@ -70,6 +70,6 @@ class Jordan(Cell):
         return hidden, (hidden,)
 
     def read_out(self, outputs: Tensor, linear: Linear = functional.linear) -> Tensor:
-        """The outputs y `[rows, output]` of h."""
+        """Compute the outputs y `[rows, output]` from h."""
         outputs = linear(outputs, self.output_weight, self.output_bias)
         return torch.softmax(outputs, -1) if self.output == "softmax" else outputs

@@ -16,7 +16,7 @@ class LayerNormLSTM(Cell):
     c' = sigmoid(f) c + sigmoid(i) tanh(g)
     h' = sigmoid(o) tanh(N(c'; s_c) + b_c)
 
-    N(v; s) is s (v - mean v) / sqrt(var v + 1e-5). The next step's memory is c' itself, not its normalization.
+    N(v; s) is s (v - mean v) / sqrt(var v + 1e-5). The memory of the next step is c' itself, not its normalization.
     """
 
     forget_gate = 1
@@ -31,12 +31,12 @@ class LayerNormLSTM(Cell):
         self.reset_parameters()
 
     def project(self, inputs: Tensor, linear: Linear = functional.linear) -> Tensor:
-        """The normalized W x, with the bias."""
+        """Compute the normalized W x, with the bias."""
         summed = linear(inputs, self.input_weight)
         return functional.layer_norm(summed, summed.shape[-1:], self.input_scale, self.bias)
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
-        """State: h and c `[batch, hidden]`."""
+        """Compute one time step; the state is h and c `[batch, hidden]`."""
         hidden, memory = state
         summed = functional.linear(hidden, weights.recurrent_weight)
         gates = projected + functional.layer_norm(summed, summed.shape[-1:], weights.recurrent_scale)

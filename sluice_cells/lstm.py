@@ -10,13 +10,13 @@ from sluice_cells.cell import Cell, State
 
 
 class LSTM(Cell):
-    """Three gates around a memory cell (Hochreiter and Schmidhuber 1997; forget gate of Gers et al. 2000).
+    """Long short-term memory (Hochreiter and Schmidhuber 1997) with a forget gate (Gers et al. 2000).
 
     i, f, o = sigmoid(W x + R h + b), g = tanh(W x + R h + b), each with its own weights
     c' = f c + i g
     h' = o tanh(c')
 
-    Gates stand in torch's order, i f g o.
+    The gates are in torch's order: i, f, g, o.
     """
 
     forget_gate = 1
@@ -27,7 +27,7 @@ class LSTM(Cell):
         self.reset_parameters()
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
-        """State: h and c `[batch, hidden]`."""
+        """Compute one time step; the state is h and c `[batch, hidden]`."""
         hidden, memory = state
         gates = projected + functional.linear(hidden, weights.recurrent_weight) + weights.bias
         i, f, g, o = gates.chunk(4, -1)

@@ -1,4 +1,4 @@
-"""A cell's name and options, checked before a model is made."""
+"""Check the name and the options of a cell before a model is built."""
 
 import inspect
 from typing import Any
@@ -10,7 +10,7 @@ def check_name(cell: str) -> None:
     """Check that there is a cell of this name.
 
     Raises:
-        ValueError: there is none; the message lists those that there are.
+        ValueError: there is none; the message lists the names.
     """
     if cell not in CELLS:
         raise ValueError(
@@ -20,10 +20,10 @@ def check_name(cell: str) -> None:
 
 
 def check_options(cell: str, hidden_size: int, options: dict[str, Any]) -> None:
-    """Check the options of a cell in `CELLS`, at next to no cost: no weight is initialized, no number drawn.
+    """Check the options of a cell in `CELLS` without initializing weights or drawing random numbers.
 
     Raises:
-        ValueError: the cell has no such option, or a value is wrong; the message says which it has.
+        ValueError: the cell has no such option (the message lists its options), or a value is wrong.
     """
     kind = CELLS[cell]
     known, any_other = _keywords(kind)
@@ -39,7 +39,7 @@ def check_options(cell: str, hidden_size: int, options: dict[str, Any]) -> None:
 
 
 def _keywords(kind: type) -> tuple[list[str], bool]:
-    """The options that a cell names, and whether it takes any other."""
+    """Return the options that a cell declares, and whether it accepts others."""
     parameters = inspect.signature(kind).parameters.values()
     named = [parameter.name for parameter in parameters if parameter.kind == parameter.KEYWORD_ONLY]
     positional = [each.name for each in parameters if each.kind == each.POSITIONAL_OR_KEYWORD]

@@ -1,4 +1,4 @@
-"""LSTM whose gates see the memory cell."""
+"""LSTM whose gates read the memory cell (peephole connections)."""
 
 from types import SimpleNamespace
 
@@ -17,7 +17,7 @@ class PeepholeLSTM(Cell):
     o = sigmoid(W x + R h + p_o c' + b)
     h' = o tanh(c')
 
-    Input and forget gate see the old memory, the output gate the new.
+    The input and forget gates read the old memory, the output gate the new one.
     """
 
     forget_gate = 1
@@ -31,7 +31,7 @@ class PeepholeLSTM(Cell):
         self.reset_parameters()
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
-        """State: h and c `[batch, hidden]`."""
+        """Compute one time step; the state is h and c `[batch, hidden]`."""
         hidden, memory = state
         gates = projected + functional.linear(hidden, weights.recurrent_weight) + weights.bias
         i, f, g, o = gates.chunk(4, -1)

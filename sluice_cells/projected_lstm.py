@@ -1,4 +1,4 @@
-"""LSTM with a narrow recurrence."""
+"""LSTM with a projection that makes its recurrence narrower."""
 
 from types import SimpleNamespace
 
@@ -20,7 +20,7 @@ class ProjectedLSTM(Cell):
     forget_gate = 1
 
     def __init__(self, input_size: int, hidden_size: int, *, projection_size: int | None = None) -> None:
-        """Make the cell; `projection_size` is half of `hidden_size` if not given."""
+        """Create the cell; `projection_size` is half of `hidden_size` if not given."""
         size = max(1, hidden_size // 2) if projection_size is None else projection_size
         super().__init__(input_size, hidden_size, gates=4, state_sizes=(size, hidden_size), output_size=size)
         self.recurrent_weight = nn.Parameter(torch.empty(4 * hidden_size, size))
@@ -28,7 +28,7 @@ class ProjectedLSTM(Cell):
         self.reset_parameters()
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
-        """State: r `[batch, projection]` and c `[batch, hidden]`."""
+        """Compute one time step; the state is r `[batch, projection]` and c `[batch, hidden]`."""
         hidden, memory = state
         gates = projected + functional.linear(hidden, weights.recurrent_weight) + weights.bias
         i, f, g, o = gates.chunk(4, -1)

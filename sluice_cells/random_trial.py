@@ -1,4 +1,4 @@
-"""One random run of a cell over a batch of sequences, from which engines and orders of computing are compared."""
+"""Random runs of a cell over a batch of sequences, with which engines and orders of computation are compared."""
 
 import copy
 import math
@@ -13,25 +13,25 @@ from sluice_cells.engines import choose_engine
 from sluice_cells.packing import Packing
 
 Results = dict[str, Tensor]
-"""What a run gave, by names a person understands: outputs, final states, gradients."""
+"""Outputs, final states and gradients of a run, by readable names."""
 
 
 @dataclass
-class Trial:
-    """One run of a cell over a batch, from a state on, and what its gradients are taken of."""
+class RandomTrial:
+    """The inputs of one run of a cell over a batch, and the weights of the sum that is differentiated."""
 
     cell: Cell
     inputs: Tensor
-    """`[batch, time, input_size]`, not a number past each length."""
+    """`[batch, time, input_size]`; NaN past each length."""
     lengths: Tensor
     state: State
     reverse: bool
     output_weights: Tensor
-    """`[batch, time, output_size]`: gradients are those of the sum of outputs and final states times these."""
+    """`[batch, time, output_size]`: the weight of each output in the sum that is differentiated."""
     state_weights: State
 
-    def select(self, sequence: int) -> "Trial":
-        """The same for one sequence alone."""
+    def select(self, sequence: int) -> "RandomTrial":
+        """Return the trial of one sequence alone."""
         row = slice(sequence, sequence + 1)
         return replace(
             self,
@@ -42,8 +42,8 @@ class Trial:
             state_weights=tuple(part[row] for part in self.state_weights),
         )
 
-    def to(self, dtype: torch.dtype) -> "Trial":
-        """The same in another floating type, with a cell of its own."""
+    def to(self, dtype: torch.dtype) -> "RandomTrial":
+        """Return the trial in another floating-point type, with a copy of the cell."""
         return replace(
             self,
             cell=copy.deepcopy(self.cell).to(dtype),
@@ -54,11 +54,11 @@ class Trial:
         )
 
 
-def draw_trial(cell: Cell, lengths: Sequence[int], *, reverse: bool = False) -> Trial:
-    """A random batch for a cell, in its type and on its device.
+def draw_trial(cell: Cell, lengths: Sequence[int], *, reverse: bool = False) -> RandomTrial:
+    """Draw a random batch for a cell, in its type and on its device.
 
-    It starts from states that the cell itself reaches, after a different number of steps in each sequence, since
-    a state may hold what no random number is, such as the time of a clock.
+    The initial states are ones that the cell itself reaches, after a different number of steps in each sequence,
+    because not every random number is a valid state, such as the time of a clock.
     """
     weight = next(cell.parameters())
     batch, time = len(lengths), max(lengths) + 1
@@ -75,11 +75,11 @@ def draw_trial(cell: Cell, lengths: Sequence[int], *, reverse: bool = False) -> 
         )[1]
     state_weights = tuple(torch.randn_like(part) for part in state)
     output_weights = draw(batch, time, cell.output_size)
-    return Trial(cell, inputs, torch.tensor(lengths), state, reverse, output_weights, state_weights)
+    return RandomTrial(cell, inputs, torch.tensor(lengths), state, reverse, output_weights, state_weights)
 
 
-def results(trial: Trial, engine: str = "reference", *, want_state: bool = True) -> Results:
-    """What an engine gives: outputs, final states (if wanted), and the gradients of everything.
+def results(trial: RandomTrial, engine: str = "reference", *, want_state: bool = True) -> Results:
+    """Run a trial on an engine; return outputs, final states (if wanted) and the gradients of all inputs and weights.
 
     Raises:
         ValueError: the engine cannot run the cell.
@@ -110,7 +110,7 @@ def run_cell(
     engine: str = "reference",
     want_state: bool = True,
 ) -> tuple[Tensor, State]:
-    """One direction of one layer, as a `Stack` runs it: `[batch, time, features]` in and out."""
+    """Run one direction of one layer as a `Stack` does, from and to `[batch, time, features]`."""
     packing = Packing.of(lengths)
     rows = packing.pack(inputs)
     run = choose_engine(engine, cell, rows)

@@ -1,4 +1,4 @@
-"""Cells by the names that recipes use."""
+"""The registry of cells, by the names that recipes use."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ CELLS: dict[str, type[Cell]] = {
 
 
 def register(name: str, cell: type[Cell]) -> type[Cell]:
-    """Give a cell of one's own a name that a `Stack` and a recipe know.
+    """Give your own cell a name by which a `Stack` and a recipe find it.
 
     Raises:
         ValueError: the name is taken by another cell.
@@ -40,7 +40,10 @@ def register(name: str, cell: type[Cell]) -> type[Cell]:
 
 
 def make_cell(cell: str | type[Cell], input_size: int, hidden_size: int, **options: Any) -> Cell:
-    """A cell by name or class.
+    """Create a cell from its name or class.
+
+    >>> make_cell("gru", 3, 5)
+    GRU(3, 5)
 
     Raises:
         ValueError: the name is unknown, or the cell has no such option.

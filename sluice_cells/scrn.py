@@ -1,4 +1,4 @@
-"""A simple recurrent network with slow context units."""
+"""The structurally constrained recurrent network, which has slow context units."""
 
 import math
 from types import SimpleNamespace
@@ -15,9 +15,9 @@ class SCRN(Cell):
 
     s' = (1 - a) B x + a s
     h' = sigmoid(P s' + A x + R h + b)
-    output: h' and s' side by side
+    output: h' and s', concatenated
 
-    The context units s change slowly: a is fixed for all, or learned for each unit as a sigmoid.
+    The context units s change slowly; a is one fixed number, or a learned sigmoid for each unit.
     """
 
     def __init__(
@@ -29,13 +29,13 @@ class SCRN(Cell):
         decay: float = 0.95,
         learn_decay: bool = False,
     ) -> None:
-        """Make the cell.
+        """Create the cell.
 
         Args:
             input_size: features of one input step.
             hidden_size: fast units h.
             context_size: slow units s; a quarter of `hidden_size` if not given.
-            decay: a, or where it starts if it is learned.
+            decay: a, or its initial value if it is learned.
             learn_decay: learn a for each context unit.
 
         Raises:
@@ -55,17 +55,17 @@ class SCRN(Cell):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew; a learned decay starts where it was asked to."""
+        """Initialize the parameters randomly; a learned decay starts at `decay`."""
         super().reset_parameters()
         if self.decay_logit is not None:
             self.decay_logit.data.fill_(math.log(self.decay / (1 - self.decay)))
 
     def project(self, inputs: Tensor, linear: Linear = functional.linear) -> Tensor:
-        """A x and B x side by side."""
+        """Compute A x and B x, concatenated."""
         return linear(inputs, torch.cat([self.input_weight, self.context_input_weight]))
 
     def weights(self) -> SimpleNamespace:
-        """Adds the share a of the old context that stays."""
+        """Add the decay a."""
         weights = super().weights()
         if self.decay_logit is None:
             weights.decay = self.bias.new_full((self.state_sizes[1],), self.decay)
@@ -74,7 +74,7 @@ class SCRN(Cell):
         return weights
 
     def step(self, projected: Tensor, state: State, weights: SimpleNamespace) -> tuple[Tensor, State]:
-        """State: h `[batch, hidden]` and s `[batch, context]`."""
+        """Compute one time step; the state is h `[batch, hidden]` and s `[batch, context]`."""
         hidden, context = state
         hidden_x, context_x = projected.split([hidden.shape[-1], context.shape[-1]], -1)
         context = context_x + weights.decay * (context - context_x)

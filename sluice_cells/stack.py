@@ -1,4 +1,4 @@
-"""Layers of recurrent cells over time, in one direction or both, exact with padding."""
+"""Layers of recurrent cells over time, in one direction or both, unaffected by padding."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, cast
@@ -16,9 +16,14 @@ from sluice_cells.registry import make_cell
 class Stack(nn.Module):
     """Recurrent layers over sequences of different lengths.
 
-    Inside, a batch is rows without padding (`Packing`), so that each sequence's outputs, states and gradients
-    are those it has alone, and no time is spent on padding. The backward direction of a layer reads every
-    sequence from its own end (Schuster and Paliwal 1997; Graves and Schmidhuber 2005).
+    Inside, a batch is packed into rows without padding (`Packing`), so that each sequence's outputs, states and
+    gradients are the same as if it ran alone, and no time is spent on padding. The backward direction of a layer reads
+    every sequence from its own end (Schuster and Paliwal 1997; Graves and Schmidhuber 2005).
+
+    >>> stack = Stack("gru", input_size=3, hidden_size=5, bidirectional=True)
+    >>> outputs, state = stack(torch.zeros(2, 7, 3), torch.tensor([7, 4]))
+    >>> outputs.shape
+    torch.Size([2, 7, 10])
     """
 
     def __init__(
@@ -39,16 +44,16 @@ class Stack(nn.Module):
         """Build a stack.
 
         Args:
-            cell: a name in `CELLS`, or a class of one's own.
+            cell: a name in `CELLS`, or your own class.
             input_size: features of each input step.
             hidden_size: units of each direction.
             layers: how many layers, each fed by the one below.
             bidirectional: read each sequence both ways and join the two outputs.
             dropout: share of a layer's outputs dropped, after every layer but the last.
             variational: drop the same features at all steps of a sequence (Gal and Ghahramani 2016).
-            residual: add each layer's input to its output, where they are of one size.
+            residual: add each layer's input to its output, if their sizes are equal.
             layer_norm: normalize each layer's output (Ba et al. 2016).
-            engine: "auto", or the name of one in `sluice_cells.engines.ENGINES`; may be set later, too.
+            engine: "auto", or a name in `sluice_cells.engines.ENGINES`; the attribute may be changed later.
             options: passed on to the cell, such as `periods` of a Clockwork RNN.
 
         Raises:
@@ -73,7 +78,7 @@ class Stack(nn.Module):
 
     @property
     def cells(self) -> list[list[Cell]]:
-        """The cells of each layer: forward and, where the stack has both directions, backward."""
+        """Return the cells of each layer: the forward one and, in a bidirectional stack, the backward one."""
         return [list(cast("Iterable[Cell]", layer)) for layer in self.layers]
 
     def forward(
@@ -85,19 +90,19 @@ class Stack(nn.Module):
         """Run all layers.
 
         Args:
-            inputs: `[batch, time, input_size]`, what stands past a length being never read; or a
-                `PackedSequence`, which brings its own lengths.
+            inputs: `[batch, time, input_size]`, never read past a length; or a `PackedSequence`, which has its
+                own lengths.
             lengths: `[batch]` steps of each sequence, whole numbers from 0 to `time`; all of `time` if not given.
-            state: where each cell starts, as returned by an earlier call: for every layer the forward and then
-                the backward cell's tensors `[batch, size]`. Zeros if not given.
+            state: the initial state of each cell, as returned by an earlier call: for every layer the forward and
+                then the backward cell's tensors `[batch, size]`. Zeros if not given.
 
         Returns:
             `[batch, time, output_size]`, zero past each length (or a `PackedSequence`, if one was given), and
-            the state of every cell after each sequence's last step; a sequence of length 0 keeps its own. What
-            is not a number in one sequence stays in that sequence.
+            the state of every cell after each sequence's last step; a sequence of length 0 keeps its initial state.
+            A NaN in one sequence does not affect the others.
 
         Raises:
-            ValueError: shapes, lengths or states do not fit; the message says which.
+            ValueError: shapes, lengths or states are wrong; the message says which.
         """
         if torch.compiler.is_dynamo_compiling():
             return _as_it_is(self.forward, inputs, lengths, state)
@@ -114,7 +119,7 @@ class Stack(nn.Module):
         return packing.unpack(rows, inputs.shape[1]), final
 
     def outputs(self, inputs: Tensor, lengths: Lengths | None = None) -> Tensor:
-        """The outputs of `forward` alone, which spares an engine the final states where they cost time."""
+        """Run all layers and return the outputs alone, so that an engine need not compute the final states."""
         if torch.compiler.is_dynamo_compiling():
             return _as_it_is(self.outputs, inputs, lengths)
         packing = self._packing(inputs, lengths)
@@ -140,7 +145,7 @@ class Stack(nn.Module):
     def _run(
         self, rows: Tensor, packing: Packing, state: list[State] | None, want_state: bool
     ) -> tuple[Tensor, list[State]]:
-        """All layers over packed rows `[rows, input_size]`."""
+        """Run all layers over packed rows `[rows, input_size]`."""
         if not rows.is_floating_point():
             raise ValueError(f"inputs must be floating-point numbers, not {rows.dtype}")
         layers = self.cells
@@ -165,7 +170,7 @@ class Stack(nn.Module):
     def _initial(
         self, cells: list[Cell], rows: Tensor, packing: Packing, state: list[State] | None
     ) -> list[State]:
-        """Each cell's first state, longest sequence first."""
+        """Return each cell's initial state, longest sequence first."""
         if state is None:
             return [cell.initial_state(packing.batch, rows) for cell in cells]
         expected = [[(packing.batch, size) for size in cell.state_sizes] for cell in cells]
@@ -183,5 +188,5 @@ class Stack(nn.Module):
 
 @torch._disable_dynamo
 def _as_it_is(run: Callable[..., Any], *given: Any) -> Any:
-    """Run a stack amid what `torch.compile` compiles: its engines are compiled already."""
+    """Run a stack uncompiled inside a model that `torch.compile` compiles, because its engines are compiled already."""
     return run(*given)

@@ -1,4 +1,4 @@
-"""Stacks from torch's recurrent modules, and torch's recurrent modules from stacks."""
+"""Convert torch's recurrent modules into stacks, and stacks into torch's recurrent modules."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,14 +16,17 @@ from sluice_cells.stack import Stack
 
 
 def from_torch(module: nn.RNNBase) -> Stack:
-    """A stack that computes what a module of torch's does.
+    """Return a stack that computes the same as a recurrent module of torch.
 
-    Layers, directions, projection, dropout, type, device and training mode are taken over. Torch's two biases
-    become one, their sum (but for the new gate of the GRU); a module without bias gets biases of zero.
+    Layers, directions, projection, dropout, type, device and training mode are kept. The two biases of torch become
+    one, their sum (except for the new gate of the GRU); a module without bias gets biases of zero.
+
+    >>> len(from_torch(torch.nn.LSTM(3, 5, num_layers=2)).layers)
+    2
 
     Args:
-        module: an `nn.LSTM`, an `nn.GRU`, or an `nn.RNN` with tanh. `batch_first` does not matter: a stack's
-            batches are `[batch, time, features]` in any case.
+        module: an `nn.LSTM`, an `nn.GRU`, or an `nn.RNN` with tanh. Whatever its `batch_first` is, the
+            stack's batches are `[batch, time, features]`.
 
     Raises:
         ValueError: no cell computes what the module does.
@@ -50,10 +53,10 @@ def from_torch(module: nn.RNNBase) -> Stack:
 
 
 def to_torch(stack: Stack) -> nn.RNNBase:
-    """A module of torch's that computes what a stack does, `batch_first`, with weights of its own.
+    """Return a recurrent module of torch that computes the same as a stack, `batch_first`, with copies of its weights.
 
     Raises:
-        ValueError: the stack does what no module of torch's does; the message says what.
+        ValueError: no module of torch computes the same; the message says why.
     """
     cells = _cells(stack)
     reason = _without_counterpart(stack, cells)
@@ -81,7 +84,7 @@ def to_torch(stack: Stack) -> nn.RNNBase:
 
 
 def _without_counterpart(stack: Stack, cells: list[Cell]) -> str | None:
-    """What no module of torch's does; None if there is one that does it all."""
+    """Return why no module of torch computes the same as a stack; None if one does."""
     kinds = {type(cell) for cell in cells}
     if len(kinds) > 1 or not kinds <= NATIVE.keys():
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
@@ -98,12 +101,12 @@ def _without_counterpart(stack: Stack, cells: list[Cell]) -> str | None:
 
 
 def _cells(stack: Stack) -> list[Cell]:
-    """All cells in torch's order: layer by layer, the forward one first."""
+    """Return all cells in torch's order: layer by layer, the forward one first."""
     return [cell for cell in stack.modules() if isinstance(cell, Cell)]
 
 
 def _cell_of(module: nn.Module) -> tuple[type[Cell], dict[str, Any]]:
-    """The cell that computes what a module does, and its options."""
+    """Return the class of the cell that computes the same as a module, and its options."""
     if isinstance(module, nn.LSTM):
         return (ProjectedLSTM, {"projection_size": module.proj_size}) if module.proj_size else (LSTM, {})
     if isinstance(module, nn.GRU):

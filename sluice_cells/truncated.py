@@ -1,4 +1,4 @@
-"""Truncated back-propagation through time: long sequences in chunks, the state carried on without its past."""
+"""Truncated back-propagation through time: long sequences in chunks, the state carried on without its gradient."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -11,16 +11,16 @@ from sluice_cells.stack import Stack
 
 
 class Chunk(NamedTuple):
-    """A stretch of time that gradients flow through."""
+    """The outputs of some consecutive steps, through which gradients flow."""
 
     steps: slice
-    """Which steps of the whole, as in `targets[:, chunk.steps]`."""
+    """Which steps of the sequences, as in `targets[:, chunk.steps]`."""
     outputs: Tensor
     """`[batch, steps, output_size]`, zero past each length."""
     lengths: Tensor
     """`[batch]` int64: how many of these steps each sequence has; 0 once it has ended."""
     state: list[State]
-    """Of every cell after the chunk, without gradient: where the next one starts."""
+    """The state of every cell after the chunk, without gradient; the next chunk starts from it."""
 
 
 def chunks(
@@ -33,30 +33,30 @@ def chunks(
 ) -> Iterator[Chunk]:
     """Run a stack over `size` steps at a time (Williams and Peng 1990).
 
-    All outputs are those of the whole run, but a gradient reaches back to its chunk's first step only, so that
-    memory and time of a backward pass depend on `size`, not on the length:
+    The outputs are the same as those of one run over all steps, but gradients reach back only to the first step of
+    their chunk, so that memory and time of a backward pass depend on `size`, not on the length:
 
         for chunk in chunks(stack, inputs, lengths, size=50):
             loss(chunk.outputs, targets[:, chunk.steps], chunk.lengths).backward()
 
-    The graph of a chunk is its own from the stack's inputs upward. Layers below the stack that have run over all
-    of `inputs` once must be differentiated once: add the chunks' losses up, or run these layers chunk by chunk.
-    Variational dropout draws its masks anew in each chunk.
+    Each chunk has its own graph, from the stack's inputs upward. If layers below the stack have computed all of
+    `inputs` in one run, their graph can be differentiated only once: sum the losses of the chunks, or run these layers
+    chunk by chunk. Variational dropout draws new masks in each chunk.
 
     Args:
-        stack: of one direction.
+        stack: a stack with one direction.
         inputs: `[batch, time, input_size]`.
         lengths: `[batch]` steps of each sequence, whole numbers; all of `time` if not given.
         size: steps of a chunk; the last may have fewer.
-        state: where to start: an earlier `Chunk.state`, to go on with longer sequences, or one to be learned,
-            which gets the first chunk's gradient. Zeros if not given.
+        state: the initial state: an earlier `Chunk.state`, to continue sequences, or a learned one, which gets the
+            gradient of the first chunk. Zeros if not given.
 
     Yields:
         As many chunks as the longest sequence needs. A sequence that has ended keeps its state.
 
     Raises:
-        ValueError: the stack reads backward too, which needs the whole; or `size` is less than 1, or inputs,
-            lengths or state do not fit the stack.
+        ValueError: the stack is bidirectional, which needs whole sequences; or `size` is less than 1; or inputs,
+            lengths or state have wrong shapes.
     """
     if any(len(list(directions.children())) > 1 for directions in stack.layers):
         raise ValueError(

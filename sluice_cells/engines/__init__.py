@@ -1,4 +1,4 @@
-"""Engines run a cell over time. All give the same numbers; they differ in speed and in what they can run."""
+"""Engines run a cell over time. They compute the same and differ in speed and in which cells they can run."""
 
 import logging
 from collections.abc import Callable
@@ -18,30 +18,30 @@ logger = logging.getLogger(__name__)
 Engine = Callable[[Cell, Tensor, Packing, State, bool, bool], tuple[Tensor, State | None]]
 """`engine(cell, inputs, packing, state, reverse, want_state) -> (outputs, final state)`.
 
-`inputs` are the packing's rows `[rows, input_size]`, `state` is `[batch, size]`, longest sequence first; outputs
-are rows `[rows, output_size]`. With `reverse` each sequence is read from its own end to its start. Without
-`want_state` the final state may be None. No sequence's result depends on another's.
+`inputs` are packed rows `[rows, input_size]`, `state` is `[batch, size]`, longest sequence first; outputs are rows
+`[rows, output_size]`. With `reverse` each sequence is read from its own end to its start. Without `want_state` the
+final state may be None. The result of a sequence does not depend on the others.
 """
 
 ENGINES: dict[str, Engine] = {"reference": run_reference, "native": run_native, "fast": fast.run_fast}
-"""All engines by name; "auto" chooses among them."""
+"""All engines by name; the name "auto" chooses among them."""
 
 
 def choose_engine(name: str, cell: Cell, inputs: Tensor) -> Engine:
-    """The engine to run a cell on these inputs.
+    """Return the engine to run a cell on these inputs.
 
-    "auto" takes, on a CPU in float32, the fast engine if there is a compiler and it can read the cell's step;
-    else torch's own kernel if torch has the cell; else the reference. On CUDA, in other types and where torch
-    records steps the fast engine is not there, and the same order holds for the rest; torch.func transforms the
-    reference alone. Each choice is logged once.
+    "auto" takes the fast engine on a CPU in float32, if there is a compiler and the engine can read the cell's step;
+    otherwise torch's own kernel, if torch has the cell; otherwise the reference. On CUDA, in other types, and while
+    torch traces the model, the fast engine is not available. Under transforms of torch.func only the reference is
+    available. Each choice is logged once.
 
     Args:
         name: a name in `ENGINES`, or "auto".
-        cell: what will run.
-        inputs: where, and in what type.
+        cell: the cell to run.
+        inputs: its inputs, whose device and type matter.
 
     Raises:
-        ValueError: there is no such engine, or it cannot run this; the message says why.
+        ValueError: there is no such engine, or it cannot run the cell on these inputs; the message says why.
     """
     if name == "auto":
         if inputs.dtype == torch.float16 and not inputs.is_cuda:
@@ -60,7 +60,7 @@ def choose_engine(name: str, cell: Cell, inputs: Tensor) -> Engine:
 def _run_nothing(
     cell: Cell, inputs: Tensor, packing: Packing, state: State, reverse: bool, want_state: bool
 ) -> tuple[Tensor, State]:
-    """What every engine makes of a batch without a single step: no rows, and the state as it was."""
+    """Return the result for a batch without a single step: no rows, and the initial state."""
     return inputs.new_zeros(0, cell.output_size) + cell.project(inputs).sum(), state
 
 
@@ -72,7 +72,7 @@ def _automatic(cell: Cell, inputs: Tensor) -> str:
 
 
 def _obstacle(name: str, cell: Cell, inputs: Tensor) -> str | None:
-    """Why an engine cannot run a cell on these inputs; None if it can."""
+    """Return why an engine cannot run a cell on these inputs; None if it can."""
     if name == "reference":
         return None
     if is_transformed():

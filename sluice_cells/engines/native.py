@@ -1,4 +1,4 @@
-"""torch's own kernels, for the cells that torch has: oneDNN's on a CPU, cuDNN's on CUDA."""
+"""The engine that uses torch's own kernels, for the cells that torch has: oneDNN on a CPU, cuDNN on CUDA."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -22,7 +22,7 @@ NATIVE: dict[type[Cell], type[nn.RNNBase]] = {
 
 
 def native_obstacle(cell: Cell) -> str | None:
-    """Why torch cannot run a cell; None if it can."""
+    """Return why torch cannot run a cell; None if it can."""
     if type(cell) not in NATIVE:
         return "torch has no kernel for it"
     if isinstance(cell, ProjectedLSTM) and cell.output_size >= cell.hidden_size:
@@ -31,9 +31,9 @@ def native_obstacle(cell: Cell) -> str | None:
 
 
 def torch_weights(cell: Cell) -> list[Tensor]:
-    """A cell's weights in the order and form of torch's: W, R, their two biases, and a projection.
+    """Return a cell's weights in the order and form of torch: W, R, their two biases, and a projection.
 
-    Torch has two biases where one would do: ours is the first; the second is zero but for the GRU's new gate.
+    The cell's bias is the first of the two biases; the second is zero, except for the GRU's new gate.
     """
     second = torch.zeros_like(cell.bias)
     if isinstance(cell, GRU):
@@ -44,7 +44,7 @@ def torch_weights(cell: Cell) -> list[Tensor]:
 
 
 def load_torch_weights(cell: Cell, weights: list[Tensor]) -> None:
-    """Take over weights in torch's order and form."""
+    """Copy weights in torch's order and form into a cell."""
     bias, second = weights[2].detach(), weights[3].detach()
     if isinstance(cell, GRU):
         new = second[2 * cell.hidden_size :]
@@ -88,7 +88,7 @@ def run_native(
 
 
 def _hidden(state: State) -> Any:
-    """A state in the form of torch's kernels: `[1, batch, size]`, a pair for the LSTM."""
+    """Return a state in the form of torch's kernels: `[1, batch, size]`, a pair for the LSTM."""
     parts = tuple(part[None].contiguous() for part in state)
     return parts if len(parts) > 1 else parts[0]
 
@@ -96,7 +96,7 @@ def _hidden(state: State) -> Any:
 def _run_packed(
     kernel: Callable[..., Any], rows: Tensor, packing: Packing, state: State, weights: list[Tensor]
 ) -> tuple[Tensor, State]:
-    """Ragged rows as they are, with each sequence's own final state."""
+    """Run sequences of different lengths as packed rows, with the final state of each."""
     alive = int(packing.batch_sizes[0])  # those of length 0 stand last
     hidden = _hidden(tuple(part[:alive] for part in state))
     outputs, *final = kernel(rows, packing.batch_sizes, hidden, weights, True, 1, 0.0, False, False)

@@ -1,4 +1,4 @@
-"""The loop that every other engine is checked against: plain autograd, any cell, any device and type."""
+"""The reference engine, a loop in plain torch for any cell, device and type; others are checked against it."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from sluice_cells.packing import Packing
 def run_reference(
     cell: Cell, inputs: Tensor, packing: Packing, state: State, reverse: bool, want_state: bool
 ) -> tuple[Tensor, State]:
-    """Run a cell over time; see `sluice_cells.engines.Engine`. Differentiable any number of times."""
+    """Run a cell over time; see `sluice_cells.engines.Engine`. It can be differentiated any number of times."""
     weights = cell.weights()
     projected = packing.split(cell.project(inputs, functional.linear))
     outputs = list(projected)

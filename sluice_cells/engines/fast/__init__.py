@@ -1,4 +1,4 @@
-"""The fast engine: a cell's step, read once, runs on a CPU as compiled loops over all time steps."""
+"""The fast engine reads a cell's step once, compiles it to C++ loops over all time steps, and runs them on a CPU."""
 
 from sluice_cells.engines.fast.engine import obstacle, run_fast
 

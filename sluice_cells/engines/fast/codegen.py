@@ -1,9 +1,9 @@
-"""A cell's step and its gradient as C++ over all time steps: which functions there are, and what they take."""
+"""Generate the C++ of a cell's step and of its gradient over all time steps, and describe its functions' arguments."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from sluice_cells.engines.fast.cpp_printer import Part, Printer, Record
+from sluice_cells.engines.fast.cpp_printer import PrintedPart, Printer, RowRecord
 from sluice_cells.engines.fast.gradient import StepGradient, differentiate, kept
 from sluice_cells.engines.fast.graph import Node, in_order
 from sluice_cells.engines.fast.schedule import Schedule, Target, masks_of
@@ -13,11 +13,11 @@ from sluice_cells.engines.fast.trace import Step
 
 @dataclass
 class Pass:
-    """One compiled function, forward or backward.
+    """A compiled function, forward or backward.
 
     Args:
         name: the C function.
-        arrays: what its table of pointers must hold, in order: kind and key.
+        arrays: kind and key of each array in its table of pointers, in order.
     """
 
     name: str
@@ -25,10 +25,10 @@ class Pass:
 
 
 class Source:
-    """The C++ source of one cell, and what its functions take."""
+    """The C++ source of one cell, and the arguments of its functions."""
 
     def __init__(self, step: Step, *, fused: bool = False) -> None:
-        """Print it; fused, the gradients of matrices are added up in the loop."""
+        """Generate the source; a fused one sums the gradients of matrices inside the loop."""
         self.step = step
         self.fused = fused
         self.gradient: StepGradient = differentiate(step)
@@ -50,18 +50,18 @@ class Source:
         self.text = head(sparse=bool(self.sparse)) + SHARED + "".join(text for _, text in functions)
 
     def _apart(self, node: Node) -> bool:
-        """Whether a kept value needs memory of its own: the caller has the output and what it gave anyway."""
+        """Return whether a kept value needs its own memory; the caller has its arguments and the output anyway."""
         return node is not self.step.output and node.operation != "given" and id(node) not in self.earlier
 
-    def _record(self, needed: list[Node]) -> Record:
-        """What is kept and read row by row only: factors of plain products and what the next step reads are not."""
+    def _record(self, needed: list[Node]) -> RowRecord:
+        """Return the kept values that are read row by row only, which excludes factors of products."""
         elsewhere = {id(node) for node in self.earlier.values()}
         if not self.fused:
             elsewhere |= {id(source) for _, source, _ in self.gradient.products}
-        return Record([node for node in needed if self._apart(node) and id(node) not in elsewhere])
+        return RowRecord([node for node in needed if self._apart(node) and id(node) not in elsewhere])
 
     def _earlier(self, needed: list[Node]) -> dict[int, Node]:
-        """Old states that need not be kept: ids, and what the step before has kept that has their value."""
+        """Map ids of old states that need not be kept to the equal value that the previous step keeps."""
         found = {}
         for node in [each for each in needed if each.operation == "state"]:
             value = self.step.new_states[node.data]
@@ -93,20 +93,20 @@ class Source:
             sinks.append((step.graph.widened(node, width), Target("running", place, width)))
         sinks.append((step.output, Target("array", ("output", 0), step.output.width)))
         schedule = Schedule(sinks, {id(step.graph.node("given", width=step.given))}, self.masks)
-        return self._function("forward", Part(schedule), "state", self._start())
+        return self._function("forward", PrintedPart(schedule), "state", self._start())
 
-    def _start(self) -> Part | None:
-        """Before the first step: the last output, to which back-propagation comes again."""
+    def _start(self) -> PrintedPart | None:
+        """Return the computation of the last output before the first step."""
         start = self.step.start
         if start is None:
             return None
         place, last = len(start.states) - 1, start.new_states[-1]
         running = Target("buffer", ("running", place), last.width)
         first = Target("array", ("first", place), last.width, optional=True)
-        return Part(Schedule([(last, running), (last, first)], set()))
+        return PrintedPart(Schedule([(last, running), (last, first)], set()))
 
-    def _end(self) -> Part | None:
-        """After the last step of back-propagation: the gradient of what `_start` made."""
+    def _end(self) -> PrintedPart | None:
+        """Return the computation of the gradient of `_start` after the last step of back-propagation."""
         start = self.step.start
         if start is None:
             return None
@@ -117,7 +117,7 @@ class Source:
         ]
         sinks += [(node, Target("total", name, node.width)) for name, node in gradient.vectors.items()]
         memory = {id(node): ("first", place) for place, node in enumerate(start.new_states[:-1])}
-        return Part(Schedule(sinks, {*memory}, gathered=gradient.products), memory)
+        return PrintedPart(Schedule(sinks, {*memory}, gathered=gradient.products), memory)
 
     def _backward(self) -> tuple[Pass, str]:
         step, gradient = self.step, self.gradient
@@ -141,10 +141,12 @@ class Source:
         memory = {id(node): ("kept", places[id(self.earlier.get(id(node), node))]) for node in self.kept}
         gathered = gradient.products if self.fused else []
         schedule = Schedule(sinks, {*memory, *self.record.starts, id(output)}, gathered=gathered)
-        part = Part(schedule, memory, set(self.earlier), self.record)
+        part = PrintedPart(schedule, memory, set(self.earlier), self.record)
         return self._function("backward", part, "state_gradient", self._end())
 
-    def _function(self, name: str, main: Part, leaf: str, aside: Part | None) -> tuple[Pass, str]:
+    def _function(
+        self, name: str, main: PrintedPart, leaf: str, aside: PrintedPart | None
+    ) -> tuple[Pass, str]:
         widths = enumerate(self.step.states)
         leaves = [self.step.graph.node(leaf, width=width, data=place) for place, width in widths]
         printer = Printer(name, main, leaves, aside, self.dimensions, self.sparse)

@@ -1,4 +1,4 @@
-"""Compile C++ into shared libraries, kept on disk for the next process."""
+"""Compile C++ into shared libraries, which are cached on disk."""
 
 import ctypes
 import functools
@@ -37,7 +37,7 @@ class CompilerError(Exception):
 
 @functools.cache
 def compiler() -> str | None:
-    """Path of the C++ compiler: `CXX` if set, else g++, c++ or clang++; None if there is none."""
+    """Return the path of the C++ compiler: `CXX` if set, else g++, c++ or clang++; None if there is none."""
     for name in (os.environ.get("CXX"), "g++", "c++", "clang++"):
         path = shutil.which(name) if name else None
         if path:
@@ -47,7 +47,7 @@ def compiler() -> str | None:
 
 @functools.cache
 def cache_directory() -> Path:
-    """Where libraries are kept: `SLUICE_CACHE`, else the user's cache; a folder of this process if neither can be."""
+    """Return the folder of libraries: `SLUICE_CACHE`, else the user's cache, else a temporary one of this process."""
     chosen = os.environ.get("SLUICE_CACHE")
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     directory = Path(chosen) if chosen else base / "sluice" / "cells"
@@ -65,7 +65,7 @@ def cache_directory() -> Path:
 
 
 def _only_ours(directory: Path) -> bool:
-    """Whether nobody else could have put a library there for us to run."""
+    """Return whether no other user could have put a library into a folder."""
     if not hasattr(os, "getuid"):
         return True
     status = directory.stat()
@@ -73,10 +73,10 @@ def _only_ours(directory: Path) -> bool:
 
 
 def load(source: str) -> ctypes.CDLL:
-    """The library of a source, compiled if it is not on disk yet.
+    """Load the library of a source, compiling it if it is not cached yet.
 
-    The file's name is that of source, compiler, flags and the processor's instruction set. It is written under
-    another name and moved into place, so that processes that start at once never see half a library.
+    The file's name is a hash of source, compiler, flags and the processor's instruction set. The file is written under
+    another name and moved into place, so that a process that starts meanwhile never sees half a library.
 
     Raises:
         CompilerError: there is no compiler, or it fails.
@@ -91,7 +91,7 @@ def load(source: str) -> ctypes.CDLL:
 
 
 def _whole(library: Path) -> bool:
-    """Whether a library is there and ends with its own digest; to load one cut short would end the process."""
+    """Return whether a library exists and ends with its digest; loading a truncated one would crash the process."""
     content = library.read_bytes() if library.exists() else b""
     return len(content) > _DIGEST and hashlib.sha256(content[:-_DIGEST]).digest() == content[-_DIGEST:]
 
@@ -113,7 +113,7 @@ def _key(source: str, path: str) -> str:
 
 @functools.cache
 def _processor() -> str:
-    """What `-march=native` depends on; a home folder may be shared by machines that differ."""
+    """Return what `-march=native` depends on, because different machines may share a home folder."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -123,7 +123,7 @@ def _processor() -> str:
 
 
 def _compile(path: str, source: str, library: Path) -> None:
-    """Compile into the cache.
+    """Compile a source into the cache.
 
     Raises:
         CompilerError: the compiler fails.

@@ -1,11 +1,11 @@
-"""Print one function as C++ over all time steps.
+"""Print a function over all time steps as C++.
 
-A thread takes every n-th sequence, longest first, so that threads have like work; it needs no other thread until it is
-done. Only where there are fewer sequences than threads do they share the matrix products of one. State, products and
-what loops exchange live in the thread's own buffers, whose rows are padded to the product's panels; what the caller
-gave or gets is `[rows, width]`, packed. Where sequences stand one after the other, the rows of one step lie far apart:
-each is fetched while the step before is computed. What back-propagation reads row by row is a record in memory that is
-nobody else's: there the rows of a step and thread stand together.
+Each of n threads takes every n-th sequence, longest first, so that all have about equal work and none waits for another
+before the end. Only if there are fewer sequences than threads do the threads share the matrix products of a sequence.
+States, products and intermediate values are in buffers of the thread, whose rows are padded to the width of the
+product's panels; the caller's arrays are packed rows `[rows, width]`. If they are ordered by sequence, the rows of one
+step are far apart in memory, so each is prefetched during the previous step. What back-propagation reads row by row is
+kept in one array, the row record, in which the rows of a step and a thread are adjacent.
 """
 
 from dataclasses import dataclass, field
@@ -17,8 +17,8 @@ from sluice_cells.engines.fast.schedule import Loop, Schedule, Target
 from sluice_cells.engines.fast.templates import EXPRESSIONS, FUNCTION
 
 
-class Record:
-    """What is kept of a row in one of the caller's arrays, value beside value, so that it is near together."""
+class RowRecord:
+    """The values kept for a row, side by side in one of the caller's arrays, so that they are close in memory."""
 
     def __init__(self, nodes: list[Node]) -> None:
         self.nodes = nodes
@@ -28,43 +28,43 @@ class Record:
 
 
 @dataclass
-class Part:
-    """What a function does in each step, or aside from its steps.
+class PrintedPart:
+    """What a function computes in each step, or once before or after the steps.
 
     Args:
-        schedule: what it computes.
-        kept: by id, nodes whose value stands in the caller's memory, and where.
-        earlier: ids of those that stand there in the row of the step before; at first it is the initial state.
-        record: nodes whose value stands in the caller's record.
+        schedule: the computation.
+        kept: by the id of a node whose value is in the caller's memory, the array that holds it.
+        earlier: ids of the nodes whose value is there in the row of the previous step (first the initial state).
+        record: nodes whose value is in the caller's row record.
     """
 
     schedule: Schedule
     kept: dict[int, tuple[str, int]] = field(default_factory=dict)
     earlier: set[int] = field(default_factory=set)
-    record: Record = field(default_factory=lambda: Record([]))
+    record: RowRecord = field(default_factory=lambda: RowRecord([]))
 
 
 class Printer:
-    """Prints one function."""
+    """Prints one C++ function."""
 
     def __init__(
         self,
         name: str,
-        main: Part,
+        main: PrintedPart,
         leaves: list[Node],
-        aside: Part | None,
+        aside: PrintedPart | None,
         dimensions: list[int],
         sparse: set[str],
     ) -> None:
-        """Print it.
+        """Print the function.
 
         Args:
-            name: of the function; "forward" goes through time as the cell does.
-            main: each step.
-            leaves: its running states; the last of them is not the caller's if there is a part aside.
-            aside: what is done before the first step, or after the last one of back-propagation.
-            dimensions: sizes of the cell, to which new ones are added.
-            sparse: matrices the gradients of whose products are zero in places.
+            name: its name; "forward" goes through time in the cell's direction, any other against it.
+            main: what it computes in each step.
+            leaves: its running states; the caller does not provide the last of them if `aside` is given.
+            aside: what it computes before the first step, or after the last step of back-propagation.
+            dimensions: sizes of the cell, to which new ones are appended.
+            sparse: names of matrices whose products have gradients that are partly zero.
         """
         self.leaves, self.dimensions, self.sparse = leaves, dimensions, sparse
         self.theirs = leaves if aside is None else leaves[:-1]
@@ -133,7 +133,7 @@ class Printer:
         return name
 
     def _rows(self, key: object, width: int) -> str:
-        """A buffer's rows of this step; those that matrices' gradients are of wait there until they are enough."""
+        """Return the pointer to a buffer's rows of this step; factors of matrix gradients stay for several steps."""
         waiting = f" + waiting * padded({self._dimension(width)})" if id(key) in self.factors else ""
         return self._buffer(key, width) + waiting
 
@@ -146,7 +146,7 @@ class Printer:
         return f"(float*)P[{self._array(key)}] + ({row}) * {self._dimension(width)}"
 
     def _where(self, node: Node) -> str:
-        """C expression of the pointer to a row's value of a node in memory."""
+        """Return the C expression of a pointer to the value of a node in a row."""
         node, begin = self._base(node)
         start = f" + {self._dimension(begin)}" if begin else ""
         kept = self.part.kept.get(id(node))
@@ -170,13 +170,13 @@ class Printer:
         return self._target(self.schedule.written[id(node)])
 
     def _base(self, node: Node) -> tuple[Node, int]:
-        """What stands in memory as a whole, and where in it a node begins."""
+        """Return the node that is in memory as a whole, and where in it the given node begins."""
         if node.operation == "slice" and id(node) not in self.schedule.available | self.schedule.stored:
             return node.arguments[0], node.data
         return node, 0
 
     def _fetched(self, node: Node) -> list[str]:
-        """Fetch the next row of the caller's array in which a node stands."""
+        """Return C++ that prefetches the next row of the caller's array that holds a node."""
         base, _ = self._base(node)
         if id(base) in self.part.record.starts:
             return self._fetch("fetch", ("record", 0), self.part.record.width)
@@ -192,7 +192,7 @@ class Printer:
         return [] if key in left else self._fetch("fetch", key, base.width)
 
     def _fetch(self, how: str, key: tuple[str, object], width: int, ahead: str = "ahead") -> list[str]:
-        """Fetch a row, once a step: the record's next one, of other arrays that of the next step."""
+        """Return C++ that prefetches the row record's next row, or another array's of the next step, once a step."""
         if (how, key) in self.fetched:
             return []
         self.fetched.add((how, key))
@@ -205,18 +205,18 @@ class Printer:
 
     @property
     def schedule(self) -> Schedule:
-        """What is being printed."""
+        """The schedule that is being printed."""
         return self.part.schedule
 
-    def _part(self, part: Part) -> tuple[str, str]:
-        """What a part computes, and what it adds to the gradients of matrices."""
+    def _part(self, part: PrintedPart) -> tuple[str, str]:
+        """Return C++ of a part's computation, and of what it adds to the gradients of matrices."""
         self.part = part
         self.fetched: set[tuple[str, tuple[str, object]]] = set()
         stages = "".join(self._stage(stage) for stage in part.schedule.stages)
         return stages, "".join(self._gather(*each) for each in part.schedule.gathered)
 
-    def _aside(self, part: Part) -> str:
-        """A part that is done once, for all sequences."""
+    def _aside(self, part: PrintedPart) -> str:
+        """Return C++ of a part that is computed once for all sequences."""
         stages, gather = self._part(part)
         gather = f"    waiting = mine;\n{gather}    waiting = 0;\n" if gather else ""
         return f"  waiting = 0;\n  {{ const long alive = mine;\n{stages}{gather}  }}\n"
@@ -248,7 +248,7 @@ class Printer:
         )
 
     def _gather(self, name: str, source: Node, gradient: Node) -> str:
-        """A step's part of the gradient of a matrix, if the caller wants it."""
+        """Return C++ that adds a step's part of the gradient of a matrix, if the caller wants it."""
         rows, columns = self._dimension(gradient.width), self._dimension(source.width)
         held = self.matrices.setdefault(name, (f"m{len(self.matrices)}", rows, columns))[0]
         factors = ", ".join(
@@ -275,7 +275,7 @@ class Printer:
         return self._buffer_row(key, target.width) + start
 
     def _loop(self, loop: Loop) -> str:
-        """One loop: pointers, loads, arithmetic, stores."""
+        """Return C++ of one loop: pointers, loads, arithmetic, stores."""
         computed, loads = self.schedule.computed(loop), self.schedule.loads(loop)
         names: dict[int, str] = {}
         before: list[str] = []
@@ -313,7 +313,7 @@ class Printer:
     def _sums(
         self, loop: Loop, names: dict[int, str], before: list[str], inside: list[str]
     ) -> tuple[str, str]:
-        """Reductions of a loop: their clause, and what is stored after it."""
+        """Return the OpenMP clause of a loop's reductions, and the C++ that stores their results."""
         clauses, after = "", ""
         for number, node in enumerate(loop.reductions):
             value = names[id(node.arguments[0])]
@@ -329,7 +329,7 @@ class Printer:
         return clauses, after
 
     def _advance(self) -> str:
-        """New states that could not overwrite the old ones at once do so at the step's end."""
+        """Return C++ that copies new states over old ones at the end of a step, if they could not overwrite them."""
         lines = ""
         for place, leaf in enumerate(self.leaves):
             if not self.in_place[place]:
@@ -339,7 +339,7 @@ class Printer:
         return lines
 
     def _totals(self) -> str:
-        """What was added up of vectors' gradients, put to doubles: a float holds sums of few rows only."""
+        """Return C++ that adds the sums of vectors' gradients to doubles, since floats are exact for few rows only."""
         lines, place = "", "T"
         for _, name, size in self._total_buffers():
             lines += f"  shared->put_to({place}, {name}, {size});\n"
@@ -347,7 +347,7 @@ class Printer:
         return lines
 
     def _matrices(self) -> str:
-        """What was gathered of matrices' gradients, put to the sums of more rows."""
+        """Return C++ that adds the matrix gradients of some rows to those of all rows."""
         lines, place = "", "M"
         for held, rows, columns in self.matrices.values():
             lines += f"  shared->put_matrix({place}, {held}, {rows}, {columns});\n"
@@ -355,7 +355,7 @@ class Printer:
         return lines
 
     def _packed(self) -> str:
-        """The matrices that it multiplies by, in panels."""
+        """Return C++ that copies the matrices it multiplies by into panels."""
         if not self.packed:
             return "  float* const W[] = {nullptr};\n"
         sizes = [f"packed_floats({columns}, {depth})" for columns, depth in self.packed.values()]
@@ -370,7 +370,7 @@ class Printer:
         return lines
 
     def _added_up(self) -> str:
-        """Gradients of weights, over all threads, to the caller's memory."""
+        """Return C++ that sums the gradients of weights over all threads into the caller's memory."""
         lines, place = "", "T"
         for (_, weight), _, size in self._total_buffers():
             array = self._array(("gradient", weight))
@@ -384,7 +384,7 @@ class Printer:
         return lines
 
     def _total_buffers(self) -> list[tuple[tuple[str, object], str, str]]:
-        """What `_target` made for totals: key, name in C, and width in C."""
+        """Return key, name in C and width in C of each buffer that `_target` made for totals."""
         return [
             (key, name, self._dimension(width))
             for key, (name, width) in self.buffers.items()
@@ -392,7 +392,7 @@ class Printer:
         ]
 
     def _copies(self, when: str) -> str:
-        """States from the caller's memory to the thread's, or back; zeros, or nowhere, if the caller has none."""
+        """Return C++ that copies states from the caller's memory to the thread's, or back, if the caller has any."""
         lines = ""
         if when == "initial" and not self.forward and len(self.theirs) < len(self.leaves):
             last = self.leaves[-1]
@@ -411,7 +411,7 @@ class Printer:
         return lines
 
     def _memory(self) -> str:
-        """The thread's buffers, in one piece, and what of them must be zero at first."""
+        """Return C++ that allocates the thread's buffers as one block, and zeroes those that need it."""
         lines, place, zeroed = [], "memory", []
         for key, (name, width) in self.buffers.items():
             rows = "(mine + ENOUGH)" if id(key) in self.factors else "mine"
@@ -428,7 +428,7 @@ class Printer:
         return "\n".join([f"  float* memory = new_floats({self._floats()});", *lines, *zeroed])
 
     def _floats(self) -> str:
-        """How many floats the thread's buffers hold."""
+        """Return the C expression of the number of floats in the thread's buffers."""
         mine = [f"mine * padded({self._dimension(width)})" for _, width in self.buffers.values()]
         more = [
             f"ENOUGH * padded({self._dimension(width)})"

@@ -1,9 +1,9 @@
 """Run cells over time by compiled kernels, within autograd.
 
-A cell has two kernels. The plain one goes through time and leaves to BLAS what can be done for all steps at once: the
-input's product, the read-out, the gradients of matrices. That is fastest where matrices are large. Small ones stay in
-the cache, rows that have just been made are there as well, and each call into torch takes a noticeable part of the
-time: the fused kernel does all of it in the loop.
+A cell has two kernels. The plain kernel computes the recurrence and leaves what can be computed for all steps at once
+to BLAS: the input's product, the read-out and the gradients of matrices. That is fastest with large matrices. With
+small ones, which stay in the cache together with the rows just computed, calls into torch take a noticeable part of the
+time. The fused kernel therefore computes everything inside its loop.
 """
 
 import logging
@@ -31,7 +31,7 @@ _kernels: "WeakKeyDictionary[Cell, dict[tuple[_Settings, bool], Kernel | str]]" 
 
 
 def _kernel(cell: Cell, settings: _Settings, *, fused: bool = False) -> Kernel | str:
-    """A cell's kernel, or why it has none."""
+    """Return a cell's kernel, or the reason why it has none."""
     kernels, key = _kernels.setdefault(cell, {}), (settings, fused)
     if key not in kernels:
         kernels[key] = kernel = _compiled(cell, fused)
@@ -41,7 +41,7 @@ def _kernel(cell: Cell, settings: _Settings, *, fused: bool = False) -> Kernel |
 
 
 def _settings(cell: Cell) -> _Settings:
-    """Numbers and words that a cell has about itself, whether it trains among them: the step may go by each."""
+    """Return the numbers and strings among a cell's attributes, on each of which its step may depend."""
     return tuple([each for each in vars(cell).items() if isinstance(each[1], _NUMBERS_AND_WORDS)])
 
 
@@ -63,11 +63,11 @@ def _warn_once(cell: str, reason: str) -> None:
 _warned: set[str] = set()
 
 FUSED_ROWS = 6
-"""Sequences of a thread from which on matrices are read so rarely that the fused kernel is the faster."""
+"""From this number of sequences per thread on, the fused kernel is the faster one, as it reads matrices rarely."""
 
 
 def obstacle(cell: Cell, inputs: Tensor) -> str | None:
-    """Why the fast engine cannot run a cell on these inputs; None if it can. Compiles the cell if need be."""
+    """Return why the fast engine cannot run a cell on these inputs; None if it can. Compiles the cell if necessary."""
     if inputs.device.type != "cpu":
         return f"it runs on a CPU, not on {inputs.device.type}"
     if inputs.dtype != torch.float32:
@@ -81,7 +81,7 @@ def obstacle(cell: Cell, inputs: Tensor) -> str | None:
 def run_fast(
     cell: Cell, inputs: Tensor, packing: Packing, state: State, reverse: bool, want_state: bool
 ) -> tuple[Tensor, State]:
-    """Run a cell over time; see `sluice_cells.engines.Engine`. Differentiable once."""
+    """Run a cell over time; see `sluice_cells.engines.Engine`. It can be differentiated once."""
     threads = torch.get_num_threads()
     kernel = _chosen(cell, packing, threads)
     linear = kernel.multiply.linear
@@ -98,14 +98,14 @@ def run_fast(
 
 
 def _plain(tensor: Tensor) -> Tensor:
-    """In single precision and contiguous; to ask is quicker than to call torch for nothing."""
+    """Return a tensor as contiguous float32; checking first is quicker than calling torch for nothing."""
     if tensor.dtype is torch.float32 and tensor.is_contiguous():
         return tensor
     return tensor.float().contiguous()
 
 
 def _chosen(cell: Cell, packing: Packing, threads: int) -> Kernel:
-    """The kernel to run a cell by: the fused one where it is the faster."""
+    """Return the kernel to run a cell with: the fused one if it is faster."""
     settings = _settings(cell)
     kernel = _kernel(cell, settings)
     assert isinstance(kernel, Kernel)  # choose_engine has asked for obstacles
@@ -122,7 +122,7 @@ def _forward(
     tensors: list[Tensor],
     keep: dict[Any, Tensor],
 ) -> list[Tensor]:
-    """Output rows and final states; fills `keep`, if it is not empty, for the backward pass."""
+    """Return output rows and final states; fill `keep`, if it is not empty, for the backward pass."""
     kernel, packing, threads, reverse = run
     output = given.new_empty(packing.rows, kernel.step.output.width)
     final = [torch.empty_like(part) for part in states]
@@ -135,7 +135,7 @@ def _forward(
 
 
 class _OverTime(torch.autograd.Function):
-    """All steps of one cell in one direction, with back-propagation through time."""
+    """Run all steps of one cell in one direction, with back-propagation through time."""
 
     @staticmethod
     def forward(

@@ -1,4 +1,4 @@
-"""The step's gradient, as more nodes of its graph."""
+"""Differentiate a step, which adds nodes to its graph."""
 
 from dataclasses import dataclass
 
@@ -15,18 +15,18 @@ from sluice_cells.engines.fast.graph import (
 from sluice_cells.engines.fast.trace import Step
 
 KEPT = (MEMORY | COSTLY | REDUCTIONS | {"slice"}) - {"remainder"}
-"""What back-propagation does not compute again. A division costs less than a row's value to store and to load."""
+"""Operations whose values are kept for back-propagation; a division costs less than storing and loading its value."""
 
 
 @dataclass
 class StepGradient:
-    """What back-propagation through one step computes.
+    """The gradients that back-propagation through one step computes.
 
     Args:
-        given: gradient of what the caller gives; None if it has no part in the result.
+        given: gradient of the input; None if the result does not depend on it.
         states: gradient of each old state.
         vectors: gradient of each vector weight, by name.
-        products: for every product with a matrix its name, its input, and the gradient of its output.
+        products: for every product with a matrix, the matrix's name, the product's input, and its output's gradient.
     """
 
     given: Node | None
@@ -36,7 +36,7 @@ class StepGradient:
 
 
 class _Backward:
-    """Gradients gathered so far, of whole nodes and of slices of them."""
+    """The gradients collected so far, of whole nodes and of slices of them."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -61,7 +61,7 @@ class _Backward:
             self.whole[id(node)] = gradient
 
     def of(self, node: Node) -> Node | None:
-        """The gradient of a node all of whose uses have been seen."""
+        """Return the gradient of a node, once all of its uses have been visited."""
         joined = self._joined(node, self.slices.get(id(node), []))
         whole = self.whole.get(id(node))
         if joined is None or whole is None:
@@ -69,7 +69,7 @@ class _Backward:
         return self.graph.elementwise("add", whole, joined)
 
     def _joined(self, node: Node, slices: list[tuple[int, Node]]) -> Node | None:
-        """Gradients of slices as one, with zeros where there is no slice."""
+        """Join the gradients of slices into one, with zeros in between."""
         if not slices:
             return None
         by_start: dict[tuple[int, int], Node] = {}
@@ -95,7 +95,7 @@ class _Backward:
 
 
 def differentiate(step: Step) -> StepGradient:
-    """Reverse-mode differentiation of one step (Griewank and Walther 2008)."""
+    """Differentiate one step in reverse mode (Griewank and Walther 2008)."""
     graph = step.graph
     back = _Backward(graph)
     for place, node in enumerate(step.new_states):
@@ -125,7 +125,7 @@ def differentiate(step: Step) -> StepGradient:
 
 
 def _propagate(back: _Backward, node: Node, d: Node) -> None:
-    """Pass the gradient of one node on to its arguments."""
+    """Add a node's contribution to the gradients of its arguments."""
     make, number = back.graph.elementwise, back.graph.constant
     one, *rest = node.arguments
     match node.operation:
@@ -185,7 +185,7 @@ def _propagate(back: _Backward, node: Node, d: Node) -> None:
 
 
 def kept(step: Step, gradient: StepGradient) -> list[Node]:
-    """The values of the step that back-propagation needs and that are not cheap to compute again."""
+    """Return the values of the step that back-propagation needs and that are expensive to compute again."""
     forward = {id(node) for node in in_order(step.roots)}
     roots = [
         *([gradient.given] if gradient.given else []),
@@ -220,7 +220,7 @@ def kept(step: Step, gradient: StepGradient) -> list[Node]:
 
 
 def _missing(node: Node, needed: dict[int, Node]) -> dict[int, Node]:
-    """What would have to be kept besides to compute a value again, by id."""
+    """Return the nodes, by id, that would also have to be kept to compute a value again."""
     missing: dict[int, Node] = {}
     pending, seen = [node], set(needed)
     while pending:
@@ -236,7 +236,7 @@ def _missing(node: Node, needed: dict[int, Node]) -> dict[int, Node]:
 
 
 def _given(node: Node) -> bool:
-    """Whether the backward pass has the value without its being kept."""
+    """Return whether the backward pass has a value without keeping it."""
     return node.operation in NUMBERS | {"vector"} or (
         node.operation == "slice" and node.arguments[0].operation == "vector"
     )

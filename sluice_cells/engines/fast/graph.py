@@ -1,8 +1,8 @@
-"""A cell's step as a graph: what is computed for one row of the batch, node by node.
+"""A cell's step as a graph of what is computed for one row of the batch.
 
-Nodes are values `[width]` of one row; width 1 stands for any width. A graph keeps each distinct node once, so what a
-step computes twice is computed once, and brings nodes to a form in which slices are taken of memory only and
-joined parts are never computed on as a whole: the loops that are printed later run over plain arrays.
+Nodes are values `[width]` of one row; a width of 1 is broadcast to any width. Each distinct node exists once, so what a
+step computes twice is computed once. Nodes are rewritten so that slices are taken only of values in memory and that
+concatenated values are never used as a whole; the loops that are printed later then run over plain arrays.
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from itertools import accumulate
 from typing import Any
 
 MEMORY = {"given", "state", "vector", "linear", "linear_t", "output_gradient", "state_gradient"}
-"""Operations whose value stands in memory as a whole, so that a slice of it is a pointer."""
+"""Operations whose value is in memory as a whole, so that a slice of it is a pointer."""
 
 REDUCTIONS = {"sum", "max"}
 NUMBERS = {"constant", "reciprocal"}
 COSTLY = {"sigmoid", "tanh", "exp", "sqrt", "div", "remainder", "inverse_deviation"}
-"""Computed once and kept rather than computed again where they are used a second time."""
+"""Operations whose value is stored for its second use instead of being computed again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +23,10 @@ class Node:
     """One value of a row.
 
     Args:
-        operation: what computes it.
-        arguments: of what.
-        width: how many floats.
-        data: what else names it: a number, a weight's name, a state's place, a slice's start.
+        operation: the operation that computes it.
+        arguments: the nodes it is computed from.
+        width: how many floats it has.
+        data: what else defines it: a number, a weight's name, a state's index, a slice's start.
     """
 
     operation: str
@@ -36,20 +36,20 @@ class Node:
 
 
 class Graph:
-    """Makes nodes, each distinct one once."""
+    """Creates nodes, each distinct one once."""
 
     def __init__(self) -> None:
         self._nodes: dict[tuple, Node] = {}
 
     def node(self, operation: str, *arguments: Node, width: int, data: Any = None) -> Node:
-        """A node as it is, or the one made before."""
+        """Return a node without simplifying it; an equal one that exists is reused."""
         key = (operation, *map(id, arguments), width, data)
         if key not in self._nodes:
             self._nodes[key] = Node(operation, arguments, width, data)
         return self._nodes[key]
 
     def replaced(self, node: Node, others: dict[int, Node]) -> Node:
-        """The node, made of others where ids say so."""
+        """Return a node with the nodes whose ids are given replaced by others."""
         done = dict(others)
         for each in in_order([node]):
             arguments = tuple(done.get(id(argument), argument) for argument in each.arguments)
@@ -61,27 +61,30 @@ class Graph:
         return done.get(id(node), node)
 
     def constant(self, value: float) -> Node:
-        """A number, of any width."""
+        """Return a number, which fits any width."""
         return self.node("constant", width=1, data=float(value))
 
     def zeros(self, width: int) -> Node:
-        """Zeros of a certain width, where a constant of any width would not say how much there is."""
+        """Return zeros of a certain width, where a constant would leave the width open."""
         return self.node("zeros", width=width)
 
     def widened(self, node: Node, width: int) -> Node:
-        """The node itself, or what it is when it is repeated to that width."""
+        """Return a node repeated to a width; the node itself if it has that width."""
         return node if node.width == width else self.node("add", self.zeros(width), node, width=width)
 
     def reciprocal(self, width: int) -> Node:
-        """1 / width, which the compiled code reads off its sizes, so that it serves all of them."""
+        """Return 1 / width as a value that the compiled code computes from its sizes, so that it serves all of them."""
         return self.node("reciprocal", width=1, data=width)
 
     def inverse_deviation(self, deviation: Node, values: Node, mean: Node) -> Node:
-        """1 / deviation, of width 1, that of some values; with their mean it makes "normal" of them or of slices."""
+        """Return 1 / deviation, of width 1, marked with the values and the mean that it belongs to.
+
+        With these marks, "normal" is recognized for the values and for slices of them.
+        """
         return self.node("inverse_deviation", deviation, width=1, data=(values, mean))
 
     def elementwise(self, operation: str, *arguments: Node) -> Node:
-        """An operation element by element; arguments of width 1 are repeated.
+        """Return an elementwise operation; arguments of width 1 are broadcast.
 
         Raises:
             ValueError: the widths differ.
@@ -103,7 +106,7 @@ class Graph:
         return self._simplified(operation, *arguments) or self.node(operation, *arguments, width=width)
 
     def _simplified(self, operation: str, *arguments: Node) -> Node | None:
-        """What is known without computing: sums with 0, products with 0 and 1."""
+        """Return what is known without computing, such as sums with 0 and products with 0 and 1; else None."""
         values = [each.data if each.operation == "constant" else None for each in arguments]
         if operation in ("add", "sub") and values[1] == 0:
             return arguments[0]
@@ -118,7 +121,7 @@ class Graph:
         return None
 
     def slice(self, node: Node, start: int, width: int) -> Node:
-        """Elements `start` to `start + width`."""
+        """Return the elements `start` to `start + width` of a node."""
         if node.width == 1 or (start == 0 and width == node.width):
             return node
         if node.operation == "zeros":
@@ -140,14 +143,14 @@ class Graph:
         return self.cat(*pieces)
 
     def cat(self, *parts: Node) -> Node:
-        """Parts side by side."""
+        """Return the concatenation of some nodes."""
         flat = [piece for part in parts for piece in (part.arguments if part.operation == "cat" else (part,))]
         if len(flat) == 1:
             return flat[0]
         return self.node("cat", *flat, width=sum(part.width for part in flat))
 
     def reduce(self, operation: str, node: Node) -> Node:
-        """Sum or maximum over the width, of width 1."""
+        """Return the sum or maximum over the width, of width 1."""
         if node.width == 1:
             return node
         if node.operation == "zeros":
@@ -160,16 +163,16 @@ class Graph:
         return self.node(operation, node, width=1)
 
     def linear(self, node: Node, weight: str, rows: int) -> Node:
-        """The product with a weight matrix `[rows, node.width]`."""
+        """Return the product with a weight matrix `[rows, node.width]`."""
         return self.node("linear", node, width=rows, data=weight)
 
     def linear_t(self, node: Node, weight: str, columns: int) -> Node:
-        """The product with a transposed weight matrix `[node.width, columns]`."""
+        """Return the product with a transposed weight matrix `[node.width, columns]`."""
         return self.node("linear_t", node, width=columns, data=weight)
 
 
 def starts_of(node: Node) -> list[tuple[int, Node]]:
-    """The parts of a joined node with their places; a node that is not joined is its own only part."""
+    """Return the parts of a concatenation with their starts; any other node is its own only part."""
     if node.operation != "cat":
         return [(0, node)]
     starts = accumulate((part.width for part in node.arguments[:-1]), initial=0)
@@ -177,7 +180,7 @@ def starts_of(node: Node) -> list[tuple[int, Node]]:
 
 
 def in_order(roots: list[Node]) -> list[Node]:
-    """All nodes that the roots need, arguments before what uses them."""
+    """Return all nodes that the roots depend on, arguments before the nodes that use them."""
     done: dict[int, Node] = {}
     pending = [(root, False) for root in reversed(roots)]
     while pending:

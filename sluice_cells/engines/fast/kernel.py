@@ -1,4 +1,4 @@
-"""One cell's compiled functions, and how tensors are given to them."""
+"""Compile the functions of one cell, and call them with tensors."""
 
 import ctypes
 from typing import Any
@@ -14,13 +14,13 @@ from sluice_cells.packing import Packing
 
 
 class Kernel:
-    """One cell's compiled functions and how to call them."""
+    """The compiled functions of one cell."""
 
     def __init__(self, cell: Cell, *, fused: bool = False) -> None:
-        """Read, print and compile a cell's step; fused, with all that the engine else does outside of it.
+        """Read, print and compile a cell's step; a fused kernel includes what the engine otherwise computes outside.
 
         Raises:
-            CannotTrace: the step does what the engine does not know.
+            CannotTrace: the step uses an operation that the engine does not know.
             CompilerError: there is no compiler, or it fails.
         """
         source = Source(trace(cell, fused=fused), fused=fused)
@@ -48,7 +48,7 @@ class Kernel:
     def call(
         self, which: Pass, arrays: dict[Any, Tensor], packing: Packing, threads: int, reverse: bool
     ) -> None:
-        """Call a function with the tensors that its table of pointers names; those not given are null."""
+        """Call a function with the tensors that its table of pointers names; pointers to missing ones are null."""
         pointers = [arrays[key].data_ptr() if key in arrays else None for key in which.arrays]
         table = self.tables[which.name](*pointers)
         function = self.library.forward if which is self.forward else self.library.backward
@@ -58,10 +58,10 @@ class Kernel:
 
 
 def _small(cell: Cell, panel: int) -> bool:
-    """Whether the fused kernel is the faster: with the gradients of all matrices it works within the cache.
+    """Return whether the fused kernel is faster, because it fits into the cache with the gradients of all matrices.
 
-    Measured with batches of 4 to 32 sequences and 16 to 320 units. Panels that are half empty take as long as full
-    ones, which matters unless everything is so small that time goes elsewhere.
+    The limits were measured with batches of 4 to 32 sequences and 16 to 320 units. A panel that is half empty takes as
+    long as a full one, which matters unless everything is so small that other costs dominate.
     """
     matrices = [parameter.shape for parameter in cell.parameters() if parameter.dim() == 2]
     floats = sum(rows * columns for rows, columns in matrices)
@@ -74,7 +74,7 @@ def _up(size: int, panel: int) -> int:
 
 
 def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
-    """The library with the types of its functions' arguments (frame.py)."""
+    """Declare the argument types of a library's functions (templates.py)."""
     number, pointer = ctypes.c_long, ctypes.c_void_p
     counts: list[Any] = [number, number, pointer, pointer, number, number, ctypes.c_int]
     library.forward.argtypes = library.backward.argtypes = [pointer, *counts, pointer]

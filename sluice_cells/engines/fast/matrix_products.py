@@ -14,25 +14,25 @@ from sluice_cells.engines.fast.compiler import load
 from sluice_cells.engines.fast.templates import head
 
 ONCE = "the fast engine differentiates once; set the stack's engine to 'reference'"
-"""Said where a gradient is to be differentiated in turn."""
+"""The message of the error when a gradient is differentiated again."""
 
 SMALL_MATRIX = 2**16
-"""Weights up to which a matrix's gradient is made by our own product: it takes 0.5 to 1.0 of BLAS's time, else more."""
+"""Up to this many weights our own product computes a matrix's gradient, in 0.5 to 1.0 of the time of BLAS."""
 
 ALIGNED = 8
-"""BLAS is slow to make a result whose width is not a multiple of this: our own product takes two thirds of its time."""
+"""If a result's width is not a multiple of this, BLAS is slow: our own product takes two thirds of its time."""
 
 MUCH = 2**26
-"""Multiplications from which on a small matrix's gradient gains more by our own product than a call of it costs."""
+"""From this many multiplications on, our own product saves more than its call costs, for a small matrix's gradient."""
 
 
 FILLED = 1.05
-"""Columns with those that fill up the last panel, to those that are wanted, up to which a gradient is made so."""
+"""Our own product is used up to this ratio of columns including the last panel's padding to columns without it."""
 
 
 @cache
 def products(*, sparse: bool) -> "Products":
-    """The library; sparse, for cells with units that rest.
+    """Return the library; the sparse one is for cells whose units do not all update at every step.
 
     Raises:
         CompilerError: there is no compiler, or it fails.
@@ -41,10 +41,10 @@ def products(*, sparse: bool) -> "Products":
 
 
 class Products:
-    """What the library does for cells' kernels, by a table of its functions, and for the engine."""
+    """The library's functions: a table of them for the cells' kernels, and methods for the engine."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
-        """Declare its functions."""
+        """Declare the types of the library's functions."""
         number, pointer = ctypes.c_long, ctypes.c_void_p
         library.product_of_rows.argtypes = [*[number] * 3, *[pointer] * 5, ctypes.c_int, number]
         library.product_of_columns.argtypes = [*[number] * 3, *[pointer] * 3, number]
@@ -54,7 +54,7 @@ class Products:
         self.panel: int = library.panel_columns()
 
     def rows_times(self, rows: Tensor, weight: Tensor, threads: int, *, bias: Tensor | None = None) -> Tensor:
-        """`[rows, inputs]` by a weight matrix `[outputs, inputs]`, and a bias `[outputs]`."""
+        """Multiply `[rows, inputs]` by a weight matrix `[outputs, inputs]` and add a bias `[outputs]`."""
         (count, depth), columns = rows.shape, weight.shape[0]
         result = rows.new_empty(count, columns)
         pointers = (rows.data_ptr(), weight.data_ptr(), _address(bias), result.data_ptr(), None)
@@ -64,7 +64,7 @@ class Products:
     def rows_back(
         self, gradient: Tensor, weight: Tensor, threads: int, *, want_sums: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """`[rows, outputs]` by a weight matrix `[outputs, inputs]`; the sums `[outputs]` over rows, if wanted."""
+        """Multiply `[rows, outputs]` by a matrix `[outputs, inputs]`; also sum over rows, `[outputs]`, if wanted."""
         count, depth, columns = gradient.shape[0], *weight.shape
         result = gradient.new_empty(count, columns)
         sums = gradient.new_empty(depth) if want_sums else None
@@ -73,7 +73,7 @@ class Products:
         return result, sums
 
     def columns_times(self, left: Tensor, right: Tensor, threads: int) -> Tensor:
-        """`[rows, left]` transposed by `[rows, right]`: the gradient of a matrix."""
+        """Multiply the transpose of `[rows, left]` by `[rows, right]`, which is the gradient of a matrix."""
         (count, rows), columns = left.shape, right.shape[1]
         panels = -(-columns // self.panel)
         if rows * columns > SMALL_MATRIX or panels * self.panel > FILLED * columns:
@@ -84,7 +84,7 @@ class Products:
         return result
 
     def linear(self, rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        """`functional.linear`, at full speed for every width."""
+        """Compute `functional.linear` at full speed for every width."""
         if torch.is_autocast_enabled("cpu"):
             return functional.linear(rows, weight, bias)
         much = rows.shape[0] * weight.numel() >= MUCH
@@ -96,7 +96,7 @@ class Products:
 
 
 class _Product(torch.autograd.Function):
-    """`functional.linear`, in which neither result nor gradient suffers from its width."""
+    """`functional.linear` whose result and gradient are computed at full speed for every width."""
 
     @staticmethod
     def forward(ctx: Any, multiply: Products, rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -1,8 +1,8 @@
-"""In what order one step's nodes are computed: matrix products, and between them loops over the rows' elements.
+"""Order the computation of one step: matrix products, and between them loops over the elements of a row.
 
-A step falls into stages. A stage begins with the matrix products whose inputs the stages before have made, over all
-rows at once; then it computes the rest row by row, in loops over one width each. Where a loop needs a sum over a
-row that another makes, they stand in that order.
+A step is divided into stages. A stage begins with the matrix products whose inputs the earlier stages have computed,
+over all rows at once. Then it computes the rest row by row, in loops over one width each. A loop that needs a sum over
+a row comes after the loop that computes the sum.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from typing import Any
 from sluice_cells.engines.fast.graph import COSTLY, MEMORY, REDUCTIONS, Node, in_order, starts_of
 
 Place = tuple[int, int]
-"""Stage, and order of the loop within the row."""
+"""The stage of a loop, and the loop's order within it."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class Target:
     """Where a value is stored.
 
     Args:
-        kind: "array" in the caller's memory, one row for each row of the batch; "running" state that the next step
-            finds; "buffer" for use in this step; "total" over all rows and steps.
-        key: which one.
-        width: of the whole, of which the value may be a part.
-        start: where in it the part begins.
-        optional: only stored where the caller has such an array.
+        kind: "array" is the caller's memory, with a row for each row of the batch; "running" is a state, which the
+            next step reads; "buffer" is for use in this step; "total" is a sum over all rows and steps.
+        key: which array, state, buffer or total.
+        width: the width of the whole, of which the value may be a part.
+        start: where in the whole the value begins.
+        optional: whether the value is stored only if the caller has provided the array.
     """
 
     kind: str
@@ -37,7 +37,7 @@ class Target:
 
 @dataclass
 class Loop:
-    """One pass over a row's elements: what it stores, and what it sums."""
+    """One loop over the elements of a row: the values it stores, and its reductions."""
 
     place: Place
     width: int
@@ -46,7 +46,7 @@ class Loop:
 
     @property
     def roots(self) -> list[Node]:
-        """What the loop must compute."""
+        """Return the nodes that the loop must compute."""
         return [node for node, _ in self.stores] + [node.arguments[0] for node in self.reductions]
 
 
@@ -60,14 +60,14 @@ class Schedule:
         masks: dict[int, Node] | None = None,
         gathered: Sequence[tuple[str, Node, Node]] = (),
     ) -> None:
-        """Arrange a step.
+        """Schedule a step.
 
         Args:
-            sinks: what is to be stored, and where.
-            available: ids of nodes whose value stands in memory before the step.
-            masks: for ids of products the mask outside of which nothing of the product is used.
-            gathered: matrices, each with the input of its product and the gradient of what came of it; at the
-                step's end both are in buffers.
+            sinks: the values to store, and where.
+            available: ids of nodes whose value is in memory before the step.
+            masks: by the id of a product, the mask outside of which the product is not used.
+            gathered: names of matrices, each with the input of its product and the gradient of its product's output;
+                both are in buffers at the end of the step.
         """
         self.available = available
         self.masks = masks or {}
@@ -105,7 +105,7 @@ class Schedule:
         self._arrange(parts)
 
     def _reached(self, roots: list[Node]) -> set[int]:
-        """Ids of what must be computed, given what is available."""
+        """Return the ids of the nodes that must be computed, given those that are available."""
         reached: set[int] = set()
         pending = list(roots)
         while pending:
@@ -116,18 +116,18 @@ class Schedule:
         return reached
 
     def in_buffer(self, node: Node) -> bool:
-        """Whether a product can read its input where it is, in the thread's padded rows."""
+        """Return whether a node is in the thread's padded rows, where a product can read it."""
         return self.is_running(node) or node.operation in ("linear", "linear_t")
 
     def is_running(self, node: Node) -> bool:
-        """Whether a node is what the step before has left."""
+        """Return whether a node is a state that the previous step has stored."""
         return node.operation in ("state", "state_gradient") and id(node) not in self.available
 
     def _is_product(self, node: Node) -> bool:
         return node.operation in ("linear", "linear_t") and id(node) not in self.available
 
     def wanted_by(self, product: Node) -> Any:
-        """The only array that a product is computed for, if the caller may go without it; else None."""
+        """Return the optional array that is the only use of a product; else None."""
         certain = [node for node, target in self.sinks if not target.optional]
         if id(product) in self._reached(certain + [gradient for _, _, gradient in self.gathered]):
             return None
@@ -135,7 +135,7 @@ class Schedule:
         return next(key for node, key in optional if id(product) in self._reached([node]))
 
     def _arrange(self, parts: list[tuple[Node, Target]]) -> None:
-        """Make the loops; what is costly and needed by two of them is stored by its own."""
+        """Create the loops; an expensive value that two loops need is stored by the loop that computes it."""
         while True:
             self.written = {
                 id(node): to for node, to in reversed(parts) if to.kind != "total" and not to.optional
@@ -169,7 +169,7 @@ class Schedule:
         return sorted(loops.values(), key=lambda each: (each.place, each.width))
 
     def place(self, node: Node) -> Place:
-        """When a node's value can be had."""
+        """Return the first stage and loop in which a node's value can be computed."""
         if id(node) in self.available or not node.arguments:
             return (0, 0)
         if id(node) not in self._places:
@@ -182,7 +182,7 @@ class Schedule:
         return self._places[id(node)]
 
     def in_memory(self, node: Node, loop: Loop) -> bool:
-        """Whether a loop loads a node's value rather than computing it: it may be what an earlier loop has written."""
+        """Return whether a loop loads a node's value, perhaps from where an earlier loop wrote it."""
         if id(node) in self.available or id(node) in self.stored:
             return True
         if id(node) in self.written and self.place(node) < loop.place:
@@ -190,7 +190,7 @@ class Schedule:
         return node.operation in ("linear", "linear_t", "vector", "state", "state_gradient", "slice")
 
     def computed(self, loop: Loop) -> list[Node]:
-        """What a loop computes for its roots, in order; the rest it loads."""
+        """Return the nodes that a loop computes for its roots, in order; it loads the others."""
         done: dict[int, Node] = {}
         own = {
             id(root) for root in loop.roots if root.operation not in REDUCTIONS
@@ -208,7 +208,7 @@ class Schedule:
         return list(done.values())
 
     def loads(self, loop: Loop) -> list[Node]:
-        """What a loop finds in memory."""
+        """Return the nodes that a loop loads from memory."""
         computed = self.computed(loop)
         own = {id(node) for node in computed}
         wanted = [*loop.roots, *(argument for node in computed for argument in node.arguments)]
@@ -218,12 +218,12 @@ class Schedule:
 
     @property
     def stages(self) -> range:
-        """All stages."""
+        """Return all stages."""
         last = max([loop.place[0] for loop in self.loops] + [self.place(node)[0] for node in self.products])
         return range(last + 1)
 
     def in_place(self, key: object, state: Node) -> bool:
-        """Whether the new value of a running state may overwrite the old: nothing reads the old one later."""
+        """Return whether a state's new value may overwrite the old one, because nothing reads the old one later."""
         first = next(
             number
             for number, loop in enumerate(self.loops)
@@ -241,10 +241,10 @@ class Schedule:
 
 
 def masks_of(products: list[Node], nodes: list[Node]) -> dict[int, Node]:
-    """For ids of products of which `torch.where` uses some elements only: the mask that chooses them.
+    """Map the ids of products of which `torch.where` uses only some elements to the mask that selects them.
 
-    What units of a clock that does not tick would have become is never used; such a product need not be computed.
-    The mask must be known before the product, and be the only way from the product to the result.
+    For example, products for clockwork units that do not update at a step are not used and need not be computed. The
+    mask must be known before the product, and the product must be used through this mask only.
     """
     users: dict[int, list[Node]] = {}
     for node in nodes:

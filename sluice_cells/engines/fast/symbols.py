@@ -1,4 +1,4 @@
-"""Symbols that take the place of tensors in a cell's step, and torch's functions on them."""
+"""Symbols that stand for tensors in a cell's step, and torch's functions on them."""
 
 import operator
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from sluice_cells.engines.fast.graph import Graph, Node
 
 
 class CannotTrace(Exception):
-    """The step does something that symbols do not know; the message says what."""
+    """The step uses something that symbols do not support; the message says what."""
 
 
 class Symbol:
@@ -28,12 +28,12 @@ class Symbol:
 
     @property
     def is_matrix(self) -> bool:
-        """Whether it is a matrix of the step's weights."""
+        """Return whether the symbol is a weight matrix."""
         return self._node is None
 
     @property
     def node(self) -> Node:
-        """The value; a matrix has none."""
+        """Return the node of the symbol's value; a matrix has none."""
         if self._node is None:
             raise CannotTrace(f"matrix {self.name!r} is used other than by linear")
         return self._node
@@ -42,7 +42,7 @@ class Symbol:
     def __torch_function__(
         cls, function: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Torch's functions on symbols."""
+        """Apply a function of torch to symbols."""
         if function not in _FUNCTIONS:
             raise CannotTrace(f"it calls {getattr(function, '__name__', function)}")
         return _FUNCTIONS[function](*args, **(kwargs or {}))
@@ -57,15 +57,15 @@ class Symbol:
         raise CannotTrace("it decides by a tensor's value")
 
     def dim(self) -> int:
-        """Dimensions, as a tensor's."""
+        """Return the number of dimensions, like a tensor."""
         return len(self.shape)
 
     def size(self, dim: int | None = None) -> Any:
-        """Sizes, as a tensor's."""
+        """Return the sizes, like a tensor."""
         return self.shape if dim is None else self.shape[dim]
 
     def float(self) -> "Symbol":
-        """Itself as numbers: the engine computes in single precision only."""
+        """Return the symbol itself, because the engine computes in float32 only."""
         return row(self.graph, self.node)
 
     def __add__(self, other: Any) -> "Symbol":
@@ -163,7 +163,7 @@ def _elementwise(operation: str, *arguments: Any) -> Symbol:
 
 
 def row(graph: Graph, node: Node) -> Symbol:
-    """The symbol of a node, one row of the batch."""
+    """Return the symbol of a node, which is one row of the batch."""
     return Symbol(graph, node, (1, node.width))
 
 
@@ -173,7 +173,7 @@ def _compare(operation: str, *arguments: Any) -> Symbol:
 
 
 def _choose(mask: Symbol, one: Any, other: Any) -> Symbol:
-    """A mask where a mask is true, and another where it is not."""
+    """Return one mask where a mask is true, and another where it is false."""
     if not all(
         each.mask if isinstance(each, Symbol) else isinstance(each, bool) for each in (mask, one, other)
     ):
@@ -187,7 +187,7 @@ def _last(dim: int, symbol: Symbol) -> None:
 
 
 class _Stacked(Symbol):
-    """Matrices one above the other."""
+    """Weight matrices concatenated along their rows."""
 
     def __init__(self, parts: Sequence[Symbol]) -> None:
         super().__init__(parts[0].graph, None, (sum(part.shape[0] for part in parts), parts[0].shape[1]))
@@ -275,7 +275,7 @@ def _clamp(symbol: Symbol, min: float | None = None, max: float | None = None) -
 
 
 def _extreme(one: Symbol, other: Symbol, chosen: Symbol) -> Symbol:
-    """The chosen one of two; where they are equal each has half of the gradient, as torch has it."""
+    """Return the chosen one of two values; where they are equal each gets half of the gradient, as in torch."""
     return _where(one == other, 0.5 * (one + other), chosen)
 
 

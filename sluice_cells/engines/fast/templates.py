@@ -1,4 +1,4 @@
-"""What of a printed function is the same for all cells: its frame over all time steps, and C++ for operations."""
+"""Templates of the printed C++ that are the same for all cells: the loop over all time steps, and each operation."""
 
 from pathlib import Path
 
@@ -95,5 +95,5 @@ extern "C" void {name}(const long* D, long steps, long batch, const long* sizes,
 
 
 def head(*, sparse: bool) -> str:
-    """What a source begins with; sparse, where units rest."""
+    """Return the beginning of a source; the sparse one is for cells whose units do not all update at every step."""
     return ("#define SPARSE\n" if sparse else "") + Path(__file__).with_name("kernels.h").read_text()

@@ -1,4 +1,4 @@
-"""Read a cell's step by calling it with symbols that take the place of tensors."""
+"""Read a cell's step by calling it with symbols instead of tensors."""
 
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -17,13 +17,13 @@ class Step:
     """A step that was read.
 
     Args:
-        graph: holds its nodes.
-        given: width of what the caller gives for each row: the projected input, or the input itself.
+        graph: the graph of its nodes.
+        given: width of the caller's input for each row: the projected input, or the input itself.
         states: width of each state.
-        output: what it returns.
-        new_states: the state it returns.
-        start: where the last state is not the cell's but its last output, the step that makes it of the others
-            before the first one; its input and its output are nothing.
+        output: the output that it returns.
+        new_states: the state that it returns.
+        start: if the last of the states is the cell's last output, added by us, the step that computes it from the
+            other states before the first time step; that step has no input and no output.
     """
 
     graph: Graph
@@ -35,15 +35,15 @@ class Step:
 
     @property
     def roots(self) -> list[Node]:
-        """All that it computes."""
+        """Return all nodes that the step computes for its caller."""
         return [*self.new_states, self.output]
 
 
 def trace(cell: Cell, *, fused: bool = False) -> Step:
-    """Read a cell's step; fused, with the input's part of the equation and the read-out.
+    """Read a cell's step; a fused one includes the input's part of the equation and the read-out.
 
     Raises:
-        CannotTrace: the step does what symbols do not know.
+        CannotTrace: the step uses something that symbols do not support.
     """
     graph, tensors = Graph(), vars(weights_of(cell, fused))
     weights = _symbols(graph, tensors)
@@ -77,12 +77,12 @@ def trace(cell: Cell, *, fused: bool = False) -> Step:
 
 
 def weights_of(cell: Cell, fused: bool) -> SimpleNamespace:
-    """What the step is given."""
+    """Return the weights that the step is given."""
     return cell.weights_in_loop() if fused else cell.weights()
 
 
 def _with_last_output(step: Step) -> Step:
-    """The step, with its last output as one more state if it computes that again by a product (Jordan 1986)."""
+    """Return the step with its last output as one more state, if it computes that again by a product (Jordan 1986)."""
     graph, place, width = step.graph, len(step.states), step.output.width
     states = [graph.node("state", width=size, data=each) for each, size in enumerate(step.states)]
     marks = [graph.node("new", width=size, data=each) for each, size in enumerate(step.states)]
@@ -105,7 +105,7 @@ def _by_id(nodes: list[Node], others: list[Node]) -> dict[int, Node]:
 
 
 class _Seen:
-    """A cell whose weights are symbols."""
+    """A view of a cell whose weights are symbols."""
 
     def __init__(self, cell: Cell, weights: dict[str, Symbol]) -> None:
         self._cell, self._weights = cell, weights
@@ -115,7 +115,7 @@ class _Seen:
 
 
 def projected_width(cell: Cell) -> int:
-    """How wide a cell's projected input is."""
+    """Return the width of a cell's projected input."""
     with torch.no_grad():
         return cell.project(cell.input_weight.new_zeros(1, cell.input_size)).shape[1]
 

@@ -1,4 +1,4 @@
-"""Words to slots: labelled sentences, the tagger's network and its heads, and the `Tagger` that uses them."""
+"""Slot filling: labelled sentences, the tagger's network and its heads, and the `Tagger` that uses them."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -56,15 +56,17 @@ class HeadConfig(Settings):
     """What is predicted, and how the labels of a sentence hang together."""
 
     kind: HeadName = "crf"
-    parts: bool = Field(
+    label_components: bool = Field(
         True,
-        description="tags share what is learned of the parts of their names, as toloc in B-toloc.city_name",
+        description="tags share what is learned of the components of their labels, as toloc in B-toloc.city_name",
     )
     intent: bool = Field(True, description="predict the sentence's intent too, where the corpus has one")
     intent_limits: bool = Field(
         False, description="no intent is answered beside labels that training never has beside it"
     )
     intent_weight: float = Field(0.5, ge=0, description="of the intent's loss beside that of the labels")
+
+    renamed: ClassVar[Mapping[str, str]] = {"parts": "label_components"}
 
 
 class NoiseConfig(Settings):

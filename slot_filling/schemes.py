@@ -1,8 +1,8 @@
-"""IOB1, IOB2 and BIOES: how tags of single words spell labelled spans (Ramshaw and Marcus 1995).
+"""The tagging schemes IOB1, IOB2 and BIOES, which spell labelled spans as tags of words (Ramshaw and Marcus 1995).
 
 A tag is `O`, or a prefix and a label, `B-city`. A scheme is a table: which prefixes it has, where a
 sentence may begin and end, and which prefix may follow which, with the same label and with another.
-Everything here reads those tables.
+All functions here read those tables.
 
     words    fly   to    New     York    Boston   United
     IOB1     O     O     I-city  I-city  B-city   I-airline
@@ -25,15 +25,15 @@ Mask = NDArray[np.bool_]
 
 
 class SchemeError(UserError):
-    """Tags that the scheme does not allow."""
+    """Tags are not allowed by their scheme, or spans cannot be spelled in it."""
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """One way to spell spans; each string is a set of prefixes.
+    """A way to spell spans; each string is a set of prefixes.
 
-    `same[p]` may follow prefix p when the label is the same, `other[p]` when it is another (O has no
-    label: what may follow O, and whether O may follow, stands in `other`).
+    `same[p]` may follow prefix p when the label is the same, `other[p]` when it is another. O has no label: what may
+    follow O, and whether O may follow, is in `other`.
     """
 
     prefixes: str
@@ -70,13 +70,13 @@ CONTINUES = "IE"  # in every scheme: after B or I of the same label, these go on
 
 
 def split(tag: str) -> tuple[str, str]:
-    """Prefix and label: `"B-city"` → `("B", "city")`, `"O"` → `("O", "")`; a label may have hyphens."""
+    """Return prefix and label: `("B", "city")` for `"B-city"`, `("O", "")` for `"O"`; a label may have hyphens."""
     prefix, _, label = tag.partition("-")
     return prefix, label
 
 
 def spans(tags: Sequence[str], scheme: str = "IOB2") -> list[Span]:
-    """The spans that tags spell, in order.
+    """Return the spans that tags spell, in order.
 
     Raises:
         SchemeError: the scheme does not allow the tags (`slot_filling.evaluation.metrics` reads such ones too).
@@ -97,7 +97,7 @@ def spans(tags: Sequence[str], scheme: str = "IOB2") -> list[Span]:
 
 
 def tags_of(spans: Iterable[Span], length: int, scheme: str = "IOB2") -> list[str]:
-    """The tags of `length` words that spell these spans.
+    """Return the tags of `length` words that spell these spans.
 
     Raises:
         SchemeError: spans overlap, are empty, or reach past the words.
@@ -119,7 +119,7 @@ def tags_of(spans: Iterable[Span], length: int, scheme: str = "IOB2") -> list[st
 
 
 def _spelled(length: int, touches: bool, scheme: str) -> str:
-    """The prefixes of one span; `touches`: it directly follows a span of its own label."""
+    """Return the prefixes of one span; `touches` tells that it directly follows a span of its own label."""
     if "E" in _scheme(scheme).prefixes:
         return "S" if length == 1 else "B" + "I" * (length - 2) + "E"
     first = "I" if scheme == "IOB1" and not touches else "B"
@@ -127,7 +127,7 @@ def _spelled(length: int, touches: bool, scheme: str) -> str:
 
 
 def convert(tags: Sequence[str], source: str, target: str) -> list[str]:
-    """The same spans in another scheme.
+    """Return tags that spell the same spans in another scheme.
 
     Raises:
         SchemeError: `source` does not allow the tags.
@@ -136,13 +136,13 @@ def convert(tags: Sequence[str], source: str, target: str) -> list[str]:
 
 
 def check(tags: Sequence[str], scheme: str = "IOB2") -> str | None:
-    """What is wrong with the tags of a sentence and at which word (counted from 1), or None."""
+    """Return what is wrong with the tags of a sentence and at which word (counted from 1), or None."""
     found = fault(tags, scheme)
     return None if found is None else f"word {found[0] + 1}: {found[1]}"
 
 
 def fault(tags: Sequence[str], scheme: str = "IOB2") -> tuple[int, str] | None:
-    """The first word (from 0) whose tag the scheme does not allow there, and why; None if all is well."""
+    """Return the first word (from 0) whose tag the scheme does not allow there, and why; None if all are allowed."""
     rules = _scheme(scheme)
     before = ""
     for position, tag in enumerate(tags):
@@ -159,7 +159,7 @@ def fault(tags: Sequence[str], scheme: str = "IOB2") -> tuple[int, str] | None:
 
 
 def _reason(before: str, tag: str, scheme: str) -> str:
-    """Why `tag` may not follow `before` (empty at the start), and what to do."""
+    """Return why `tag` may not follow `before` (empty at the start), and what to do."""
     place = f"follows {before}" if before else "starts the sentence"
     _, label = split(tag)
     if scheme == "IOB1":
@@ -175,7 +175,7 @@ def _reason(before: str, tag: str, scheme: str) -> str:
 
 
 def detect(sentences: Iterable[Sequence[str]]) -> SchemeName:
-    """The scheme that the fewest of these tag sequences break; IOB2 where several fit."""
+    """Return the scheme that the fewest of these tag sequences break; IOB2 where several fit."""
     broken: dict[SchemeName, int] = {"IOB2": 0, "IOB1": 0, "BIOES": 0}
     for tags in sentences:
         for name in broken:
@@ -184,11 +184,11 @@ def detect(sentences: Iterable[Sequence[str]]) -> SchemeName:
 
 
 def transitions(tag_names: Sequence[str], scheme: str = "IOB2") -> tuple[Mask, Mask, Mask]:
-    """Where tags may stand.
+    """Return where tags may stand.
 
     Returns:
-        `start` [K]: tag may begin a sentence; `allowed` [K, K]: `allowed[i, j]`, tag j may follow tag i;
-        `end` [K]: tag may end a sentence.
+        `start` [K], which tags may begin a sentence; `allowed` [K, K], in which `allowed[i, j]` tells whether tag j
+        may follow tag i; and `end` [K], which tags may end a sentence.
 
     Raises:
         SchemeError: a name is no tag of the scheme.
@@ -207,13 +207,13 @@ def transitions(tag_names: Sequence[str], scheme: str = "IOB2") -> tuple[Mask, M
 
 
 def tag_names(labels: Iterable[str], scheme: str = "IOB2") -> list[str]:
-    """Every tag of the scheme for these labels: O first, then label by label."""
+    """Return every tag of the scheme for these labels: O first, then label by label."""
     prefixes = [prefix for prefix in _scheme(scheme).prefixes if prefix != "O"]
     return ["O", *(f"{prefix}-{label}" for label in labels for prefix in prefixes)]
 
 
 def _follows(before: str, after: str, rules: Scheme) -> bool:
-    """Whether one tag may follow another."""
+    """Tell whether one tag may follow another."""
     (first, label), (second, next_label) = split(before), split(after)
     table = rules.same if label and label == next_label else rules.other
     return second in table[first]
@@ -221,5 +221,5 @@ def _follows(before: str, after: str, rules: Scheme) -> bool:
 
 def _scheme(name: str) -> Scheme:
     if name not in SCHEMES:
-        raise SchemeError(f"no tagging scheme {name!r}: {', '.join(SCHEMES)}")
+        raise SchemeError(f"there is no tagging scheme {name!r}; there are {', '.join(SCHEMES)}")
     return SCHEMES[name]

@@ -1,4 +1,4 @@
-"""What a tagger learns from and answers with: words, their tags, spans of them, an intent."""
+"""Sentences that a tagger learns from: words, their tags or labelled spans, and an intent."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,11 +22,11 @@ class Span(NamedTuple):
 class Sentence:
     """Words with their tags, always IOB2 (`slot_filling.schemes`), and an intent where there is one.
 
-    `tags` is None where nobody has labelled the words; `where` says where the sentence was read
+    `tags` is None where the words are not labelled; `where` says where the sentence was read
     ("train.conll, line 12"), for messages.
 
     Raises:
-        SentenceError: as many tags as words are needed.
+        SentenceError: there are more or fewer tags than words.
     """
 
     words: tuple[str, ...]
@@ -43,5 +43,5 @@ class Sentence:
 
     @property
     def text(self) -> str:
-        """The words with one space between."""
+        """The words, joined by single spaces."""
         return " ".join(self.words)

@@ -1,7 +1,7 @@
-"""What the text of a slot stands for, where that is sure: dates, times, numbers and money in ISO forms.
+"""Resolve the text of a slot to a value where that is sure: dates, times, numbers and money in ISO forms.
 
-English, in figures or, with text2num, in words. What may mean two things has no value. The libraries that read dates
-were measured on the values that tests hold this to: they guess, and take ten milliseconds a slot.
+Texts are English, with numbers in figures or, with text2num, in words. What may mean two things has no value.
+Libraries that read dates were tried on the values that the tests require: they guess, and take ten milliseconds a slot.
 """
 
 import re
@@ -15,7 +15,7 @@ from sluice_core.normalization.numerals import plain
 from sluice_core.normalization.quantities import read_digits, read_money, read_number
 
 Kind = Literal["date", "time", "number", "digits", "money", "none"]
-"""What a slot may hold. Digits stand side by side, as in the number of a flight."""
+"""The kinds of value that a slot may hold. Digits stand side by side, as in the number of a flight."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 SAYS: dict[str, tuple[Kind, ...]] = {
@@ -32,16 +32,16 @@ WEAK: tuple[Kind, ...] = ("digits", "number")
 
 @lru_cache(maxsize=1 << 14)
 def resolve(label: str, text: str, today: date | None = None, kind: Kind | None = None) -> str | None:
-    """The value of a slot, or None where that is not sure.
+    """Return the value of a slot, or None where that is not sure.
 
     Dates are "2026-11-02", with zeros for what is not said ("November 2nd": "0000-11-02", "Friday the 22nd":
     "0000-00-22") and nothing after what is said ("0000-11", "2026"); 11/2 may be two days, so it has no value.
-    Times are "14:30"; of half past seven nobody knows in which half of the day, so it has none, nor has "2:30", but
+    Times are "14:30"; half past seven may be in either half of the day, so it has no value, nor has "2:30", but
     "2:30 pm", "14:30" and "02:30" have. Numbers are "1300" and "2.5", money "USD 250".
 
     Args:
-        label: of the slot; its words say which kinds of value to look for ("return_date.day_name": a date).
-        text: of the slot.
+        label: the label of the slot; its words say which kinds of value to look for ("return_date.day_name": a date).
+        text: the text of the slot.
         today: what "tomorrow" is relative to; without it such slots have no value.
         kind: what the slot holds, whatever its label says.
     """
@@ -61,7 +61,7 @@ def resolve(label: str, text: str, today: date | None = None, kind: Kind | None 
 
 @cache
 def kinds_of(label: str) -> tuple[Kind, ...]:
-    """The kinds of value that a label's words speak of, in the order to try.
+    """Return the kinds of value that a label's words speak of, in the order to try.
 
     >>> kinds_of("depart_time.start_time"), kinds_of("timeRange"), kinds_of("city_name")
     (('time', 'date'), ('time', 'date'), ())
@@ -74,5 +74,5 @@ def kinds_of(label: str) -> tuple[Kind, ...]:
 
 @cache
 def _words(label: str) -> list[str]:
-    """The words of a label: "timeRange" and "time_range" have the same."""
+    """Return the words of a label: "timeRange" and "time_range" have the same."""
     return re.findall("[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", label).casefold())

@@ -1,4 +1,4 @@
-"""A trained tagger in use: load a run directory, tag sentences."""
+"""Use a trained tagger: load a run directory, tag sentences."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
@@ -22,17 +22,17 @@ from sluice_core.files import CheckpointError, write_text
 from sluice_core.weights import load_weights, save_weights
 
 Text = str | Sequence[str]
-"""A sentence as it is written, or already divided into words."""
+"""A sentence as it is written, or a list of its words."""
 
 TOGETHER = 256
-"""Sentences that are sorted by length and tagged in batches."""
+"""How many sentences are read ahead, to be sorted by length and tagged in batches."""
 
 BATCH_WORDS = 4096
-"""Most padded words in a batch."""
+"""The most padded words in a batch."""
 
 
 class Tagger:
-    """Finds slots and intent.
+    """Finds the slots and the intent of sentences.
 
     Example:
         >>> tagger = Tagger.load("runs/slots-travel")  # doctest: +SKIP
@@ -51,7 +51,7 @@ class Tagger:
         self.today: date | None = None
         """What "tomorrow" is relative to in values; without it, such slots have none."""
         self.kinds: dict[str, Kind] = {}
-        """What slots hold, by label, where the label's own words do not say it (`values.kinds_of`)."""
+        """What slots hold, by label, where the label's own words do not say it (`slot_values.kinds_of`)."""
         self.temperatures = Temperatures()
 
     @classmethod
@@ -59,7 +59,7 @@ class Tagger:
         """Read a run directory that training wrote.
 
         Raises:
-            CheckpointError: the directory, its weights or its settings are missing, damaged, or of another model.
+            CheckpointError: the directory, its weights or its settings are missing, damaged, or those of another model.
             DeviceError: there is no such device.
         """
         directory = Path(directory)
@@ -84,7 +84,7 @@ class Tagger:
             ) from error
         if not all(bool(weight.isfinite().all()) for weight in weights.values()):
             raise CheckpointError(
-                f"{directory}: model.safetensors is damaged: it holds weights that are no numbers"
+                f"{directory}: model.safetensors is damaged: it holds weights that are not finite"
             )
         for encoder in tagger.model.encoders:
             if encoder.stack.engine == "fast":
@@ -101,7 +101,7 @@ class Tagger:
         self.temperatures.save(directory)
 
     def to(self, device: str | torch.device) -> "Tagger":
-        """Move the model to a device, ready for use (dropout off); returns itself.
+        """Move the model to a device, ready for use (dropout off), and return this tagger.
 
         Raises:
             DeviceError: there is no such device.
@@ -117,12 +117,12 @@ class Tagger:
 
         Args:
             text: the sentence.
-            alternatives: how many other readings to give, at most.
+            alternatives: how many other taggings to return, at most.
         """
         return next(iter(self.tag_many([text], alternatives=alternatives)))
 
     def tag_many(self, texts: Iterable[Text], *, alternatives: int = 0) -> Iterator[Tagging]:
-        """Tag many sentences, batches of like length at a time, in the order given.
+        """Tag many sentences, in batches of like length, and yield the results in the order given.
 
         Args:
             texts: sentences or lists of words; read as they are needed, a few hundred ahead.
@@ -159,7 +159,7 @@ class Tagger:
 
 
 def _divide(text: Text) -> tuple[str, list[Token]]:
-    """A text and its words with their places; a list of words is joined by single spaces."""
+    """Return a text and its words with their places; a list of words is joined by single spaces."""
     if isinstance(text, str):
         return text, tokenize(text)
     tokens, start = [], 0

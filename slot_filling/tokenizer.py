@@ -1,4 +1,4 @@
-"""Text to words with their places: what is not a space is in exactly one token, as it was written.
+"""Divide a text into words with their places: what is not a space is in exactly one token, as it was written.
 
 `text[token.start:token.end] == token.text` always. The rules, in order:
 
@@ -9,8 +9,8 @@
 - anything else is one character as a reader sees it (an emoji of several code points, a letter with its
   accents), or a run of the same one: "$", ",", "...".
 
-Words that are already apart, as in a corpus, come back as they were when spaces join them: all of ATIS,
-99.7% of SNIPS (its titles end in colons).
+The words of a corpus, joined by spaces, are divided as they were in the corpus: in all sentences of ATIS and in
+99.7% of those of SNIPS (its titles end in colons).
 """
 
 from typing import NamedTuple
@@ -48,7 +48,7 @@ class Token(NamedTuple):
 
 
 def tokenize(text: str) -> list[Token]:
-    """The words of a text, in order; spaces, control and format characters are between them.
+    """Return the words of a text, in order; spaces, control and format characters are between them.
 
     >>> [token.text for token in tokenize("Arrive Taipei, at 2:30 p.m.?")]
     ['Arrive', 'Taipei', ',', 'at', '2:30', 'p.m.', '?']
@@ -57,5 +57,5 @@ def tokenize(text: str) -> list[Token]:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of a text without their places."""
+    """Return the words of a text without their places."""
     return tuple(match[0] for match in TOKEN.finditer(text))

@@ -1,4 +1,4 @@
-"""What a tagger knows by number: words, characters, shapes, digit classes, tags and intents."""
+"""The vocabulary of a tagger: words, characters, shapes, digit classes, tags and intents as numbers."""
 
 import json
 from collections import Counter
@@ -21,29 +21,29 @@ from sluice_core.files import write_text
 Numbers = NDArray[np.int64]
 
 PADDING, UNKNOWN = 0, 1
-LONGEST_WORD = 32  # characters; of longer words the middle is left out
-REMEMBERED = 1 << 16  # words whose numbers are kept at hand
+LONGEST_WORD = 32  # characters; the middle of a longer word is left out
+REMEMBERED = 1 << 16  # words whose numbers are cached
 
 
 class VocabularyError(UserError):
-    """A vocabulary is damaged, or asked for what it does not have."""
+    """A vocabulary is damaged, or there is nothing to learn one from."""
 
 
 class Encoded(NamedTuple):
     """The words of one sentence as numbers, T words of at most L characters; 0 is padding."""
 
     words: Numbers
-    """[T]"""
+    """`[T]`"""
     characters: Numbers
-    """[T, L]"""
+    """`[T, L]`"""
     shapes: Numbers
-    """[T]"""
+    """`[T]`"""
     digits: Numbers
-    """[T] digit classes"""
+    """`[T]`: the digit class of each word."""
 
 
-class Word(NamedTuple):
-    """The numbers of one word."""
+class WordNumbers(NamedTuple):
+    """The numbers of one word: its own, those of its characters, its shape and its digit class."""
 
     word: int
     characters: tuple[int, ...]
@@ -53,7 +53,7 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The numbers of everything; learned from training sentences, kept in the run directory.
+    """The numbers of everything that a tagger knows, learned from training sentences and kept in the run directory.
 
     Word, character and shape numbers are positions in `words`, `characters` and `shapes` plus 2
     (0 padding, 1 unknown); tag and intent numbers are positions.
@@ -62,7 +62,7 @@ class Vocabulary:
     words: tuple[str, ...]
     """Case folded, most frequent first."""
     characters: tuple[str, ...]
-    """Of the words as they are written."""
+    """The characters of the words as they are written."""
     shapes: tuple[str, ...]
     tags: tuple[str, ...]
     """In the scheme's spelling: O, then label by label."""
@@ -73,9 +73,9 @@ class Vocabulary:
     names: tuple[str, ...] = ()
     """Labels whose slots are written with capitals."""
     intent_labels: tuple[tuple[str, ...], ...] = ()
-    """Of each intent the labels that training has beside it."""
+    """The labels that training has beside each intent."""
     _numbers: dict[str, dict[str, int]] = field(init=False, repr=False, compare=False)
-    _encoded: dict[str, "Word"] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _encoded: dict[str, WordNumbers] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         kinds = ("words", "characters", "shapes")
@@ -99,15 +99,15 @@ class Vocabulary:
     def learn(
         cls, sentences: Sequence[Sentence], scheme: SchemeName = "IOB2", least_count: int = 1
     ) -> "Vocabulary":
-        """Everything in labelled sentences.
+        """Return the vocabulary of labelled sentences.
 
         Args:
-            sentences: of training, tags in IOB2.
+            sentences: the training split, with tags in IOB2.
             scheme: how the model spells spans.
-            least_count: rarer words (and characters) are unknown.
+            least_count: words and characters that occur less often are unknown.
 
         Raises:
-            VocabularyError: no sentence, or one without tags.
+            VocabularyError: there is no sentence, or one has no tags.
         """
         if not sentences:
             raise VocabularyError("there are no training sentences to learn words and labels from")
@@ -129,7 +129,7 @@ class Vocabulary:
         )
 
     def encode(self, words: Sequence[str]) -> Encoded:
-        """Numbers of a sentence's words; what training did not have is 1."""
+        """Return the numbers of a sentence's words; what training did not have is 1."""
         rows = [self._word(word) for word in words]
         characters = np.zeros((len(rows), max((len(row.characters) for row in rows), default=0)), np.int64)
         for at, row in enumerate(rows):
@@ -141,15 +141,15 @@ class Vocabulary:
             np.array([row.digits for row in rows], np.int64),
         )
 
-    def _word(self, word: str) -> Word:
-        """The numbers of one word; those of words met before are at hand."""
+    def _word(self, word: str) -> WordNumbers:
+        """Return the numbers of one word, from the cache where it was met before."""
         if word in self._encoded:
             return self._encoded[word]
         if len(self._encoded) >= REMEMBERED:
             self._encoded.clear()
         half = LONGEST_WORD // 2
         written = word if len(word) <= LONGEST_WORD else word[:half] + word[-half:]
-        self._encoded[word] = Word(
+        self._encoded[word] = WordNumbers(
             self._numbers["words"].get(fold(word), UNKNOWN),
             tuple(self._numbers["characters"].get(letter, UNKNOWN) for letter in written),
             self._numbers["shapes"].get(shape(word), UNKNOWN),
@@ -158,10 +158,10 @@ class Vocabulary:
         return self._encoded[word]
 
     def encode_tags(self, tags: Sequence[str]) -> Numbers:
-        """Numbers [T] of IOB2 tags, spelled in the model's scheme.
+        """Return the numbers `[words]` of IOB2 tags, spelled in the model's scheme.
 
-        A span whose tags training never had cannot be answered by the model: its words count as O here
-        (scores, which compare the tags themselves, count it as missed).
+        A span whose tags training never had cannot be found by the model: its words count as O here
+        (metrics, which compare the tags themselves, count it as missed).
         """
         numbers = self._numbers["tags"]
         spelled = schemes.convert(tags, "IOB2", self.scheme)
@@ -176,19 +176,19 @@ class Vocabulary:
         return np.array([numbers[tag] for tag in spelled], np.int64)
 
     def decode_spans(self, tag_numbers: Iterable[int]) -> list[Span]:
-        """The spans that a path of tag numbers spells."""
+        """Return the spans that a path of tag numbers spells."""
         return schemes.spans([self.tags[number] for number in tag_numbers], self.scheme)
 
     def decode_tags(self, tag_numbers: Sequence[int] | Numbers) -> tuple[str, ...]:
-        """A path of tag numbers as IOB2 tags."""
+        """Return a path of tag numbers as IOB2 tags."""
         return tuple(schemes.tags_of(self.decode_spans(tag_numbers), len(tag_numbers)))
 
     def encode_intent(self, intent: str | None) -> int:
-        """The number of an intent; -1 for none and for one that training never had."""
+        """Return the number of an intent; -1 for none and for one that training never had."""
         return -1 if intent is None else self._numbers["intents"].get(intent, -1)
 
     def fits(self) -> NDArray[np.bool_]:
-        """Whether training has each tag beside each intent, `[intents, tags]`; O always fits."""
+        """Return whether training has each tag beside each intent, `[intents, tags]`; O always fits."""
         spelled = [schemes.split(tag)[1] for tag in self.tags]
         return np.array(
             [
@@ -200,12 +200,12 @@ class Vocabulary:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What slots may be called, in the order of the tags."""
+        """The labels of slots, in the order of the tags."""
         return tuple(dict.fromkeys(schemes.split(tag)[1] for tag in self.tags if tag != "O"))
 
     @cached_property
     def continuations(self) -> dict[str, tuple[int, ...]]:
-        """Of each label the numbers of the tags that go on with a span of it, such as I-city."""
+        """For each label that has such tags, the numbers of those that go on with a span of it, such as I-city."""
         found: dict[str, tuple[int, ...]] = {}
         for number, tag in enumerate(self.tags):
             prefix, label = schemes.split(tag)
@@ -215,7 +215,7 @@ class Vocabulary:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Rows that each table of embeddings needs, padding and unknown included; and how many answers."""
+        """The rows of each table of embeddings, padding and unknown included, and the numbers of tags and intents."""
         return {
             "words": len(self.words) + 2,
             "characters": len(self.characters) + 2,
@@ -226,11 +226,11 @@ class Vocabulary:
         }
 
     def transitions(self) -> tuple[schemes.Mask, schemes.Mask, schemes.Mask]:
-        """Where tags may stand: `start` [K], `allowed` [K, K], `end` [K] (`schemes.transitions`)."""
+        """Return where tags may stand: `start` [K], `allowed` [K, K], `end` [K] (`schemes.transitions`)."""
         return schemes.transitions(self.tags, self.scheme)
 
     def unseen(self, sentences: Iterable[Sentence]) -> dict[str, Counter[str]]:
-        """The labels and the intents of sentences that training never had, counted."""
+        """Count the labels and the intents of sentences that training never had."""
         labels, intents = set(self.labels), set(self.intents)
         sentences = list(sentences)
         spans = [span for sentence in sentences for span in schemes.spans(sentence.tags or ())]
@@ -240,13 +240,13 @@ class Vocabulary:
         }
 
     def save(self, path: Path) -> None:
-        """Write everything as JSON text."""
+        """Write the vocabulary as JSON text."""
         tree = {item.name: getattr(self, item.name) for item in fields(self) if item.init}
         write_text(path, json.dumps(tree, ensure_ascii=False, indent=0) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> "Vocabulary":
-        """Read what `save` wrote.
+        """Read a vocabulary that `save` wrote.
 
         Raises:
             VocabularyError: the file is missing or damaged.
@@ -275,7 +275,7 @@ def _intent_labels(sentences: Iterable[Sentence], intents: Sequence[str]) -> tup
 
 
 def _tags(sentences: Iterable[Sentence], scheme: SchemeName) -> tuple[str, ...]:
-    """The tags of the scheme that occur, O first, then label by label."""
+    """Return the tags of the scheme that occur, O first, then label by label."""
     seen: set[str] = set()
     for sentence in sentences:
         if sentence.tags is None:
@@ -286,7 +286,7 @@ def _tags(sentences: Iterable[Sentence], scheme: SchemeName) -> tuple[str, ...]:
 
 
 def _names(sentences: Iterable[Sentence]) -> tuple[str, ...]:
-    """Labels whose slots mostly begin with a capital, in sentences that have both small letters and capitals."""
+    """Return labels whose slots mostly begin with a capital, in sentences with both small letters and capitals."""
     capitals: Counter[str] = Counter()
     for sentence in sentences:
         later = "".join(sentence.words[1:])
@@ -300,13 +300,13 @@ def _names(sentences: Iterable[Sentence]) -> tuple[str, ...]:
 
 
 def _frequent(counts: Counter[str], least: int) -> tuple[str, ...]:
-    """Most frequent first, then by alphabet: the same whatever the order of sentences."""
+    """Return items, most frequent first, then by alphabet: the same whatever the order of sentences."""
     kept = [item for item, count in counts.items() if count >= least]
     return tuple(sorted(kept, key=lambda item: (-counts[item], item)))
 
 
 def _checked(name: str, value: Any) -> Any:
-    """A field as it must be."""
+    """Return the value of a field, once its type is checked."""
     if name == "scheme":
         if value not in schemes.SCHEMES:
             raise VocabularyError(f"scheme is {value!r}")

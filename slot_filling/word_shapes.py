@@ -1,10 +1,10 @@
-"""What a word looks like, for words that training never saw: its folded form, its shape, its digits."""
+"""Describe what a word looks like, for words that training never saw: its folded form, shape and digit class."""
 
 import re
 import unicodedata
 
 DIGIT_CLASSES: tuple[tuple[str, str], ...] = (
-    # The first whose pattern is the whole word (full-width digits made plain); position + 1 is the class.
+    # A word has the first class whose pattern matches all of it; its number is the position, counted from 1.
     ("none", r"[^\d]*"),
     ("one digit", r"\d"),
     ("hour", r"1[0-2]"),
@@ -27,18 +27,20 @@ LONGEST_SHAPE = 8
 
 
 def fold(word: str) -> str:
-    """The form under which a word is looked up: full-width made plain (NFKC), case folded."""
+    """Return the form under which a word is looked up: full-width characters made plain (NFKC), case folded."""
     return word.casefold() if word.isascii() else unicodedata.normalize("NFKC", word).casefold()
 
 
 def digit_class(word: str) -> int:
-    """1 and up: the position in `DIGIT_CLASSES`; 0 is left for padding."""
+    """Return the position of a word's class in `DIGIT_CLASSES`, counted from 1; 0 is left for padding."""
     plain = fold(word)
     return next(number for number, pattern in enumerate(PATTERNS, 1) if pattern.fullmatch(plain))
 
 
 def shape(word: str) -> str:
-    """Capitals X, small letters x, letters without case c, digits d; letters of a kind in a row are one.
+    """Return a word's shape: X for capitals, x for small letters, c for letters without case, d for digits.
+
+    Letters of one kind in a row count once.
 
     >>> [shape(word) for word in ("Taipei", "2:30", "PM", "o'clock", "11/2", "台")]
     ['Xx', 'd:dd', 'X', "x'x", 'dd/d', 'c']

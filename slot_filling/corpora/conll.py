@@ -1,7 +1,7 @@
-"""CoNLL columns: a word a line, its tag in another column, an empty line between sentences.
+"""Read CoNLL columns: one word with its tag on each line, and an empty line between sentences.
 
 Columns are separated by tabs or, in a line without tabs, by spaces. `-DOCSTART-` lines and comments
-(`# …`) are passed over; the comment `# intent: NAME` before or in a sentence gives its intent.
+(`# …`) are skipped; the comment `# intent: NAME` before or in a sentence gives its intent.
 """
 
 import re
@@ -19,7 +19,7 @@ TAG = re.compile(r"O|[BIES]-\S.*")
 
 @dataclass
 class Block:
-    """The rows of a sentence that is being read."""
+    """The lines of a sentence that is being read."""
 
     words: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
@@ -27,15 +27,15 @@ class Block:
     intent: str | None = None
 
     def sentence(self) -> RawSentence:
-        """What was read."""
+        """Return what was read."""
         return RawSentence(tuple(self.words), tuple(self.tags), tuple(self.places), self.intent)
 
 
 def read(path: Path, config: SentenceCorpusConfig) -> list[RawSentence]:
-    """The sentences of one file.
+    """Read the sentences of one file.
 
     Raises:
-        CorpusError: the file cannot be read, is empty, or a row lacks a column; names the line.
+        CorpusError: the file cannot be read, is empty, or a line lacks a column; the message names the line.
     """
     sentences = list(_sentences(path, config.columns))
     if not sentences:
@@ -44,7 +44,7 @@ def read(path: Path, config: SentenceCorpusConfig) -> list[RawSentence]:
 
 
 def _sentences(path: Path, columns: Sequence[str] | Sequence[int]) -> Iterator[RawSentence]:
-    """Sentence by sentence."""
+    """Yield sentence by sentence."""
     block, width = Block(), len(columns) if columns and isinstance(columns[0], str) else 0
     word_at, tag_at = _positions(columns)
     for number, line in read_lines(path):
@@ -67,7 +67,7 @@ def _sentences(path: Path, columns: Sequence[str] | Sequence[int]) -> Iterator[R
 
 
 def _fields(line: str) -> list[str]:
-    """The columns of a line; none if it is empty."""
+    """Return the columns of a line; none if it is empty."""
     if not line.strip():
         return []
     if "\t" in line:
@@ -76,7 +76,7 @@ def _fields(line: str) -> list[str]:
 
 
 def _positions(columns: Sequence[str] | Sequence[int]) -> tuple[int, int]:
-    """Where the word and the tag stand."""
+    """Return the columns of the word and of the tag."""
     if not columns:
         return 0, -1
     if isinstance(columns[0], str):
@@ -85,7 +85,7 @@ def _positions(columns: Sequence[str] | Sequence[int]) -> tuple[int, int]:
 
 
 def _is_comment(fields: Sequence[str], width: int, tag_at: int) -> bool:
-    """Whether a line that begins with # is a comment and not the word "#" (or "#1") with its tag."""
+    """Tell whether a line that begins with # is a comment and not the word "#" (or "#1") with its tag."""
     if not fields[0].startswith("#"):
         return False
     has_tag = -len(fields) <= tag_at < len(fields) and TAG.fullmatch(fields[tag_at])
@@ -93,7 +93,7 @@ def _is_comment(fields: Sequence[str], width: int, tag_at: int) -> bool:
 
 
 def _check_row(fields: Sequence[str], width: int, positions: tuple[int, int], where: str) -> None:
-    """Raise if the row has not the columns that it needs."""
+    """Raise if a line lacks the columns that it needs."""
     if len(fields) != width:
         raise CorpusError(
             f"{where}: {len(fields)} column{'s' * (len(fields) != 1)} where {width} are expected: "

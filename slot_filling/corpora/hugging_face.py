@@ -1,9 +1,9 @@
-"""Sentences from objects of the `datasets` library."""
+"""Read labelled sentences from objects of Hugging Face's `datasets` library."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from slot_filling.corpora.tag_conversion import RawSentence, settle
+from slot_filling.corpora.tag_conversion import RawSentence, to_iob2
 from slot_filling.schemes import SchemeName
 from slot_filling.sentences import Sentence
 from sluice_core.corpus_files import CorpusError
@@ -14,44 +14,44 @@ if TYPE_CHECKING:
 WORDS = ("words", "tokens")
 TAGS = ("tags", "ner_tags", "slots", "labels", "slot_labels")
 UNLABELLED = -1
-"""The class number of what has no class, as `datasets` writes it."""
+"""The class number that `datasets` writes where there is no class."""
 
 
 def from_datasets(
-    parts: Mapping[str, "Dataset"],
+    splits: Mapping[str, "Dataset"],
     words: str | None = None,
     tags: str | None = None,
     intent: str | None = None,
     scheme: SchemeName | None = None,
 ) -> dict[str, list[Sentence]]:
-    """Sentences of a `DatasetDict`, or of datasets by name.
+    """Return the sentences of a `DatasetDict`, or of datasets by the names of their splits.
 
     Args:
-        parts: with a row a sentence.
+        splits: datasets by name, with one row for each sentence.
         words: the column of lists of words; if not given, `words` or `tokens`.
         tags: the column of lists of tags, texts or class labels; if not given, `tags`, `ner_tags`, ….
         intent: the column of intents, texts or class labels, if there is one; a class number of -1 is no intent.
         scheme: of the tags; detected if not given.
 
     Raises:
-        CorpusError: a column is not there or a row is wrong; names part and row.
+        CorpusError: a column is missing or a row is wrong; the message names the split and the row.
     """
     raw = {}
-    for part, dataset in parts.items():
-        columns = words or _column(dataset, WORDS, part), tags or _column(dataset, TAGS, part)
-        raw[part] = _rows(part, dataset, columns, intent)
-    return settle(raw, scheme, "dataset")
+    for split, dataset in splits.items():
+        columns = words or _column(dataset, WORDS, split), tags or _column(dataset, TAGS, split)
+        raw[split] = _rows(split, dataset, columns, intent)
+    return to_iob2(raw, scheme, "dataset")
 
 
-def _rows(part: str, dataset: "Dataset", columns: tuple[str, str], intent: str | None) -> list[RawSentence]:
-    """The rows of one dataset."""
+def _rows(split: str, dataset: "Dataset", columns: tuple[str, str], intent: str | None) -> list[RawSentence]:
+    """Return the sentences of one dataset."""
     for column in (*columns, intent):
         if column is not None and column not in dataset.column_names:
-            raise CorpusError(f"{part}: no column {column!r}; there are {', '.join(dataset.column_names)}")
+            raise CorpusError(f"{split}: no column {column!r}; there are {', '.join(dataset.column_names)}")
     names = {column: _class_names(dataset.features[column]) for column in (*columns, intent) if column}
     rows = []
     for number, row in enumerate(dataset):
-        where = f"{part}, row {number}"
+        where = f"{split}, row {number}"
         words, tags = (_texts(row[column], names[column], where, column) for column in columns)
         if len(words) != len(tags):
             raise CorpusError(f"{where}: {len(words)} words but {len(tags)} tags: each word needs one")
@@ -60,31 +60,31 @@ def _rows(part: str, dataset: "Dataset", columns: tuple[str, str], intent: str |
     return rows
 
 
-def _column(dataset: "Dataset", candidates: Iterable[str], part: str) -> str:
-    """The first of the usual names that is there."""
+def _column(dataset: "Dataset", candidates: Iterable[str], split: str) -> str:
+    """Return the first of the usual names that the dataset has."""
     for name in candidates:
         if name in dataset.column_names:
             return name
     raise CorpusError(
-        f"{part}: no column {' or '.join(candidates)}; name it: there are {', '.join(dataset.column_names)}"
+        f"{split}: no column {' or '.join(candidates)}; name it: there are {', '.join(dataset.column_names)}"
     )
 
 
 def _class_names(feature: Any) -> list[str] | None:
-    """The names behind numbers, of a class label or of a sequence of them."""
+    """Return the names of a feature's classes, if it is a class label or a sequence of them."""
     feature = getattr(feature, "feature", feature)
     return getattr(feature, "names", None)
 
 
 def _intent(value: Any, names: list[str] | None, where: str, column: str) -> str | None:
-    """The intent of a row, if it has one."""
+    """Return the intent of a row, if it has one."""
     if names is not None and value == UNLABELLED:
         return None
     return _texts([value], names, where, column)[0]
 
 
 def _texts(values: Iterable[Any], names: list[str] | None, where: str, column: str) -> tuple[str, ...]:
-    """Texts of texts, or of class numbers."""
+    """Return values as texts: they are texts themselves, or numbers of classes."""
     try:
         texts = tuple(values if names is None else (_name(names, value) for value in values))
     except (IndexError, TypeError) as error:
@@ -97,7 +97,7 @@ def _texts(values: Iterable[Any], names: list[str] | None, where: str, column: s
 
 
 def _name(names: list[str], number: int) -> str:
-    """The name of a class; numbers below 0, with which Python counts from the end, have none."""
+    """Return the name of a class; a negative number, with which Python counts from the end, is no class."""
     if number < 0:
         raise IndexError(number)
     return names[number]

@@ -1,10 +1,10 @@
-"""JSON lines: an object a line, either of
+"""Read JSON lines, with one object on each line, of either form:
 
     {"text": "arrive Taipei", "slots": [{"label": "city", "start": 7, "end": 13}], "intent": "fly"}
     {"words": ["arrive", "Taipei"], "tags": ["O", "B-city"], "intent": "fly"}
 
 `start` and `end` count characters of the text; `intent` is optional, and so is a slot's `text`, which
-must then be what stands there. Texts are separated into words by `slot_filling.tokenizer`; a slot that
+must then be those characters. Texts are separated into words by `slot_filling.tokenizer`; a slot that
 begins or ends inside a word is widened to whole words, and the log says how many were.
 """
 
@@ -26,10 +26,10 @@ log = logging.getLogger(__name__)
 
 
 def read(path: Path, config: SentenceCorpusConfig) -> list[RawSentence]:
-    """The sentences of one file.
+    """Read the sentences of one file.
 
     Raises:
-        CorpusError: the file cannot be read, is empty, or a line is wrong; names the line.
+        CorpusError: the file cannot be read, is empty, or a line is wrong; the message names the line.
     """
     sentences, widened = [], 0
     for number, line in read_lines(path):
@@ -53,7 +53,7 @@ def read(path: Path, config: SentenceCorpusConfig) -> list[RawSentence]:
 
 
 def _parse(line: str, where: str) -> dict[str, Any]:
-    """The object of a line."""
+    """Return the object on a line."""
     try:
         item = json.loads(line)
     except ValueError as error:
@@ -71,7 +71,7 @@ def _parse(line: str, where: str) -> dict[str, Any]:
 
 
 def _from_words(item: Mapping[str, Any], where: str) -> RawSentence:
-    """Words and tags as they are given."""
+    """Return the sentence of an object with words and tags."""
     for name in ("words", "tags"):
         if not isinstance(item[name], list) or not all(isinstance(word, str) and word for word in item[name]):
             raise CorpusError(f"{where}: {name} must be a list of texts that are not empty")
@@ -82,7 +82,7 @@ def _from_words(item: Mapping[str, Any], where: str) -> RawSentence:
 
 
 def _from_text(item: Mapping[str, Any], where: str, config: SentenceCorpusConfig) -> tuple[RawSentence, int]:
-    """A text with slots at characters, as words; and how many slots were widened to whole words."""
+    """Return the sentence of an object with text and slots, and how many slots were widened to whole words."""
     text, slots = item["text"], item["slots"]
     if not isinstance(text, str) or not isinstance(slots, list):
         raise CorpusError(f"{where}: text must be a text, and slots a list of objects")
@@ -106,14 +106,14 @@ def _from_text(item: Mapping[str, Any], where: str, config: SentenceCorpusConfig
 
 
 def _check_letters(sentence: RawSentence, where: str) -> None:
-    """Raise if there is what JSON can write but UTF-8 cannot, so that it could be read but never be kept."""
+    """Raise if there is half of a surrogate pair, which JSON can express but no file in UTF-8 can keep."""
     for text in (*sentence.words, *sentence.tags, sentence.intent or ""):
         if HALF_PAIR.search(text):
             raise CorpusError(f"{where}: {text!a} holds half of a surrogate pair, which is no character")
 
 
 def _slot(slot: Any, text: str, where: str) -> tuple[str, int, int]:
-    """Label, start and end, once they are right."""
+    """Return label, start and end of a slot once they are checked."""
     label, start, end = (
         slot.get(name) if isinstance(slot, dict) else None for name in ("label", "start", "end")
     )

@@ -1,4 +1,4 @@
-"""Folders as ATIS and SNIPS have them: `seq.in` (words), `seq.out` (tags), `label` (intents, optional).
+"""Read folders in the format of ATIS and SNIPS: `seq.in` (words), `seq.out` (tags), `label` (intents, optional).
 
 Line n of each file belongs to the same sentence; words and tags are separated by spaces.
 """
@@ -12,10 +12,10 @@ from sluice_core.corpus_files import CorpusError, corpus_folder, read_lines
 
 
 def read(folder: Path, config: SentenceCorpusConfig) -> list[RawSentence]:
-    """The sentences of one folder.
+    """Read the sentences of one folder.
 
     Raises:
-        CorpusError: a file is missing, is empty, or the lines of the files do not belong together.
+        CorpusError: a file is missing or empty, or the lines of the files do not belong together.
     """
     corpus_folder(folder, config.kind, ("seq.in", "seq.out"))
     words = _lines(folder / "seq.in")
@@ -36,7 +36,7 @@ def read(folder: Path, config: SentenceCorpusConfig) -> list[RawSentence]:
 
 
 def _sentence(folder: Path, number: int, words: str, tags: str, intent: str) -> RawSentence:
-    """One line of the three files."""
+    """Return the sentence on one line of the three files."""
     separated, tags_separated = (re.findall(r"[^ \t]+", line) for line in (words, tags))
     if len(separated) != len(tags_separated):
         raise CorpusError(
@@ -50,7 +50,7 @@ def _sentence(folder: Path, number: int, words: str, tags: str, intent: str) -> 
 
 
 def _lines(path: Path, count: int = 0) -> list[str]:
-    """The lines of a file; past the first `count`, those at its end that are empty are left out."""
+    """Return the lines of a file; past the first `count`, empty lines at its end are left out."""
     lines = [line.strip(" \t\r\n") for _, line in read_lines(path)]
     while len(lines) > count and not lines[-1]:
         lines.pop()

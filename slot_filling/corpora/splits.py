@@ -1,4 +1,4 @@
-"""Train, dev and test: where each lies, what is taken from training, and sentences that two share."""
+"""Find the splits train, dev and test, divide off a dev split, and count sentences that two splits share."""
 
 import logging
 import re
@@ -20,15 +20,15 @@ log = logging.getLogger(__name__)
 
 
 def locate(config: SentenceCorpusConfig) -> dict[str, Path]:
-    """The file, or seq.in folder, of each part that the settings name.
+    """Return the file, or seq.in folder, of each split that the settings name.
 
-    `corpus.data` is one file (or seq.in folder), which is all training, or a folder with a part in each
+    `corpus.data` is one file (or seq.in folder), all of it for training, or a folder with one split in each
     file or folder: `train.conll`, `eng.train`, `valid/`.
 
     Raises:
-        CorpusError: nothing is named or nothing is found; says what was looked for and what is there.
+        CorpusError: nothing is named or nothing is found; the message says what was looked for and what is there.
     """
-    named = {part: getattr(config, part) for part in NAMES if getattr(config, part) is not None}
+    named = {split: getattr(config, split) for split in NAMES if getattr(config, split) is not None}
     if config.data is None and "train" not in named:
         raise CorpusError(
             f"corpus {config.kind} needs its {_needed(config)}: corpus.data, or corpus.train and corpus.dev"
@@ -36,16 +36,16 @@ def locate(config: SentenceCorpusConfig) -> dict[str, Path]:
     if config.data is None:
         return named
     if "train" in named:
-        raise CorpusError("corpus.data and corpus.train both name the training part; keep one of them")
+        raise CorpusError("corpus.data and corpus.train both name the training split; keep one of them")
     found = find(config.data, config)
     return {"train": found.pop("all"), **named} if "all" in found else {**found, **named}
 
 
 def find(data: Path, config: SentenceCorpusConfig) -> dict[str, Path]:
-    """The parts in a folder by their names, or `{"all": data}` where it is itself a file of sentences.
+    """Return the splits in a folder by their names, or `{"all": data}` where it is itself a file of sentences.
 
     Raises:
-        CorpusError: there is nothing there, or nothing that is a part, or a part twice.
+        CorpusError: there is nothing there, or no split, or one split twice.
     """
     in_folders = config.kind in ("atis", "snips")
     if not data.exists():
@@ -56,21 +56,21 @@ def find(data: Path, config: SentenceCorpusConfig) -> dict[str, Path]:
         return {"all": data}
     found: dict[str, Path] = {}
     for path in sorted(data.iterdir()) if data.is_dir() else ():
-        part = _part_of(path)
+        split = _split_of(path)
         is_one = (path / "seq.in").exists() if in_folders else path.is_file()
-        if not part or not is_one or path.suffix in (".md", ".py"):
+        if not split or not is_one or path.suffix in (".md", ".py"):
             continue
-        if part in found:
+        if split in found:
             raise CorpusError(
-                f"{data}: {found[part].name} and {path.name} both look like {part}; name the one to read: "
+                f"{data}: {found[split].name} and {path.name} both look like {split}; name the one to read: "
                 f"corpus.train, corpus.dev and corpus.test instead of corpus.data"
             )
-        found[part] = path
+        found[split] = path
     if not found:
         raise CorpusError(
             f"{data}: no sentences there: looked for {_needed(config)}; {describe_folder(data)}"
         )
-    return {part: found[part] for part in NAMES if part in found}
+    return {split: found[split] for split in NAMES if split in found}
 
 
 def _needed(config: SentenceCorpusConfig) -> str:
@@ -79,54 +79,54 @@ def _needed(config: SentenceCorpusConfig) -> str:
     return "files, such as train.txt, dev.txt and test.txt"
 
 
-def _part_of(path: Path) -> str | None:
-    """The part that a name speaks of: "eng.testa", "train.conll", "valid"."""
+def _split_of(path: Path) -> str | None:
+    """Return the split that a name such as "eng.testa", "train.conll" or "valid" speaks of."""
     words = set(re.split(r"[\W_]+", path.name.lower()))
-    parts = [part for part, names in NAMES.items() if words & set(names)]
-    return parts[0] if len(parts) == 1 else None
+    splits = [split for split, names in NAMES.items() if words & set(names)]
+    return splits[0] if len(splits) == 1 else None
 
 
-def divide(parts: Mapping[str, Sequence[Sentence]], fraction: float, seed: int) -> dict[str, list[Sentence]]:
-    """The parts with a dev: where there is none, `fraction` of the training sentences, drawn by `seed`.
+def divide(splits: Mapping[str, Sequence[Sentence]], fraction: float, seed: int) -> dict[str, list[Sentence]]:
+    """Return the splits with a dev split: where there is none, `fraction` of the training sentences, drawn by `seed`.
 
-    Sentences of the same words stay together, so that dev has none of training's.
+    Sentences of the same words stay together, so that no sentence of dev is in training.
 
     Raises:
-        CorpusError: there is no training part, or too little of it to divide.
+        CorpusError: there is no training split, or it is too small to divide.
     """
-    if "train" not in parts:
-        raise CorpusError(f"there is no training part, only {', '.join(parts)}: name it as corpus.train")
-    divided = {part: list(sentences) for part, sentences in parts.items()}
+    if "train" not in splits:
+        raise CorpusError(f"there is no training split, only {', '.join(splits)}: name it as corpus.train")
+    divided = {split: list(sentences) for split, sentences in splits.items()}
     if "dev" not in divided:
         distinct = sorted({sentence.words for sentence in divided["train"]})
         count = round(len(distinct) * fraction)
         if not 0 < count < len(distinct):
             raise CorpusError(
                 f"{len(distinct)} different training sentences are too few to take {fraction:g} of them for dev: "
-                "name a dev part (corpus.dev), or change corpus.dev_fraction"
+                "name a dev split (corpus.dev), or change corpus.dev_fraction"
             )
         chosen = set(Random(seed).sample(distinct, count))
         whole = divided["train"]
         divided["train"] = [sentence for sentence in whole if sentence.words not in chosen]
         divided["dev"] = [sentence for sentence in whole if sentence.words in chosen]
-    return {part: divided[part] for part in NAMES if part in divided}
+    return {split: divided[split] for split in NAMES if split in divided}
 
 
-def repeated(parts: Mapping[str, Sequence[Sentence]]) -> dict[str, int]:
-    """How many sentences of dev and test have the words of a training sentence."""
-    trained = {sentence.words for sentence in parts.get("train", ())}
+def repeated(splits: Mapping[str, Sequence[Sentence]]) -> dict[str, int]:
+    """Count the sentences of dev and of test that have the words of a training sentence."""
+    trained = {sentence.words for sentence in splits.get("train", ())}
     counts = {
-        part: sum(sentence.words in trained for sentence in sentences)
-        for part, sentences in parts.items()
-        if part != "train"
+        split: sum(sentence.words in trained for sentence in sentences)
+        for split, sentences in splits.items()
+        if split != "train"
     }
-    return {part: count for part, count in counts.items() if count}
+    return {split: count for split, count in counts.items() if count}
 
 
-def warn_of_repeated(parts: Mapping[str, Sequence[Sentence]]) -> None:
-    """Say in the log what `repeated` counts."""
-    for part, count in repeated(parts).items():
+def warn_of_repeated(splits: Mapping[str, Sequence[Sentence]]) -> None:
+    """Write to the log what `repeated` counts."""
+    for split, count in repeated(splits).items():
         log.warning(
             "%d of the %d sentences of %s are also in training (the same words): scores on %s are too good by them",
-            count, len(parts[part]), part, part,
+            count, len(splits[split]), split, split,
         )  # fmt: skip

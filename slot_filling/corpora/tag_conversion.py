@@ -1,4 +1,4 @@
-"""Sentences as a file has them, and how they become the house's: scheme found, tags checked, IOB2."""
+"""Convert sentences as a file has them to IOB2: find the scheme, check the tags, convert them."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RawSentence:
-    """Words and tags in the file's own scheme; `places[i]` is where word i is written."""
+    """Words and tags in the file's own scheme; `places[i]` says where word i stands, such as "train.txt, line 3"."""
 
     words: tuple[str, ...]
     tags: tuple[str, ...]
@@ -22,28 +22,28 @@ class RawSentence:
     intent: str | None = None
 
 
-def settle(
-    parts: Mapping[str, Sequence[RawSentence]], scheme: SchemeName | None, where: Path | str
+def to_iob2(
+    splits: Mapping[str, Sequence[RawSentence]], scheme: SchemeName | None, where: Path | str
 ) -> dict[str, list[Sentence]]:
-    """Sentences with IOB2 tags.
+    """Return the sentences of all splits with IOB2 tags.
 
     Args:
-        parts: by name; all are in one scheme.
+        splits: sentences by the name of their split; all are in one scheme.
         scheme: of the tags; if None, the one that the fewest sentences break.
         where: the corpus, for the log.
 
     Raises:
-        CorpusError: a tag does not fit the scheme; names its line and says what to write.
+        CorpusError: a tag does not fit the scheme; the message names its line and says what to write.
     """
     if scheme is None:
-        scheme = detect(raw.tags for sentences in parts.values() for raw in sentences)
+        scheme = detect(raw.tags for sentences in splits.values() for raw in sentences)
         if scheme != "IOB2":
             log.info("%s: the tags are %s (corpus.scheme)", where, scheme)
-    return {part: [_settled(raw, scheme) for raw in sentences] for part, sentences in parts.items()}
+    return {split: [_converted(raw, scheme) for raw in sentences] for split, sentences in splits.items()}
 
 
-def _settled(raw: RawSentence, scheme: SchemeName) -> Sentence:
-    """One sentence, checked and converted."""
+def _converted(raw: RawSentence, scheme: SchemeName) -> Sentence:
+    """Return one sentence, checked and converted."""
     found = fault(raw.tags, scheme)
     if found is not None:
         position, problem = found

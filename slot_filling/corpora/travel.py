@@ -1,8 +1,9 @@
-"""The embedded corpora: travel requests. Nothing is downloaded.
+"""Make the embedded corpora of travel requests; nothing is downloaded.
 
-"travel" has those of `sluice_core.grammar.travel_written`, in spoken and in written form; half of the names and of
-the templates in dev and in test are not in training. "spoken_travel" has those of `sluice_core.grammar.travel`, which
-are also what the recognizer's embedded corpus says; dev and test are as a recognizer writes them.
+"travel" has the requests of `sluice_core.grammar.travel_written`, in spoken and in written form; half of the names and
+of the templates in dev and in test are not in training. "spoken_travel" has the requests of
+`sluice_core.grammar.travel`, which the recognizer's embedded corpus has too; dev and test are as a recognizer writes
+them.
 """
 
 from typing import get_args
@@ -20,7 +21,7 @@ DEV_AND_TEST_SHARE = 0.1  # each
 
 
 def load(config: SentenceCorpusConfig) -> dict[str, list[Sentence]]:
-    """The parts "train", "dev" and "test".
+    """Return the splits "train", "dev" and "test".
 
     Raises:
         CorpusError: the settings name files, which this corpus does not have.
@@ -34,16 +35,16 @@ def load(config: SentenceCorpusConfig) -> dict[str, list[Sentence]]:
     sizes = {"train": config.sentences - 2 * held_out, "dev": held_out, "test": held_out}
     make = written if config.kind == "travel" else as_spoken
     return {
-        part: [
-            to_sentence(request, f"travel {part} {number}")
-            for number, request in enumerate(make(sizes[part], config.split_seed, part), 1)
+        split: [
+            to_sentence(request, f"travel {split} {number}")
+            for number, request in enumerate(make(sizes[split], config.split_seed, split), 1)
         ]
-        for part in get_args(Split)
+        for split in get_args(Split)
     }
 
 
 def to_sentence(request: AnnotatedText, where: str) -> Sentence:
-    """The words of a text, as `tokenize` finds them in use too, with their tags."""
+    """Return the words of a text with their tags; `tokenize` divides it, as it does when a tagger is used."""
     tokens = tokenize(request.text)
     starts = {token.start: number for number, token in enumerate(tokens)}
     ends = {token.end: number + 1 for number, token in enumerate(tokens)}

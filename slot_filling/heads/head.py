@@ -1,4 +1,4 @@
-"""Heads: from a score for each tag of each word to paths of tags, their probabilities and a loss to train by."""
+"""Heads: what is learned of moves from tag to tag, and the losses by which tags are trained."""
 
 from abc import abstractmethod
 
@@ -15,11 +15,11 @@ from sluice_core.masks import padding_mask
 
 
 class Head(nn.Module):
-    """What all heads share: a path's score is the sum of its emissions, and of what it learns of moves.
+    """A head scores paths of tags: a path's score is the sum of its emissions and of the head's scores of its moves.
 
-    Paths that the scheme forbids have no probability and are never decoded. Scores are natural logs of weights;
-    inside all is computed in float64, whatever the emissions' type, so that scores of 10,000 and minus infinity do
-    no harm. Positions past a length are never read. An empty sentence has one path, the empty one, of score 0.
+    Paths that the scheme forbids have no probability and are never decoded. Scores are natural logs of weights; all
+    is computed in float64, whatever the emissions' type, so that scores of 10,000 and minus infinity do no harm.
+    Positions past a length are never read. An empty sentence has one path, the empty one, of score 0.
     """
 
     def __init__(self, tags: int, start: np.ndarray, allowed: np.ndarray, end: np.ndarray) -> None:
@@ -32,7 +32,7 @@ class Head(nn.Module):
             end: `[tags]` bool, tags that may come last.
 
         Raises:
-            ValueError: a shape is another, or nothing may come first or last.
+            ValueError: a shape does not fit, or nothing may come first or last.
         """
         super().__init__()
         self.tags = tags
@@ -51,7 +51,7 @@ class Head(nn.Module):
 
     @abstractmethod
     def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
-        """The loss of each sentence, to be trained by.
+        """Return the loss of each sentence.
 
         Args:
             emissions: `[batch, time, tags]` of any floating type; half precision is computed in more.
@@ -59,7 +59,7 @@ class Head(nn.Module):
             lengths: `[batch]` int64 words of each sentence.
 
         Returns:
-            `[batch]` float32 (float64 of float64); infinite where the true path is forbidden.
+            `[batch]` float32, or float64 for emissions in float64; infinite where the true path is forbidden.
 
         Raises:
             ValueError: shapes or ranges do not fit.
@@ -67,7 +67,7 @@ class Head(nn.Module):
 
     @abstractmethod
     def _scores(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Transitions, start and end scores, minus infinity where forbidden."""
+        """Return the scores of transitions, of the first and of the last tag, minus infinity where forbidden."""
 
     def _forbid(self, transitions: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return (
@@ -95,7 +95,7 @@ class Head(nn.Module):
         return self.transition_scores().chain(scores, lengths.cpu().numpy(), temperature)
 
     def _checked(self, emissions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Emissions of at least one step, and lengths on the same device."""
+        """Return emissions of at least one step, and lengths on the same device."""
         check_shapes(tuple(emissions.shape), lengths.cpu().numpy(), self.tags)
         if emissions.shape[1] == 0:
             emissions = functional.pad(emissions, (0, 0, 0, 1))
@@ -103,7 +103,7 @@ class Head(nn.Module):
 
     @staticmethod
     def _masked(tags: Tensor, emissions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """True tags `[batch, time]`, 0 past the lengths, and where they are not past them."""
+        """Return true tags `[batch, time]`, 0 past the lengths, and the padding mask."""
         if tags.shape[1] == 0:  # as `_checked` does with emissions
             tags = functional.pad(tags, (0, 1))
         if tags.shape != emissions.shape[:2]:
@@ -133,15 +133,15 @@ class Head(nn.Module):
 
 
 class SoftmaxHead(Head):
-    """Each word's tag by itself: the loss is the cross-entropy of its true tag among all tags, summed over words.
+    """Trains each word's tag by itself: the loss is the cross-entropy of its true tag among all, summed over words.
 
-    Nothing is learned of moves, and training knows none. Decoding, `k_best`, `marginals`, spans and entropy are
-    those of the allowed paths: the product of the words' softmaxes, renormalized over what the scheme allows, so
-    that the marginals are not the words' own softmaxes.
+    Nothing is learned of moves. Best paths and probabilities are those of the allowed paths: the product of the
+    words' softmaxes, renormalized over what the scheme allows, so that the marginals are not the words' own
+    softmaxes.
     """
 
     def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
-        """See `Head.loss`; finite even for a forbidden path, as no word knows of another."""
+        """See `Head.loss`; it is finite even for a forbidden path, since each word is taken by itself."""
         emissions, lengths = self._checked(emissions, lengths)
         tags, mask = self._masked(tags, emissions, lengths)
         scores = emissions[mask].to(torch.promote_types(emissions.dtype, torch.float32))
@@ -155,12 +155,12 @@ class SoftmaxHead(Head):
 
 
 class StructuredHead(Head):
-    """A linear chain with learned scores of moves, first and last tags, trained by `PathLoss`."""
+    """A linear chain with learned scores of moves, of first and of last tags, trained by `PathLoss`."""
 
     best_only = False
-    """The best path stands against the true one; else all paths do."""
+    """Whether the best path stands against the true one, and not all paths."""
     cost = 0.0
-    """What each wrong tag adds to the score of the paths that stand against the true one."""
+    """How much each wrong tag adds to the score of the paths that stand against the true one."""
 
     def __init__(self, tags: int, start: np.ndarray, allowed: np.ndarray, end: np.ndarray) -> None:
         """See `Head`. All moves that are allowed begin with a score of zero."""
@@ -180,11 +180,11 @@ class StructuredHead(Head):
 
 
 class CRFHead(StructuredHead):
-    """Conditional random field: the negative log-probability of the true path (Lafferty et al. 2001)."""
+    """Conditional random field: its loss is the negative log-probability of the true path (Lafferty et al. 2001)."""
 
 
 class PerceptronHead(StructuredHead):
-    """Structured perceptron: the best path's score less the true one's (Collins 2002)."""
+    """Structured perceptron: its loss is the best path's score less the true one's (Collins 2002)."""
 
     best_only = True
 
@@ -192,7 +192,7 @@ class PerceptronHead(StructuredHead):
 class MaxMarginHead(StructuredHead):
     """Structured support vector machine with Hamming cost (Taskar et al. 2003, Tsochantaridis et al. 2005).
 
-    The most that any path's score plus its number of wrong tags is above the true path's score.
+    The loss is the most that any path's score plus its number of wrong tags exceeds the true path's score.
     """
 
     best_only = True
@@ -200,7 +200,7 @@ class MaxMarginHead(StructuredHead):
 
 
 class SoftmaxMarginHead(StructuredHead):
-    """The loss of the CRF with the number of wrong tags added to every path's score (Gimpel and Smith 2010)."""
+    """Softmax-margin: the CRF's loss with its wrong tags counted in every path's score (Gimpel and Smith 2010)."""
 
     cost = 1.0
 
@@ -212,11 +212,11 @@ HEADS: dict[str, type[Head]] = {
     "max_margin": MaxMarginHead,
     "softmax_margin": SoftmaxMarginHead,
 }
-"""Heads by name."""
+"""The classes of heads by name."""
 
 
 def make_head(name: str, tags: int, start: np.ndarray, allowed: np.ndarray, end: np.ndarray) -> Head:
-    """A head by its name in `HEADS`; see `Head` for the arguments.
+    """Return a new head by its name in `HEADS`; see `Head` for the arguments.
 
     Raises:
         ValueError: there is no head of this name.

@@ -1,4 +1,4 @@
-"""The chain's recursions on a CPU, compiled: one sentence after the other, on one thread, without Python's lock.
+"""The recursions of a chain, compiled for a CPU: one sentence after the other, on one thread, without Python's lock.
 
 Shapes: `emissions [B, T, K]`, `transitions [K, K]` (from, to), `start [K]`, `end [K]`, `lengths [B]`; nothing past a
 length is read. Four predecessors go into a row at once: it is then loaded and stored a quarter as often, which is
@@ -13,12 +13,12 @@ import numpy as np
 from sluice_core.jit import compiled_sums
 
 LEAST = {np.dtype(np.float32): 1e-30, np.dtype(np.float64): 1e-290}
-"""The least scaled forward value that counts as kept: what underflows beside it is lost in its rounding anyway."""
+"""The least scaled forward value that counts as exact: what underflows beside it is lost in its rounding anyway."""
 
 
 @compiled_sums
 def _add_products(total, weights, rows):  # type: ignore[no-untyped-def]
-    """`total [K] += weights [K] @ rows [K, K]`."""
+    """Compute `total [K] += weights [K] @ rows [K, K]`."""
     size = len(total)
     whole = size - size % 4
     for i in range(0, whole, 4):
@@ -36,7 +36,7 @@ def _add_products(total, weights, rows):  # type: ignore[no-untyped-def]
 def scaled_forward(  # type: ignore[no-untyped-def]
     emissions, transitions, start, end, lengths, reachable, least, alphas, scales
 ):
-    """Forward recursion over weights (not their logs), scaled to sum to one at each step (Rabiner 1989, V.A).
+    """Run the forward recursion over weights (not their logs), scaled to sum to one at each step (Rabiner 1989, V.A).
 
     Fills `alphas [B, T, K]`, and `scales [B, T + 1]`: what each step was divided by, and at `T` the weight of the
     ends. Returns whether no value that must be positive fell below `least`; all is exact then but for rounding,
@@ -75,7 +75,7 @@ def scaled_forward(  # type: ignore[no-untyped-def]
 
 @compiled_sums
 def scaled_backward(emissions, transposed, end, lengths, alphas, scales, marginals, onward):  # type: ignore[no-untyped-def]
-    """Backward recursion on the scales of the forward one.
+    """Run the backward recursion on the scales of the forward one.
 
     Fills `marginals [B, T, K]` and `onward [B, T, K]`, with which the probability of tag i at step t - 1 and tag j
     at step t is `alphas[t - 1, i] * transitions[i, j] * onward[t, j]`. As alphas and transitions are at most 1, what
@@ -103,7 +103,7 @@ def scaled_backward(emissions, transposed, end, lengths, alphas, scales, margina
 
 @compiled_sums
 def _raise_to_best(best, values, rows):  # type: ignore[no-untyped-def]
-    """`best [K] = max(best, max over i of values [i] + rows [i])`."""
+    """Compute `best [K] = max(best, max over i of values [i] + rows [i])`."""
     size = len(best)
     whole = size - size % 4
     for i in range(0, whole, 4):
@@ -140,7 +140,7 @@ def _best_prefixes(emissions, transitions, start, length, prefixes):  # type: ig
 
 @compiled_sums
 def best_paths(emissions, transitions, start, end, lengths, paths, scores):  # type: ignore[no-untyped-def]
-    """Fill `paths [B, T]` and `scores [B]` (Viterbi 1967); of equal predecessors the lowest is taken.
+    """Fill `paths [B, T]` and `scores [B]` (Viterbi 1967); among equal predecessors the lowest is taken.
 
     Only scores are kept on the way: on the way back one maximum a step finds the predecessor again.
     """
@@ -163,7 +163,7 @@ def best_paths(emissions, transitions, start, end, lengths, paths, scores):  # t
 
 @compiled_sums
 def k_best_paths(emissions, transitions, start, end, count):  # type: ignore[no-untyped-def]
-    """The best `count` paths `[n, T]` of one sentence `emissions [T, K]`, T > 0, best first, and their scores `[n]`.
+    """Return the best `count` paths `[n, T]` of one sentence `emissions [T, K]`, T > 0, and their scores `[n]`.
 
     Suffixes grow from the end, best first; what may come before each is known exactly from Viterbi's recursion
     (Soong and Huang 1991), so that only suffixes of the best paths are taken up.

@@ -1,4 +1,4 @@
-"""One loss for all structured heads: what all paths are worth, or the best, less what the true path is worth."""
+"""The loss of all structured heads: the score of all paths, or of the best, less the score of the true path."""
 
 from typing import Any
 

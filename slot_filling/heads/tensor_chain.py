@@ -1,6 +1,4 @@
-"""The scores of a linear chain as tensors on any device, for training: what one path is worth, and how often paths
-use each score.
-"""
+"""The scores of a linear chain as tensors on any device, for training: scores of single paths, and their counts."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property

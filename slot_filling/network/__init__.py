@@ -1,1 +1,1 @@
-"""The tagger's network: words to vectors in context, and scores of tags."""
+"""The tagger's network, which turns words into vectors in their context, and these into scores of tags and intents."""

@@ -1,4 +1,4 @@
-"""Words to vectors in their context: embeddings, characters, shapes, and recurrent layers over the sentence."""
+"""The encoder of words in their context: embeddings, characters, shapes, and recurrent layers over the sentence."""
 
 from collections.abc import Sequence
 
@@ -13,12 +13,12 @@ from sluice_core.masks import padding_mask
 
 
 class Encoder(nn.Module):
-    """Each word's vector in its sentence, `[batch, time, size]`."""
+    """Encodes each word of a sentence in its context, as vectors `[batch, time, size]`."""
 
     hidden_share: Tensor
 
     def __init__(self, config: EncoderConfig, vocabulary: Vocabulary) -> None:
-        """Make an encoder of a vocabulary's words."""
+        """Make an encoder for the words of a vocabulary."""
         super().__init__()
         sizes = vocabulary.sizes
         self.config = config
@@ -49,22 +49,22 @@ class Encoder(nn.Module):
         self.size = self.stack.output_size
 
     def forward(self, batch: WordBatch) -> Tensor:
-        """Vectors `[batch, time, size]`, zero past each length."""
+        """Return vectors `[batch, time, size]`, zero past each length."""
         return self._drop(self.stack.outputs(self.embed(batch), batch.lengths))
 
     def embed(self, batch: WordBatch) -> Tensor:
-        """What the recurrent layers are given of each word, `[batch, time, features]`."""
-        parts = [self.words(self._hide_words(batch.words))]
+        """Return the input of the recurrent layers, `[batch, time, features]`."""
+        features = [self.words(self._hide_words(batch.words))]
         if self.characters is not None:
-            parts.append(self.characters(batch.characters)[batch.forms])
+            features.append(self.characters(batch.characters)[batch.forms])
         if self.shapes is not None and self.digits is not None:
-            parts += [self.shapes(batch.shapes), self.digits(batch.digits)]
+            features += [self.shapes(batch.shapes), self.digits(batch.digits)]
         inside = padding_mask(batch.lengths, batch.words.shape[1])
-        vectors = self._drop(torch.cat(parts, 2)) * inside[:, :, None]
+        vectors = self._drop(torch.cat(features, 2)) * inside[:, :, None]
         return context_windows(vectors, self.config.window) if self.config.window > 1 else vectors
 
     def _hide_words(self, words: Tensor) -> Tensor:
-        """In training some words are unknown, so that their spelling and their context have to serve."""
+        """Make some words unknown in training, so that their characters and their context have to serve."""
         if not self.training or not (self.config.word_dropout or self.config.rare_word_dropout):
             return words
         share = self.hidden_share[words] if len(self.hidden_share) else self.config.word_dropout
@@ -72,7 +72,7 @@ class Encoder(nn.Module):
         return torch.where(hidden & (words != PADDING), UNKNOWN, words)
 
     def _drop(self, vectors: Tensor) -> Tensor:
-        """Variational dropout: one mask a sentence for all its words (Gal and Ghahramani 2016)."""
+        """Apply variational dropout: one mask for all words of a sentence (Gal and Ghahramani 2016)."""
         mask = nn.functional.dropout(
             vectors.new_ones(vectors.shape[0], 1, vectors.shape[2]), self.config.dropout, self.training
         )
@@ -80,10 +80,10 @@ class Encoder(nn.Module):
 
 
 def _hidden_share(config: EncoderConfig, counts: Sequence[int]) -> Tensor:
-    """How often each word is unknown in training, `[words]`; empty where all are alike.
+    """Return how often each word is unknown in training, `[words]`; empty where all are alike.
 
     A word that was seen *c* times is hidden in a / (a + c) of the cases (Kiperwasser and Goldberg 2016): the rarer it
-    is, the more of its kind are never seen, and the more its spelling and its context must be able to say.
+    is, the more of its kind are never seen, and the more its characters and its context must tell.
     """
     if not config.rare_word_dropout:
         return torch.zeros(0)
@@ -93,15 +93,15 @@ def _hidden_share(config: EncoderConfig, counts: Sequence[int]) -> Tensor:
 
 
 def context_windows(vectors: Tensor, window: int) -> Tensor:
-    """Each word's vector with those of its neighbours, zeros beyond the sentence (Mesnil et al. 2013).
+    """Return each word's vector joined with those of its neighbours, zeros beyond the sentence (Mesnil et al. 2013).
 
     Args:
         vectors: `[batch, time, size]`, zero past each length.
         window: words in all, odd.
 
     Returns:
-        `[batch, time, window * size]`, the leftmost neighbour first. Past a length there are neighbours too;
-        nobody reads them.
+        `[batch, time, window * size]`, the leftmost neighbour first. Past a length
+        there are neighbours too; they are never read.
     """
     side = window // 2
     padded = nn.functional.pad(vectors, (0, 0, side, side))

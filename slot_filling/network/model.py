@@ -43,7 +43,7 @@ class EnsembleMember(nn.Module):
         super().__init__()
         self.encoder = Encoder(encoder, vocabulary)
         size, tags, intents = self.encoder.size, vocabulary.tags, len(vocabulary.intents)
-        self.output = TagScores(size, tags) if config.head.parts else nn.Linear(size, len(tags))
+        self.output = TagScores(size, tags) if config.head.label_components else nn.Linear(size, len(tags))
         self.intent = IntentHead(size, intents) if config.head.intent and intents > 1 else None
 
     def own_scores(self, batch: WordBatch) -> tuple[Tensor, Tensor | None]:

@@ -1,4 +1,4 @@
-"""A score for every tag of a word; tags whose names have parts in common share what is learned of those."""
+"""The layer of tag scores, in which tags whose labels have components in common share what is learned of these."""
 
 import re
 from collections import Counter
@@ -12,34 +12,37 @@ from slot_filling import schemes
 
 
 class TagScores(nn.Linear):
-    """A linear layer in which a tag's weights are its own plus those of its name's parts.
+    """A linear layer in which a tag's weights are its own plus those of its components.
 
-    `B-fromloc.city_name` is also a B, a fromloc, a city_name, a city, and a B of a fromloc. A part that many tags have
-    is learned from the examples of all: a label with ten examples is known by what it shares with those that have a
-    thousand.
+    `B-fromloc.city_name` is also a B, a fromloc, a city_name, a city, and a B of a fromloc. A component that many tags
+    have is learned from the examples of all of them, so that a label with ten examples profits from what it shares
+    with labels that have a thousand.
     """
 
     def __init__(self, size: int, tags: Sequence[str]) -> None:
-        """Make a layer for vectors of `size`; a part that only one tag has is not told apart from the tag."""
+        """Make a layer for vectors of `size`; a component that only one tag has gets no weights of its own."""
         super().__init__(size, len(tags))
-        names = [parts_of(tag) for tag in tags]
-        counts = Counter(part for each in names for part in each)
-        shared = sorted(part for part, count in counts.items() if count > 1)
-        has = torch.tensor([[part in each for part in shared] for each in names], dtype=torch.float32)
-        self.has_part = nn.Buffer(has.reshape(len(tags), len(shared)), persistent=False)
-        self.part_weight = nn.Parameter(torch.zeros(len(shared), size + 1))  # the last column is the bias
+        components = [label_components(tag) for tag in tags]
+        counts = Counter(component for each in components for component in each)
+        shared = sorted(component for component, count in counts.items() if count > 1)
+        has = torch.tensor(
+            [[component in each for component in shared] for each in components], dtype=torch.float32
+        )
+        self.has_component = nn.Buffer(has.reshape(len(tags), len(shared)), persistent=False)
+        # The last column is the bias. The name is that of the tensor in the weights of older runs.
+        self.part_weight = nn.Parameter(torch.zeros(len(shared), size + 1))
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """Vectors `[..., size]` to scores `[..., tags]`."""
-        shared = self.has_part @ self.part_weight
+        """Return scores `[..., tags]` of vectors `[..., size]`."""
+        shared = self.has_component @ self.part_weight
         return functional.linear(vectors, self.weight + shared[:, :-1], self.bias + shared[:, -1])
 
 
-def parts_of(tag: str) -> set[str]:
-    """What a tag's name is made of: prefix, label, the label's pieces and words, and prefix with piece.
+def label_components(tag: str) -> set[str]:
+    """Return the components of a tag: its prefix, label, the label's pieces and words, and the prefix with each piece.
 
     Example:
-        >>> sorted(parts_of("B-toloc.city_name"))
+        >>> sorted(label_components("B-toloc.city_name"))
         ['B-', 'B-city_name', 'B-toloc', 'city', 'city_name', 'name', 'toloc', 'toloc.city_name']
     """
     prefix, label = schemes.split(tag)

@@ -1,4 +1,4 @@
-"""Word vectors that others trained, from the text files of GloVe and fastText (plain or .gz)."""
+"""Read pretrained word vectors from the text files of GloVe and fastText (plain or .gz)."""
 
 import gzip
 import zlib
@@ -19,19 +19,19 @@ class WordVectors(NamedTuple):
     """Vectors in the order of the vocabulary's word numbers."""
 
     matrix: NDArray[np.float32]
-    """[words, dimensions], zero where the file has no such word"""
+    """`[words, dimensions]`, zero where the file has no such word."""
     found: NDArray[np.bool_]
-    """[words]"""
+    """`[words]`: whether the file has the word."""
 
 
 def read_vectors(path: str | Path, vocabulary: Vocabulary) -> WordVectors:
-    """The vectors of the vocabulary's words; the file is read as a stream, other words are passed over.
+    """Return the vectors of the vocabulary's words; the file is read as a stream, and other words are skipped.
 
     A first line of two numbers (fastText: how many, how long) is a header. Where the file has a word in
     several letter cases, the one in lower case is taken, else the first.
 
     Raises:
-        CorpusError: the file is missing or a line is not a word and its numbers; names the line.
+        CorpusError: the file is missing or a line is not a word and its numbers; the message names the line.
     """
     path = Path(path)
     numbers = {word: number for number, word in enumerate(vocabulary.words, 2)}
@@ -61,7 +61,7 @@ def read_vectors(path: str | Path, vocabulary: Vocabulary) -> WordVectors:
 
 
 def _vector(fields: list[str], where: str) -> NDArray[np.float32]:
-    """Numbers from text."""
+    """Return numbers from their texts."""
     try:
         vector = np.array([float(field) for field in fields], np.float32)
     except ValueError as error:
@@ -72,7 +72,7 @@ def _vector(fields: list[str], where: str) -> NDArray[np.float32]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines that are not empty, numbered from 1, ends stripped."""
+    """Yield the lines that are not empty, numbered from 1, ends stripped."""
     number = 0
     try:
         with closing(_open(path)) as file:

@@ -1,6 +1,6 @@
-"""Words as people mistype them and recognizers mishear them; their tags stay.
+"""Damage words as people mistype them and as recognizers mishear them; their tags stay.
 
-For training (a tagger that has seen damage suffers less from it) and for measuring how much it suffers.
+This serves training, since a tagger that has seen damage suffers less from it, and measuring how much it suffers.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from slot_filling.sentences import Sentence
 from slot_filling.word_shapes import fold
 from sluice_core.errors import UserError
 
-NEAREST = 3  # words that one may be misheard as
+NEAREST = 3  # how many words one word may be misheard as
 
 
 class Noise:
@@ -25,13 +25,13 @@ class Noise:
         """Set up.
 
         Args:
-            words: the vocabulary: what words are misheard as; its characters are those that are typed.
+            words: the vocabulary, which words are misheard as, and whose characters are typed.
             edit: probability of a character edit, by word.
-            sound: probability of a similar-sounding word, by word, instead.
+            sound: probability, by word, of a similar-sounding word instead.
             sentences: share of the sentences that are damaged at all.
 
         Raises:
-            UserError: probabilities outside 0 to 1, or more than 1 together; or `jellyfish` is not installed.
+            UserError: a probability is not between 0 and 1, or both together exceed 1; or `jellyfish` is not installed.
         """
         if not (0 <= edit <= 1 and 0 <= sound <= 1 and edit + sound <= 1 and 0 <= sentences <= 1):
             raise UserError(
@@ -45,10 +45,10 @@ class Noise:
         ]
         self._similar: dict[str, list[str]] = {}
         if sound:
-            phonetic_key("a")  # complains of a missing library now, not in the middle of training
+            phonetic_key("a")  # a missing library is reported now, not in the middle of training
 
     def damage(self, words: Sequence[str], random: np.random.Generator) -> tuple[str, ...]:
-        """As many words, some of them damaged."""
+        """Return as many words, some of them damaged."""
         if random.random() >= self.sentences:
             return tuple(words)
         chances = random.random(len(words))
@@ -61,7 +61,7 @@ class Noise:
         return tuple(damaged)
 
     def mistyped(self, word: str, random: np.random.Generator) -> str:
-        """The word with one character inserted, deleted, replaced, or changed for the next: never the same word."""
+        """Return another word: with one character inserted, deleted or replaced, or with two neighbours swapped."""
         swappable = [at for at in range(len(word) - 1) if word[at] != word[at + 1]]
         kinds = ["insert", "replace", *["delete"] * (len(word) > 1), *["swap"] * bool(swappable)]
         kind = kinds[random.integers(len(kinds))]
@@ -79,7 +79,7 @@ class Noise:
         return word[:at] + letter + word[at + (kind == "replace") :]
 
     def misheard(self, word: str, random: np.random.Generator) -> str:
-        """One of the words that sound most like it, in its letter case; itself if the vocabulary has none."""
+        """Return one of the words that sound most like it, in its letter case; itself if the vocabulary has none."""
         candidates = self.similar(word)
         if not candidates:
             return word
@@ -89,7 +89,7 @@ class Noise:
         return other.capitalize() if word[:1].isupper() else other
 
     def similar(self, word: str) -> list[str]:
-        """The `NEAREST` other words by the edit distance of their phonetic keys, then of their spellings.
+        """Return the `NEAREST` other words by the edit distance of their phonetic keys, then of their spellings.
 
         Words with digits are compared with words with digits, and signs with nothing.
         """
@@ -113,7 +113,7 @@ class Noise:
 
     @cached_property
     def _by_kind(self) -> dict[str, tuple[list[str], list[str]]]:
-        """Words and their phonetic keys, of each kind."""
+        """The words of each kind and their phonetic keys."""
         kinds: dict[str, tuple[list[str], list[str]]] = {}
         for word in self.words:
             words, keys = kinds.setdefault(_kind(word), ([], []))
@@ -123,7 +123,7 @@ class Noise:
 
 
 def phonetic_key(word: str) -> str:
-    """How a word sounds, roughly, in English: Metaphone (Philips 1990)."""
+    """Return roughly how a word sounds in English: its Metaphone (Philips 1990)."""
     try:
         from jellyfish import metaphone
     except ImportError as error:
@@ -134,14 +134,14 @@ def phonetic_key(word: str) -> str:
 
 
 def _kind(word: str) -> str:
-    """What a word may be misheard as: a word of its own kind."""
+    """Return the kind of a word, which is misheard only as a word of its own kind."""
     if any(letter.isdecimal() for letter in word):
         return "digits"
     return "letters" if any(letter.isalpha() for letter in word) else "sign"
 
 
 def damaged(sentences: Sequence[Sentence], noise: Noise, seed: int) -> list[Sentence]:
-    """The sentences with damaged words, the same for the same seed; tags and intents stay."""
+    """Return the sentences with damaged words, the same for the same seed; tags and intents stay."""
     return [
         replace(sentence, words=noise.damage(sentence.words, np.random.default_rng([seed, number])))
         for number, sentence in enumerate(sentences)

@@ -50,7 +50,7 @@ def _evaluate_recognizer(options: argparse.Namespace) -> tuple[dict[str, Any], s
 
 
 def _evaluate_tagger(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from slot_filling.corpora import load_corpus, load_parts
+    from slot_filling.corpora import load_corpus, load_splits
     from slot_filling.evaluation.evaluation import evaluate, format_metrics
     from slot_filling.tagger import Tagger
 
@@ -58,7 +58,7 @@ def _evaluate_tagger(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     corpus = tagger.config.corpus
     if options.corpus:
         corpus = type(corpus).check({**corpus.model_dump(), "kind": options.corpus}, "the corpus")
-    splits = load_parts(corpus, options.data) if options.data else load_corpus(corpus)
+    splits = load_splits(corpus, options.data) if options.data else load_corpus(corpus)
     split = options.split or next(name for name in ("test", "dev", "all", *splits) if name in splits)
     if split not in splits:
         raise UserError(f"the corpus has no split {split!r}; it has {', '.join(splits)}")

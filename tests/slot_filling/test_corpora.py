@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from slot_filling.corpora import SentenceCorpusConfig, from_datasets, load_corpus, load_parts, repeated
+from slot_filling.corpora import SentenceCorpusConfig, from_datasets, load_corpus, load_splits, repeated
 from slot_filling.schemes import spans
 from slot_filling.sentences import Span
 from slot_filling.tokenizer import words
@@ -22,13 +22,13 @@ def conll(tmp_path, text, **settings):
     """The training sentences of one CoNLL file."""
     path = tmp_path / "train.conll"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return load_parts(SentenceCorpusConfig(kind="conll", **settings), path)["all"]
+    return load_splits(SentenceCorpusConfig(kind="conll", **settings), path)["all"]
 
 
 def jsonl(tmp_path, *items, **settings):
     path = tmp_path / "train.jsonl"
     path.write_text("".join((item if isinstance(item, str) else json.dumps(item)) + "\n" for item in items))
-    return load_parts(SentenceCorpusConfig(kind="jsonl", **settings), path)["all"]
+    return load_splits(SentenceCorpusConfig(kind="jsonl", **settings), path)["all"]
 
 
 def folder(path, seq_in, seq_out, label=None):
@@ -154,23 +154,23 @@ def test_folders_of_atis_and_snips(tmp_path):
     folder(tmp_path / "train", "fly to New York \n hi\n", "O O B-city I-city\nO \n", "fly\ngreet\n")
     folder(tmp_path / "valid", "hi you\n", "O O\n", "greet\n")
     folder(tmp_path / "test", "hi all\n", "O O\n")
-    parts = load_corpus(SentenceCorpusConfig(kind="snips", data=tmp_path))
-    assert {part: len(sentences) for part, sentences in parts.items()} == {"train": 2, "dev": 1, "test": 1}
-    assert parts["train"][0].tags == CITY and parts["train"][0].intent == "fly"
-    assert parts["test"][0].intent is None
-    assert list(load_parts(SentenceCorpusConfig(kind="snips"), tmp_path / "test")) == ["all"]
+    splits = load_corpus(SentenceCorpusConfig(kind="snips", data=tmp_path))
+    assert {split: len(sentences) for split, sentences in splits.items()} == {"train": 2, "dev": 1, "test": 1}
+    assert splits["train"][0].tags == CITY and splits["train"][0].intent == "fly"
+    assert splits["test"][0].intent is None
+    assert list(load_splits(SentenceCorpusConfig(kind="snips"), tmp_path / "test")) == ["all"]
 
 
 def test_the_last_sentence_of_a_folder_may_have_no_intent(tmp_path):
     data = folder(tmp_path / "x", "a b\nc\n", "O O\nO\n", "fly\n\n")
-    found = load_parts(SentenceCorpusConfig(kind="atis"), data)["all"]
+    found = load_splits(SentenceCorpusConfig(kind="atis"), data)["all"]
     assert [sentence.intent for sentence in found] == ["fly", None]
 
 
 @pytest.mark.parametrize("ends", [("\n\n", "", ""), ("", "\n", ""), ("", "", "\n \n")])
 def test_empty_lines_at_the_end_of_a_folders_files_say_nothing(tmp_path, ends):
     texts = (text + end for text, end in zip(("a\nb\n", "O\nO\n", "x\ny\n"), ends, strict=True))
-    found = load_parts(SentenceCorpusConfig(kind="atis"), folder(tmp_path / "x", *texts))["all"]
+    found = load_splits(SentenceCorpusConfig(kind="atis"), folder(tmp_path / "x", *texts))["all"]
     assert [sentence.words for sentence in found] == [("a",), ("b",)]
 
 
@@ -190,15 +190,15 @@ def test_empty_lines_at_the_end_of_a_folders_files_say_nothing(tmp_path, ends):
 def test_wrong_folders_are_named(tmp_path, seq_in, seq_out, label, message):
     data = folder(tmp_path / "x", seq_in, seq_out, label)
     with pytest.raises(CorpusError, match=message):
-        load_parts(SentenceCorpusConfig(kind="atis", scheme="IOB2"), data)
+        load_splits(SentenceCorpusConfig(kind="atis", scheme="IOB2"), data)
 
 
 @pytest.mark.parametrize(("name", "sizes", "twice"), [("atis", (4478, 500), 52), ("snips", (13084, 700), 15)])
 def test_the_corpora_at_hand(name, sizes, twice, caplog):
     with caplog.at_level(logging.WARNING):
-        parts = load_corpus(SentenceCorpusConfig(kind=name, data=real_corpus(name)))
-    assert (len(parts["train"]), len(parts["dev"])) == sizes
-    assert repeated(parts) == {"dev": twice}
+        splits = load_corpus(SentenceCorpusConfig(kind=name, data=real_corpus(name)))
+    assert (len(splits["train"]), len(splits["dev"])) == sizes
+    assert repeated(splits) == {"dev": twice}
     assert f"{twice} of the {sizes[1]} sentences of dev are also in training" in caplog.text
 
 
@@ -342,20 +342,20 @@ def test_a_part_of_training_is_taken_for_dev_by_the_seed(tmp_path):
     path = tmp_path / "mine.txt"
     path.write_text(numbered(50) + numbered(50))  # every sentence twice
     config = SentenceCorpusConfig(kind="conll", data=path, dev_fraction=0.2)
-    parts = load_corpus(config)
-    assert {part: len(sentences) for part, sentences in parts.items()} == {"train": 80, "dev": 20}
-    assert repeated(parts) == {}
-    assert load_corpus(config) == parts
-    assert load_corpus(config.model_copy(update={"split_seed": 3}))["dev"] != parts["dev"]
+    splits = load_corpus(config)
+    assert {split: len(sentences) for split, sentences in splits.items()} == {"train": 80, "dev": 20}
+    assert repeated(splits) == {}
+    assert load_corpus(config) == splits
+    assert load_corpus(config.model_copy(update={"split_seed": 3}))["dev"] != splits["dev"]
 
 
 def test_parts_by_name_and_by_setting(tmp_path):
     for name, count in (("eng.train", 5), ("eng.testa", 2), ("eng.testb", 3), ("README.md", 1)):
         (tmp_path / name).write_text(numbered(count))
-    parts = load_corpus(SentenceCorpusConfig(kind="conll", data=tmp_path))
-    assert {part: len(sentences) for part, sentences in parts.items()} == {"train": 5, "dev": 2, "test": 3}
+    splits = load_corpus(SentenceCorpusConfig(kind="conll", data=tmp_path))
+    assert {split: len(sentences) for split, sentences in splits.items()} == {"train": 5, "dev": 2, "test": 3}
     by_setting = SentenceCorpusConfig(kind="conll", train=tmp_path / "eng.train", dev=tmp_path / "eng.testb")
-    assert {part: len(sentences) for part, sentences in load_corpus(by_setting).items()} == {
+    assert {split: len(sentences) for split, sentences in load_corpus(by_setting).items()} == {
         "train": 5,
         "dev": 3,
     }
@@ -368,9 +368,9 @@ def test_parts_by_name_and_by_setting(tmp_path):
         ({}, {"data": "."}, r"no sentences there: looked for files, such as train\.txt.*the folder is empty"),
         ({}, {"data": "nowhere"}, r"nowhere: there is no such file or folder; in .*: the folder is empty"),
         ({"train.txt": 3, "train.conll": 3}, {"data": "."}, "both look like train; name the one to read"),
-        ({"test.txt": 3}, {"data": "."}, "there is no training part, only test"),
+        ({"test.txt": 3}, {"data": "."}, "there is no training split, only test"),
         ({"train.txt": 1}, {"data": "."}, "1 different training sentences are too few"),
-        ({"train.txt": 9}, {"data": ".", "train": "train.txt"}, "both name the training part"),
+        ({"train.txt": 9}, {"data": ".", "train": "train.txt"}, "both name the training split"),
         ({"train.txt": 9}, {"train": "train.txt", "dev": "no.txt"}, r"no\.txt: cannot be read: No such file"),
     ],
 )
@@ -399,7 +399,7 @@ def travel():
 
 
 def test_travel_is_there_without_any_file_and_the_same_for_a_seed(travel):
-    assert {part: len(sentences) for part, sentences in travel.items()} == {
+    assert {split: len(sentences) for split, sentences in travel.items()} == {
         "train": 480,
         "dev": 60,
         "test": 60,
@@ -424,8 +424,11 @@ def test_files_make_no_sense_for_travel_but_can_be_evaluated(tmp_path):
     with pytest.raises(CorpusError, match="corpus travel is made, not read"):
         load_corpus(SentenceCorpusConfig(kind="travel", data=tmp_path))
     folder(tmp_path / "test", "arrive Taipei\n", "O B-destination\n")
-    assert load_parts(SentenceCorpusConfig(kind="travel"), tmp_path)["test"][0].tags == ("O", "B-destination")
+    assert load_splits(SentenceCorpusConfig(kind="travel"), tmp_path)["test"][0].tags == (
+        "O",
+        "B-destination",
+    )
     (tmp_path / "x.jsonl").write_text(json.dumps(TEXT))
     (tmp_path / "x.conll").write_text(ROWS)
-    assert len(load_parts(SentenceCorpusConfig(kind="travel"), tmp_path / "x.jsonl")["all"]) == 1
-    assert len(load_parts(SentenceCorpusConfig(kind="travel"), tmp_path / "x.conll")["all"]) == 2
+    assert len(load_splits(SentenceCorpusConfig(kind="travel"), tmp_path / "x.jsonl")["all"]) == 1
+    assert len(load_splits(SentenceCorpusConfig(kind="travel"), tmp_path / "x.conll")["all"]) == 2

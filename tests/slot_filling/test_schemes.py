@@ -108,7 +108,7 @@ def test_spans_that_do_not_fit_are_errors():
     for wrong in ([Span("x", 0, 3)], [Span("x", 1, 1)], [Span("x", 0, 2), Span("y", 1, 2)]):
         with pytest.raises(SchemeError, match="empty, out of the sentence or overlaps"):
             tags_of(wrong, 2)
-    with pytest.raises(SchemeError, match="no tagging scheme 'IOB3'"):
+    with pytest.raises(SchemeError, match="there is no tagging scheme 'IOB3'; there are IOB1"):
         tags_of([], 1, "IOB3")
 
 

@@ -1,8 +1,8 @@
-"""Scores of tags that share the parts of their names."""
+"""Scores of tags that share the components of their labels."""
 
 import torch
 
-from slot_filling.network.tag_scores import TagScores, parts_of
+from slot_filling.network.tag_scores import TagScores, label_components
 
 TAGS = ("O", "B-from.city", "I-from.city", "B-to.city", "I-to.city", "B-to.state_name")
 
@@ -14,30 +14,32 @@ def layer(tags: tuple[str, ...] = TAGS) -> TagScores:
     return scores
 
 
-def test_a_name_is_made_of_prefix_label_pieces_and_words() -> None:
-    assert parts_of("O") == {"O-"}
-    assert parts_of("B-city") == {"B-", "city", "B-city"}
-    assert parts_of("I-to.state_name") == {
+def test_a_tag_is_made_of_prefix_label_pieces_and_words() -> None:
+    assert label_components("O") == {"O-"}
+    assert label_components("B-city") == {"B-", "city", "B-city"}
+    assert label_components("I-to.state_name") == {
         *("I-", "to.state_name", "to", "state_name", "state", "name", "I-to", "I-state_name")
     }
-    assert {"B-城市", "城市"} <= parts_of("B-城市")
+    assert {"B-城市", "城市"} <= label_components("B-城市")
 
 
-def test_a_score_is_the_tags_own_and_that_of_every_shared_part() -> None:
+def test_a_score_is_the_tags_own_and_that_of_every_shared_component() -> None:
     scores = layer()
     vectors = torch.randn(2, 4, 3, dtype=torch.float64)
-    names = [parts_of(tag) for tag in TAGS]
-    shared = sorted(part for part in set().union(*names) if sum(part in each for each in names) > 1)
+    names = [label_components(tag) for tag in TAGS]
+    shared = sorted(
+        component for component in set().union(*names) if sum(component in each for each in names) > 1
+    )
     assert len(shared) == len(scores.part_weight)
     for number, each in enumerate(names):
         expected = vectors @ scores.weight[number] + scores.bias[number]
-        for row, part in zip(scores.part_weight, shared, strict=True):
-            if part in each:
+        for row, component in zip(scores.part_weight, shared, strict=True):
+            if component in each:
                 expected = expected + vectors @ row[:-1] + row[-1]
         torch.testing.assert_close(scores(vectors)[..., number], expected)
 
 
-def test_what_one_tag_learns_moves_those_that_share_a_part_with_it_and_no_others() -> None:
+def test_what_one_tag_learns_moves_those_that_share_a_component_with_it_and_no_others() -> None:
     scores = layer()
     vector = torch.randn(3, dtype=torch.float64)
     before = scores(vector).detach()
@@ -55,7 +57,7 @@ def test_what_one_tag_learns_moves_those_that_share_a_part_with_it_and_no_others
     }
 
 
-def test_tags_without_parts_in_common_are_a_linear_layer() -> None:
+def test_tags_without_components_in_common_are_a_linear_layer() -> None:
     scores = layer(("O", "B-a"))
     vectors = torch.randn(5, 3, dtype=torch.float64)
     assert len(scores.part_weight) == 0

@@ -1,1 +1,1 @@
-"""Whole experiments: settings as YAML, and what a run of them showed."""
+"""Experiments larger than one YAML file: comparisons of cells and taggers, and speech to slots as a whole."""

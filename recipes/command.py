@@ -1,4 +1,4 @@
-"""What the recipes that are programs have in common on the command line."""
+"""The command line that all recipes that are programs have in common."""
 
 import argparse
 import sys
@@ -27,7 +27,7 @@ def option_parser(module: str, description: str | None, quick_name: str) -> argp
 
 
 def guarded(work: Callable[[], None]) -> int:
-    """Do it and give the exit code; errors of the person's and interrupts are told without a traceback."""
+    """Do the work and return the exit code; user errors and interrupts are told without a traceback."""
     try:
         work()
     except UserError as error:
@@ -40,6 +40,6 @@ def guarded(work: Callable[[], None]) -> int:
 
 
 def print_table(table: Table) -> None:
-    """A report's table for a terminal, or a README."""
+    """Print a table of a report as Markdown."""
     rows = [[cell.text if isinstance(cell, Bar) else cell for cell in row] for row in table.rows]
     print(f"{table.caption}\n\n{tabulate(rows, table.header, tablefmt='github', disable_numparse=True)}\n")

@@ -9,7 +9,7 @@ from torch import Generator, nn
 
 from recipes.memory.gradients import backward_norms
 from recipes.memory.networks import Network, widest
-from recipes.memory.problems import Adding, Batch, Copying, Problem
+from recipes.memory.problems import Adding, Copying, Problem, SequenceBatch
 from recipes.memory.settings import ClimbSettings, CopySettings, ReachSettings
 
 DEV_SEED = 1_000_003
@@ -17,7 +17,7 @@ DEV_SEED = 1_000_003
 
 
 def problem_of(settings: ClimbSettings) -> Problem:
-    """The problem that these settings are of."""
+    """Return the problem that the settings are meant for."""
     if isinstance(settings, CopySettings):
         return Copying(settings.symbols, settings.letters)
     return Adding()
@@ -38,7 +38,7 @@ def climb(
 
     Returns:
         `parameters`, `hidden_size`; `solved`, the longest lag solved, 0 if none; `steps`, those of each lag tried;
-        `curve`, `[step, lag, dev error]` at every look at dev, steps counted over all lags; and, with
+        `curve`, `[step, lag, dev error]` of every evaluation on dev, steps counted over all lags; and, with
         `gradients`, the norms of `backward_norms` before and after training, as `initial` and `trained`.
     """
     torch.manual_seed(seed)
@@ -83,7 +83,7 @@ def _train(
     generator: Generator,
     settings: ClimbSettings,
 ) -> Iterator[int]:
-    """Take steps on one lag; gives the number of each, from 1, when it is done."""
+    """Take training steps on one lag; yield the number of each, from 1, when it is done."""
     for step in range(1, settings.steps + 1):
         for group in optimizer.param_groups:
             group["lr"] = falling(rate, step, settings.steps)
@@ -97,18 +97,22 @@ def _train(
 
 
 def falling(rate: float, step: int, steps: int) -> float:
-    """The rate of a step, 1 to `steps`: a half cosine from `rate` down to 0."""
+    """Return the learning rate of a step, 1 to `steps`: a half cosine from `rate` down to 0.
+
+    >>> [round(falling(0.1, step, 4), 3) for step in (1, 2, 3, 4)]
+    [0.1, 0.085, 0.05, 0.015]
+    """
     return rate * (1 + math.cos(math.pi * (step - 1) / steps)) / 2
 
 
-def dev_error(network: Network, problem: Problem, dev: Batch) -> float:
-    """The problem's error on a batch, without gradients."""
+def dev_error(network: Network, problem: Problem, dev: SequenceBatch) -> float:
+    """Return the problem's error on a batch, without gradients."""
     with torch.no_grad():
         return problem.error(dev.answers(network(dev.inputs, dev.lengths)), dev)
 
 
 def _adding_norms(network: Network, settings: ReachSettings) -> list[float]:
-    """Backward norms on sequences of the adding problem that are `steps_back` long."""
+    """Return the backward norms on sequences of the adding problem that are `steps_back` long."""
     generator = Generator().manual_seed(DEV_SEED)
     batch = Adding().batch(settings.sequences, math.ceil(settings.steps_back / 2), generator)
     return backward_norms(network, batch.inputs[:, : settings.steps_back], batch.targets[:, 0])

@@ -13,10 +13,10 @@ from recipes.memory.settings import GenerationSettings
 
 
 def sum_of_sines(seed: int, settings: GenerationSettings) -> Tensor:
-    """A sequence `[length]` of mean 0 and mean square 1: a sum of sines of random periods and phases.
+    """Return a sequence `[length]` of mean 0 and mean square 1: a sum of sines of random periods and phases.
 
-    Logarithms of periods are drawn evenly from the shortest's to the longest's, so that slow and fast movements
-    stand side by side and no period is a clock period of the network but by chance.
+    The logarithms of the periods are drawn uniformly, so that slow and fast movements stand side by side and a
+    period equals a clock period of the network only by chance.
     """
     generator = Generator().manual_seed(seed)
     low, high = math.log(settings.shortest_period), math.log(settings.longest_period)
@@ -31,13 +31,13 @@ def sum_of_sines(seed: int, settings: GenerationSettings) -> Tensor:
 def generate(
     cell: str, options: dict[str, Any], rate: float, seed: int, settings: GenerationSettings
 ) -> dict[str, Any]:
-    """Train one network to give the sequence of `seed`, its only input being a 1 at every step.
+    """Train one network to generate the sequence of `seed`; its only input is a 1 at every step.
 
-    Adam, the rate falling by a half cosine from `rate` to 0.
+    The optimizer is Adam, whose rate falls by a half cosine from `rate` to 0.
 
     Returns:
         `parameters`, `hidden_size`; `curve`, the mean squared error before each step; `error`, that of the last
-        weights; and what they generate, `output`, beside the `target`.
+        weights; and `output`, what they generate, beside the `target`.
     """
     torch.manual_seed(seed)
     network = widest(cell, 1, 1, settings.parameters, **options)

@@ -1,4 +1,4 @@
-"""How much of a gradient reaches back through time: vanishing, exploding, and what clipping does."""
+"""Measure how much of a gradient reaches back through time: vanishing, exploding, and the effect of clipping."""
 
 import math
 from typing import Any
@@ -13,13 +13,13 @@ from recipes.memory.settings import GradientSettings
 
 
 def backward_norms(network: Network, inputs: Tensor, targets: Tensor) -> list[float]:
-    """The norm of the gradient of the last step's loss at the last output and at every earlier state.
+    """Return the norm of the gradient of the last step's loss at the last output and at every earlier state.
 
     Runs the cell's own step in a plain loop, keeping each state. The loss of a sequence is the squared error of
     the readout's first figure after the last step T against its target.
 
     Args:
-        network: of any cell.
+        network: a network with any cell.
         inputs: `[batch, T, features]`.
         targets: `[batch]`.
 
@@ -47,7 +47,7 @@ def backward_norms(network: Network, inputs: Tensor, targets: Tensor) -> list[fl
 
 
 def scaled_elman(scale: float, seed: int, settings: GradientSettings) -> Network:
-    """An Elman network for the adding problem whose orthogonal recurrent weights are multiplied by `scale`."""
+    """Return an Elman network for the adding problem, its orthogonal recurrent weights multiplied by `scale`."""
     torch.manual_seed(seed)
     network = widest("elman", Adding.input_size, Adding.output_size, settings.parameters)
     network.cell.recurrent_weight.data.mul_(scale)
@@ -58,8 +58,8 @@ def explode(scale: float, clip: bool, seed: int, settings: GradientSettings) -> 
     """Train a scaled Elman network on the adding problem by plain gradient descent, clipping or not.
 
     Returns:
-        `norms`, those of `backward_norms` before training; at every step `gradient_norm`, that of all parameters
-        before clipping, and `loss`; and `clipped`, the share of steps whose gradient was cut.
+        `norms`, those of `backward_norms` before training; `gradient_norm`, that of all parameters before clipping,
+        and `loss`, both at every step; and `clipped`, the share of steps whose gradient was clipped.
     """
     problem = Adding()
     network = scaled_elman(scale, seed, settings)

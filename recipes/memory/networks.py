@@ -24,21 +24,21 @@ class Network(nn.Module):
         return self.stack.get_submodule("layers.0.0")
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """`[batch, time, input_size]` to `[batch, time, output_size]`."""
+        """Read inputs `[batch, time, input_size]`, and return outputs `[batch, time, output_size]`."""
         return self.readout(self.stack.outputs(inputs, lengths))
 
     @property
     def parameter_count(self) -> int:
-        """Parameters that have an effect: the weights that a Clockwork module does not hear are none."""
+        """The number of parameters that have an effect, without the weights that a Clockwork module ignores."""
         silent = int((self.cell.get_buffer("heard") == 0).sum()) if isinstance(self.cell, Clockwork) else 0
         return sum(parameter.numel() for parameter in self.parameters()) - silent
 
 
 def widest(cell: str, input_size: int, output_size: int, parameters: int, **options: Any) -> Network:
-    """The widest network of a cell with at most so many parameters, drawn by torch's global seed.
+    """Return the widest network of a cell with at most so many parameters, drawn by torch's global seed.
 
     Raises:
-        ValueError: not even the narrowest has so few.
+        ValueError: even the narrowest network has more parameters.
     """
     hidden = max(1, len(options.get("periods", [])))
     best: Network | None = None

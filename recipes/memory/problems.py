@@ -9,39 +9,39 @@ from torch.nn import functional
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Some sequences of a problem."""
+class SequenceBatch:
+    """Sequences of a problem, padded to one length."""
 
     inputs: Tensor
-    """`[batch, time, features]`"""
+    """The inputs `[batch, time, features]`."""
     lengths: Tensor
-    """`[batch]` int64"""
+    """The lengths `[batch]` int64."""
     places: Tensor
-    """`[batch, answers]` int64: the steps at which an answer is due."""
+    """The steps at which an answer is due, `[batch, answers]` int64."""
     targets: Tensor
-    """`[batch, answers]`: the answers."""
+    """The right answers `[batch, answers]`."""
 
     def answers(self, outputs: Tensor) -> Tensor:
-        """The outputs `[batch, time, size]` where an answer is due, `[batch, answers, size]`."""
+        """Select from outputs `[batch, time, size]` those where an answer is due, `[batch, answers, size]`."""
         return outputs.gather(1, self.places[:, :, None].expand(-1, -1, outputs.shape[2]))
 
 
 class Problem(Protocol):
-    """A source of sequences with a lag, and what counts as an error."""
+    """A source of sequences with a lag, and the measure of errors."""
 
     input_size: int
     output_size: int
 
-    def batch(self, count: int, lag: int, generator: Generator) -> Batch:
+    def batch(self, count: int, lag: int, generator: Generator) -> SequenceBatch:
         """Draw `count` sequences in which an answer is due at least `lag` steps after what it asks for."""
         ...
 
-    def loss(self, answers: Tensor, batch: Batch) -> Tensor:
-        """What training lowers, given the network's `[batch, answers, output_size]`."""
+    def loss(self, answers: Tensor, batch: SequenceBatch) -> Tensor:
+        """Return the loss of the network's answers `[batch, answers, output_size]`."""
         ...
 
-    def error(self, answers: Tensor, batch: Batch) -> float:
-        """What dev is judged by: 0 is perfect."""
+    def error(self, answers: Tensor, batch: SequenceBatch) -> float:
+        """Return the error of the answers, by which dev is judged; 0 is perfect."""
         ...
 
 
@@ -58,7 +58,7 @@ class Adding:
     input_size = 2
     output_size = 1
 
-    def batch(self, count: int, lag: int, generator: Generator) -> Batch:
+    def batch(self, count: int, lag: int, generator: Generator) -> SequenceBatch:
         """Draw sequences; `lag` is at least 3."""
         shortest, longest = 2 * lag, 2 * lag + lag // 5
         lengths = torch.randint(shortest, longest + 1, (count,), generator=generator)
@@ -71,19 +71,21 @@ class Adding:
         marks[:, 0] = marks[every, lengths - 1] = -1
         marks[every, first] = marks[every, second] = 1
         targets = 0.5 + (numbers[every, first] + numbers[every, second]) / 4
-        return Batch(torch.stack([numbers, marks], 2), lengths, lengths[:, None] - 1, targets[:, None])
+        return SequenceBatch(
+            torch.stack([numbers, marks], 2), lengths, lengths[:, None] - 1, targets[:, None]
+        )
 
-    def loss(self, answers: Tensor, batch: Batch) -> Tensor:
-        """Mean squared error."""
+    def loss(self, answers: Tensor, batch: SequenceBatch) -> Tensor:
+        """Return the mean squared error."""
         return functional.mse_loss(answers[:, :, 0], batch.targets)
 
-    def error(self, answers: Tensor, batch: Batch) -> float:
-        """Mean squared error as a share of the targets' variance."""
+    def error(self, answers: Tensor, batch: SequenceBatch) -> float:
+        """Return the mean squared error as a share of the targets' variance."""
         return float(self.loss(answers, batch) / batch.targets.var(correction=0))
 
 
 class Copying:
-    """Say again, after a silence, the symbols heard at first, in their order.
+    """Repeat, after a silence, the symbols of the beginning in their order.
 
     `symbols` steps bring a letter each, then nothing comes until a mark says go; at that step the first letter is
     to be said, at the next the second. Each letter is said exactly `lag` steps after it was heard. A dev error is
@@ -95,7 +97,7 @@ class Copying:
         self.input_size = letters + 1
         self.output_size = letters
 
-    def batch(self, count: int, lag: int, generator: Generator) -> Batch:
+    def batch(self, count: int, lag: int, generator: Generator) -> SequenceBatch:
         """Draw sequences of `lag + symbols` steps; `lag` is at least `symbols`."""
         steps = lag + self.symbols
         letters = torch.randint(self.letters, (count, self.symbols), generator=generator)
@@ -103,12 +105,12 @@ class Copying:
         inputs[:, : self.symbols, : self.letters] = functional.one_hot(letters, self.letters).float()
         inputs[:, lag, self.letters] = 1
         places = torch.arange(lag, steps).expand(count, -1)
-        return Batch(inputs, torch.full((count,), steps), places, letters)
+        return SequenceBatch(inputs, torch.full((count,), steps), places, letters)
 
-    def loss(self, answers: Tensor, batch: Batch) -> Tensor:
-        """Cross entropy a letter, in nats."""
+    def loss(self, answers: Tensor, batch: SequenceBatch) -> Tensor:
+        """Return the cross entropy of each letter, in nats."""
         return functional.cross_entropy(answers.flatten(0, 1), batch.targets.flatten())
 
-    def error(self, answers: Tensor, batch: Batch) -> float:
-        """Share of letters that are wrong."""
+    def error(self, answers: Tensor, batch: SequenceBatch) -> float:
+        """Return the share of letters that are wrong."""
         return float((answers.argmax(2) != batch.targets).float().mean())

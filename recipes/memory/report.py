@@ -1,10 +1,10 @@
-"""The recipe's page: what each cell remembered, how far gradients reach, and what was generated."""
+"""The report of the memory recipe: what each cell remembered, how far gradients reach, and what was generated."""
 
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from recipes.experiments import Result
+from recipes.jobs import Result
 from recipes.memory.settings import ClimbSettings, MemorySettings
 from sluice_core.reporting.page import (
     Bar,
@@ -22,23 +22,25 @@ from sluice_core.reporting.page import (
 from sluice_core.reporting.plots import SERIES, Curve, line_chart
 
 REACH_LIMITS = (1e-8, 1e4)
-"""Shares of a gradient that are drawn."""
+"""The limits between which shares of a gradient are drawn."""
 
-Results = Mapping[str, Mapping[str, Result]]
+ResultsByKind = Mapping[str, Mapping[str, Result]]
 
 
 def best_climb(climbs: Sequence[Result]) -> Result:
-    """The climb of the learning rate that got farthest; of equals the one with fewer steps."""
+    """Return the climb of the learning rate that got farthest; of equals the one with fewer steps."""
     return max(climbs, key=lambda climb: (climb["solved"], -sum(climb["steps"])))
 
 
 def median_error(trainings: Sequence[Result]) -> float:
-    """The median over targets; a training that diverged counts as infinitely wrong."""
+    """Return the median error over targets; the error of a training that diverged counts as infinite."""
     return statistics.median(_number(training["error"], math.inf) for training in trainings)
 
 
-def best_generation(cell: str, results: Results, settings: MemorySettings) -> tuple[float, Sequence[Result]]:
-    """The learning rate with the lowest median error of a cell, and its trainings."""
+def best_generation(
+    cell: str, results: ResultsByKind, settings: MemorySettings
+) -> tuple[float, Sequence[Result]]:
+    """Return the learning rate with the lowest median error of a cell, and its trainings."""
     rates = settings.generation.learning_rates
     return min(
         ((rate, results["generation"][f"{cell}-{rate:g}"]) for rate in rates),
@@ -46,8 +48,8 @@ def best_generation(cell: str, results: Results, settings: MemorySettings) -> tu
     )
 
 
-def climb_table(kind: str, results: Results, settings: ClimbSettings) -> Table:
-    """Which lag each cell still solves, and after how many steps."""
+def climb_table(kind: str, results: ResultsByKind, settings: ClimbSettings) -> Table:
+    """Return the table of the lags that each cell solves, and after how many steps."""
     rows: list[list[Cell]] = []
     for cell, climbs in results[kind].items():
         best = best_climb(climbs)
@@ -66,8 +68,10 @@ def climb_table(kind: str, results: Results, settings: ClimbSettings) -> Table:
     )
 
 
-def climb_section(kind: str, title: str, words: str, results: Results, settings: ClimbSettings) -> Section:
-    """A problem over growing lags."""
+def climb_section(
+    kind: str, title: str, words: str, results: ResultsByKind, settings: ClimbSettings
+) -> Section:
+    """Return the section on a problem over growing lags."""
     how = (
         f"A lag is solved when the dev error is at most {settings.solved:g}; the network then goes on to the next "
         f"lag. Each cell is as wide as {settings.parameters} parameters allow, has at most {settings.steps} steps "
@@ -95,13 +99,13 @@ def _climb_chart(cell: str, climbs: Sequence[Result]) -> Picture:
 
 
 def reach(norms: Sequence[float | None]) -> list[float]:
-    """Norms of a gradient as shares of the first, which is that at the output."""
+    """Return norms of a gradient as shares of the first, which is that at the output."""
     first = _positive(norms[0])
     return [_number(norm) / first for norm in norms]
 
 
-def gradient_table(results: Results, back: Sequence[int]) -> Table:
-    """How much of the gradient is left some steps back, before and after training."""
+def gradient_table(results: ResultsByKind, back: Sequence[int]) -> Table:
+    """Return the table of how much of the gradient is left some steps back, before and after training."""
     rows: list[list[Cell]] = []
     for cell, climbs in results["adding"].items():
         best = best_climb(climbs)
@@ -118,12 +122,12 @@ def gradient_table(results: Results, back: Sequence[int]) -> Table:
 
 
 def steps_back(settings: MemorySettings) -> list[int]:
-    """The distances that tables show: half and all of the sequence."""
+    """Return the distances that tables show: half and all of the sequence."""
     return [settings.gradients.steps_back // 2, settings.gradients.steps_back - 1]
 
 
-def gradient_section(results: Results, settings: MemorySettings) -> Section:
-    """The gradient on its way back, cell by cell."""
+def gradient_section(results: ResultsByKind, settings: MemorySettings) -> Section:
+    """Return the section on the gradient on its way back, cell by cell."""
     length = settings.gradients.steps_back
     words = (
         f"The loss of the adding problem after the last of {length} steps, differentiated by the network's state k "
@@ -153,7 +157,7 @@ def gradient_section(results: Results, settings: MemorySettings) -> Section:
     )
 
 
-def _together(results: Results, when: str, title: str) -> Picture:
+def _together(results: ResultsByKind, when: str, title: str) -> Picture:
     cells = list(results["adding"])
     known = [cell for cell in ("elman", "lstm", "gru", "scrn", "clockwork", "jordan") if cell in cells]
     chosen = (known or cells)[: len(SERIES)]
@@ -169,8 +173,8 @@ def _reach_curve(label: str, norms: Sequence[float | None]) -> Curve:
     return Curve(label, range(len(shares)), [_positive(share) for share in shares])
 
 
-def clipping_table(results: Results) -> Table:
-    """What became of each scaled network."""
+def clipping_table(results: ResultsByKind) -> Table:
+    """Return the table of what became of each scaled network."""
     rows: list[list[Cell]] = []
     for name, run in results["gradients"].items():
         scale, how = name.split("-")
@@ -197,8 +201,8 @@ def clipping_table(results: Results) -> Table:
     )
 
 
-def clipping_section(results: Results, settings: MemorySettings) -> Section:
-    """Exploding gradients, and clipping."""
+def clipping_section(results: ResultsByKind, settings: MemorySettings) -> Section:
+    """Return the section on exploding gradients, and clipping."""
     own = settings.gradients
     words = (
         "Elman's recurrent weights start orthogonal, so that a state's length is kept but for what tanh takes away; "
@@ -236,8 +240,8 @@ def _training_chart(
     return Picture(svg, f"{title}, by training step, free and clipped.")
 
 
-def generation_table(results: Results, settings: MemorySettings) -> Table:
-    """Errors of the generating networks."""
+def generation_table(results: ResultsByKind, settings: MemorySettings) -> Table:
+    """Return the table of the errors of the generating networks."""
     rows: list[list[Cell]] = []
     medians = {
         cell: median_error(best_generation(cell, results, settings)[1]) for cell in settings.generation.cells
@@ -270,8 +274,8 @@ def generation_table(results: Results, settings: MemorySettings) -> Table:
     )
 
 
-def generation_section(results: Results, settings: MemorySettings) -> Section:
-    """Sequences learned by heart."""
+def generation_section(results: ResultsByKind, settings: MemorySettings) -> Section:
+    """Return the section on sequences learned by heart."""
     own = settings.generation
     words = (
         f"A network whose only input is a constant learns a sequence of {own.length} points by heart: "
@@ -302,7 +306,7 @@ def generation_section(results: Results, settings: MemorySettings) -> Section:
 
 
 def _wave(cell: str, trainings: Sequence[Result]) -> Picture:
-    """The target whose error is the median, and what was made of it."""
+    """Draw the target whose error is the median, and what was generated for it."""
     typical = sorted(trainings, key=lambda training: _number(training["error"], math.inf))[
         (len(trainings) - 1) // 2
     ]
@@ -329,8 +333,8 @@ COPYING = (
 )
 
 
-def highlights(results: Results, settings: MemorySettings) -> list[tuple[str, str]]:
-    """The few figures that matter."""
+def highlights(results: ResultsByKind, settings: MemorySettings) -> list[tuple[str, str]]:
+    """Return the few figures that matter."""
     found = []
     for cell in ("lstm", "elman"):
         if cell in results["adding"]:
@@ -345,8 +349,8 @@ def highlights(results: Results, settings: MemorySettings) -> list[tuple[str, st
     return found
 
 
-def page(results: Results, settings: MemorySettings, machine: str) -> Page:
-    """The whole report."""
+def page(results: ResultsByKind, settings: MemorySettings, machine: str) -> Page:
+    """Return the whole report."""
     return Page(
         "Memory of recurrent cells",
         "How long each cell of the library remembers, and why",
@@ -362,8 +366,8 @@ def page(results: Results, settings: MemorySettings, machine: str) -> Page:
     )
 
 
-def tables(results: Results, settings: MemorySettings) -> list[Table]:
-    """What the command prints."""
+def tables(results: ResultsByKind, settings: MemorySettings) -> list[Table]:
+    """Return the tables that the command prints."""
     return [
         climb_table("adding", results, settings.adding),
         climb_table("copying", results, settings.copying),
@@ -374,10 +378,10 @@ def tables(results: Results, settings: MemorySettings) -> list[Table]:
 
 
 def _number(value: float | None, otherwise: float = math.nan) -> float:
-    """A figure as kept: None is what was no number."""
+    """Return a figure as it was kept; None stands for what was no number."""
     return otherwise if value is None else float(value)
 
 
 def _positive(value: float | None) -> float:
-    """For a logarithmic axis."""
+    """Return a figure for a logarithmic axis: NaN unless it is positive."""
     return value if value is not None and value > 0 else math.nan

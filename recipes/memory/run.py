@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from recipes.command import guarded, option_parser, print_table
-from recipes.experiments import Results, run_experiments
-from recipes.memory.experiments import experiments_of
+from recipes.jobs import ResultStore, run_jobs
+from recipes.memory.jobs import jobs_of
 from recipes.memory.report import highlights, page, tables
 from recipes.memory.settings import MemorySettings
 from sluice_core.devices import describe_machine
@@ -32,11 +32,11 @@ QUICK = (
     "generation.learning_rates=[0.01]",
     "generation.targets=2",
 )
-"""Settings that show within seconds that all works, and nothing else."""
+"""Settings that show within seconds that everything works, and nothing else."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Read settings, run, print, write; the exit code."""
+    """Run the recipe with the arguments of the command line, and return the exit code."""
     given = option_parser("recipes.memory", __doc__, "memory-quick").parse_args(arguments)
 
     def work() -> None:
@@ -48,12 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(settings: MemorySettings, folder: Path, again: bool = False, quiet: bool = False) -> None:
-    """Do the experiments and leave `results/`, `results.json` and `report.html` in a folder."""
+    """Do the experiments, print their tables, and leave `results/`, `results.json` and `report.html` in a folder."""
     begun = time.monotonic()
     if again:
         shutil.rmtree(folder / "results", ignore_errors=True)
-    experiments = experiments_of(settings)
-    found = run_experiments(experiments, Results(folder / "results"), settings.processes, quiet)
+    jobs = jobs_of(settings)
+    found = run_jobs(jobs, ResultStore(folder / "results"), settings.processes, quiet)
     for table in tables(found, settings):
         print_table(table)
     for what, figure in highlights(found, settings):
@@ -61,5 +61,5 @@ def run(settings: MemorySettings, folder: Path, again: bool = False, quiet: bool
     machine = describe_machine()
     facts = {"machine": machine, "settings": settings.model_dump(mode="json"), "results": found}
     write_text(folder / "results.json", json.dumps(facts))
-    write_text(folder / "report.html", page(found, settings, machine).render())
-    print(f"{machine}\n{time.monotonic() - begun:.0f} seconds; {folder / 'report.html'}")
+    report = page(found, settings, machine).write(folder)
+    print(f"{machine}\n{time.monotonic() - begun:.0f} seconds; {report}")

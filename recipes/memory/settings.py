@@ -1,4 +1,4 @@
-"""What the recipe may be told: `memory.yaml` is read into these."""
+"""The settings of the memory recipe, into which `memory.yaml` is read."""
 
 from itertools import pairwise
 from typing import Annotated, Any, Self
@@ -35,7 +35,7 @@ class ClimbSettings(Settings):
 
     @property
     def shortest_lag(self) -> int:
-        """The problem makes no sense below."""
+        """The least lag with which the problem makes sense."""
         return 3
 
     @model_validator(mode="after")
@@ -48,14 +48,14 @@ class ClimbSettings(Settings):
 
 
 class CopySettings(ClimbSettings):
-    """The copy problem's own size besides."""
+    """Training over growing lags on the copy problem, with its own sizes."""
 
     symbols: int = Field(3, ge=1, description="how many are to be recalled")
     letters: int = Field(4, ge=2, description="different symbols there are")
 
     @property
     def shortest_lag(self) -> int:
-        """No letter is to be said before all are heard."""
+        """The least lag with which no letter is due before all were given."""
         return self.symbols
 
 
@@ -80,7 +80,7 @@ class GradientSettings(ReachSettings):
 
 
 class GenerationSettings(Settings):
-    """A network without input learns one sequence by heart."""
+    """Training of networks that learn one sequence by heart, without input."""
 
     cells: list[CellName] = ["clockwork", "elman", "lstm"]
     parameters: int = Field(500, ge=50)

@@ -1,1 +1,1 @@
-"""Recipes of slot taggers, and what they are compared in."""
+"""Comparisons of slot taggers."""

@@ -1,1 +1,1 @@
-"""Speech to slots, trained and measured whole."""
+"""Speech to slots: a recognizer and a tagger, trained and evaluated together."""

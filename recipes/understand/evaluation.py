@@ -1,74 +1,165 @@
-"""How well requests are understood: their slots as labels with words, their intents, both together."""
+"""Evaluate recognizer and tagger together: on dev, where the tagger's weight is chosen, and once on test."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
-from asr.evaluation.error_rates import word_errors
-from sluice_core.grammar.grammar import AnnotatedSentence
+import numpy as np
 
-Found = tuple[tuple[str, str], ...]
-"""Slots: label and words of each."""
+from asr import Transcriber
+from asr.corpora import load_corpus
+from asr.corpora.utterances import read_utterance
+from asr.transcript import Transcript
+from recipes.understand.metrics import Meaning, RequestCounts, count, is_right, truth, word_error_rate
+from recipes.understand.settings import UnderstandSettings
+from slot_filling import Tagger
+from slot_filling.tagging import Tagging
+from sluice.understanding import Understander, Understanding
+from sluice_core.grammar.grammar import Split
+from sluice_core.grammar.travel import generate
+from sluice_core.progress import track
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What was understood of one request."""
+class Request:
+    """A recording of a split, its meaning, and what the recognizer makes of it."""
 
-    text: str
-    slots: Found
-    intent: str | None
+    number: int
+    speaker: str
+    samples: np.ndarray
+    sample_rate: int
+    gold: Meaning
+    heard: Transcript
 
 
-class Counts(NamedTuple):
-    """Slots that are right, that were found and that there are; requests that are right in everything."""
+@dataclass(frozen=True)
+class Miss:
+    """A request of test that was not understood."""
 
-    right: int
-    found: int
-    gold: int
-    whole: int
-    intents: int
-    requests: int
+    request: Request
+    understood: Understanding
 
-    @property
-    def f1(self) -> float:
-        """Of slots, over all requests."""
-        return 2 * self.right / max(1, self.found + self.gold)
+
+@dataclass(frozen=True)
+class RequestEvaluation:
+    """All figures of the recipe, and the requests that were not understood."""
+
+    weight: float
+    """The weight of the tagger, chosen on dev."""
+    by_weight: list[tuple[float, RequestCounts]]
+    """The counts of dev with each weight."""
+    rows: dict[str, tuple[dict[str, Any], RequestCounts]]
+    """The errors over words and the counts of test, by what was tagged."""
+    misses: list[Miss]
+    """Requests of test that were not understood, the worst first."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Counts and shares as plain values."""
-        requests = max(1, self.requests)
+        """Return the figures as plain values."""
         return {
-            **self._asdict(),
-            "f1": self.f1,
-            "whole_requests": self.whole / requests,
-            "intent_accuracy": self.intents / requests,
+            "tagger_weight": self.weight,
+            "dev": [{"weight": weight, **counts.to_dict()} for weight, counts in self.by_weight],
+            "test": {
+                name: {"words": words, **counts.to_dict()} for name, (words, counts) in self.rows.items()
+            },
         }
 
 
-def truth(sentence: AnnotatedSentence) -> Answer:
-    """What a request says, by the grammar that made it."""
-    slots = tuple((slot.label, " ".join(sentence.slot_words(slot))) for slot in sentence.slots)
-    return Answer(sentence.text, slots, sentence.intent)
+def evaluate_requests(
+    settings: UnderstandSettings,
+    transcriber: Transcriber,
+    taggers: Mapping[str, Tagger],
+    cache: Path,
+    quiet: bool,
+) -> RequestEvaluation:
+    """Choose the weight by slot F1 on dev, then evaluate on test."""
+    robust, *others = taggers
+    tagger, candidates = taggers[robust], settings.candidates
+    dev = requests(transcriber, "dev", candidates, cache, quiet)
+    by_weight = [
+        (weight, counted(dev, meanings(understand(dev, transcriber, tagger, candidates, weight))))
+        for weight in sorted(settings.weights)
+    ]
+    weight = choose_weight(by_weight)
+    test = requests(transcriber, "test", candidates, cache, quiet)
+    chosen = understand(test, transcriber, tagger, candidates, weight)
+    tried = {
+        "the text itself": meanings_of_texts(tagger, test),
+        "the best reading": meanings(understand(test, transcriber, tagger, 1, 0.0)),
+        f"the best of {candidates} by both": meanings(chosen),
+    }
+    for name in others:
+        other = taggers[name]
+        tried |= {
+            f"the text itself, tagger {name} noise": meanings_of_texts(other, test),
+            f"the best of {candidates} by both, tagger {name} noise": meanings(
+                understand(test, transcriber, other, candidates, weight)
+            ),
+        }
+    gold = [request.gold for request in test]
+    rows = {name: (word_error_rate(gold, each), count(gold, each)) for name, each in tried.items()}
+    return RequestEvaluation(weight, by_weight, rows, misses(test, chosen)[: settings.worst])
 
 
-def count(gold: Sequence[Answer], answers: Sequence[Answer]) -> Counts:
-    """Hold answers against the truth. A slot is right if a slot of the request has its label and its words."""
-    right = found = total = whole = intents = 0
-    for one, other in zip(gold, answers, strict=True):
-        same = (Counter(one.slots) & Counter(other.slots)).total()
-        right, found, total = right + same, found + len(other.slots), total + len(one.slots)
-        intents += one.intent == other.intent
-        whole += is_right(one, other)
-    return Counts(right, found, total, whole, intents, len(gold))
+def choose_weight(by_weight: Sequence[tuple[float, RequestCounts]]) -> float:
+    """Return the weight with the best slot F1; of several such, the one in the middle, far from worse ones."""
+    best = max(counts.f1 for _, counts in by_weight)
+    good = sorted(weight for weight, counts in by_weight if counts.f1 == best)
+    return good[len(good) // 2]
 
 
-def is_right(gold: Answer, answer: Answer) -> bool:
-    """Whether all slots and the intent are right."""
-    return Counter(gold.slots) == Counter(answer.slots) and gold.intent == answer.intent
+def requests(
+    transcriber: Transcriber, split: Split, candidates: int, cache: Path, quiet: bool
+) -> list[Request]:
+    """Return the recordings of a split of the recognizer's corpus with their meanings and transcripts."""
+    corpus, rate = transcriber.config.corpus, transcriber.config.features.sample_rate
+    utterances = load_corpus(corpus, cache)[split]
+    sentences = {sentence.text: sentence for sentence in generate(len(utterances), corpus.split_seed, split)}
+    samples = [read_utterance(row, rate) for row in utterances]
+    heard = transcriber.transcribe_many(samples, rate, alternatives=candidates - 1)
+    shown = track(heard, f"listening to {split}", total=len(samples), quiet=quiet)
+    return [
+        Request(number, row["speaker"], sound, rate, truth(sentences[row["text"]]), transcript)
+        for number, (row, sound, transcript) in enumerate(zip(utterances, samples, shown, strict=True))
+    ]
 
 
-def word_error_rate(gold: Iterable[Answer], answers: Iterable[Answer]) -> dict[str, Any]:
-    """Errors over words."""
-    return word_errors([each.text for each in gold], [each.text for each in answers]).to_dict()
+def understand(
+    heard: Sequence[Request], transcriber: Transcriber, tagger: Tagger, candidates: int, weight: float
+) -> list[Understanding]:
+    """Choose among the first hypotheses of each request."""
+    hypotheses = [
+        replace(request.heard, alternatives=request.heard.alternatives[: candidates - 1]) for request in heard
+    ]
+    return Understander(transcriber, tagger, tagger_weight=weight).rescore(hypotheses)
+
+
+def meanings(understood: Iterable[Understanding | Tagging]) -> list[Meaning]:
+    """Return the meanings that are compared with those of the grammar."""
+    return [
+        Meaning(each.text, tuple((slot.label, slot.text) for slot in each.slots), each.intent)
+        for each in understood
+    ]
+
+
+def meanings_of_texts(tagger: Tagger, said: Sequence[Request]) -> list[Meaning]:
+    """Return the meanings that the tagger alone finds in what was said."""
+    return meanings(tagger.tag_many([request.gold.text for request in said]))
+
+
+def counted(heard: Sequence[Request], found: Sequence[Meaning]) -> RequestCounts:
+    """Count what is right of the meanings that were understood."""
+    return count([request.gold for request in heard], found)
+
+
+def misses(heard: Sequence[Request], chosen: Sequence[Understanding]) -> list[Miss]:
+    """Return the requests that were not understood, most slots missed first, then the most confident first."""
+    found = [
+        (Miss(request, each), count([request.gold], [answer]))
+        for request, each, answer in zip(heard, chosen, meanings(chosen), strict=True)
+        if not is_right(request.gold, answer)
+    ]
+    found.sort(
+        key=lambda pair: (pair[1].right * 2 - pair[1].gold - pair[1].found, -pair[0].understood.confidence)
+    )
+    return [miss for miss, _ in found]

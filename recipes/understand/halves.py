@@ -1,4 +1,4 @@
-"""The two halves that the recipe joins: runs that are there are taken as they are, others are trained."""
+"""The recognizer and the tagger that the recipe joins: finished runs are taken as they are, others are trained."""
 
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from sluice.recipes import find_recipe
 from sluice_core.run_directory import METRICS_FILE
 
 CLEAN = "-clean"
-"""What the run of the tagger without noise is called, after the name of the other."""
+"""The name of the run of the tagger without noise ends with this, after the name of the other."""
 
 
 def recognizer(settings: UnderstandSettings, runs: Path, cache: Path, quiet: bool) -> Transcriber:
-    """The recognizer's run, trained if it is not, and tuned if it is not."""
+    """Return the recognizer of the run, which is trained and tuned unless that is done."""
     from asr.training import experiment
 
     config = RecognizerConfig.read(find_recipe(settings.recognizer), settings.recognizer_changes)
@@ -30,7 +30,7 @@ def recognizer(settings: UnderstandSettings, runs: Path, cache: Path, quiet: boo
 
 
 def _tune(transcriber: Transcriber, cache: Path, quiet: bool) -> None:
-    """As `sluice tune RUN` does it."""
+    """Tune the recognizer as `sluice tune RUN` does."""
     from asr.corpora import load_corpus
     from asr.tuning import candidates_from_transcripts, save_tuning, tune_run
 
@@ -40,7 +40,7 @@ def _tune(transcriber: Transcriber, cache: Path, quiet: bool) -> None:
 
 
 def taggers(settings: UnderstandSettings, runs: Path, quiet: bool) -> dict[str, Tagger]:
-    """The tagger with noise in training, and without, by what to call them."""
+    """Return the tagger trained with noise and the one trained without, by name."""
     from slot_filling.training import experiment
 
     config = TaggerConfig.read(ROOT / settings.tagger, settings.tagger_changes)

@@ -1,8 +1,8 @@
-"""The page of what was understood: a table, the weight's choice, and the worst requests to be heard."""
+"""The report of the recipe: a table, the choice of the weight, and the worst requests with their audio."""
 
 from asr.audio.writing import encode_flac
-from recipes.understand.evaluation import Counts
-from recipes.understand.measuring import Measured, Miss
+from recipes.understand.evaluation import Miss, RequestEvaluation
+from recipes.understand.metrics import RequestCounts
 from recipes.understand.settings import UnderstandSettings
 from sluice.understanding import Understanding
 from sluice_core.reporting.page import (
@@ -16,23 +16,21 @@ from sluice_core.reporting.page import (
     Subsection,
     Table,
     Texts,
+    percent,
 )
 from sluice_core.reporting.plots import Curve, line_chart
 
 HEADER = ["what is tagged", "word errors", "slot F1", "slots right", "intents", "requests right"]
 
 
-def percent(share: float) -> str:
-    """With two places."""
-    return f"{100 * share:.2f}%"
-
-
-def figures_table(measured: Measured) -> Table:
-    """Test, row by row."""
+def figures_table(evaluation: RequestEvaluation) -> Table:
+    """Return the table with the figures of test."""
     lines: list[list[Cell]] = []
-    for name, (words, counts) in measured.rows.items():
+    for name, (words, counts) in evaluation.rows.items():
         heard = (
-            f"{percent(words['rate'])} ({words['errors']} / {words['total']})" if words["errors"] else "none"
+            f"{percent(words['rate'], 2)} ({words['errors']} / {words['total']})"
+            if words["errors"]
+            else "none"
         )
         lines.append([name, heard, *_cells(counts)])
     caption = (
@@ -41,34 +39,34 @@ def figures_table(measured: Measured) -> Table:
     return Table(caption, HEADER, lines, right=range(1, len(HEADER)))
 
 
-def _cells(counts: Counts) -> list[Cell]:
+def _cells(counts: RequestCounts) -> list[Cell]:
     return [
-        percent(counts.f1),
+        percent(counts.f1, 2),
         f"{counts.right} / {counts.gold}, {counts.found} found",
-        percent(counts.intents / max(1, counts.requests)),
+        percent(counts.intents / max(1, counts.requests), 2),
         Bar(counts.whole / max(1, counts.requests), f"{counts.whole} / {counts.requests}"),
     ]
 
 
-def page(measured: Measured, settings: UnderstandSettings, machine: str) -> Page:
-    """The whole report."""
+def page(evaluation: RequestEvaluation, settings: UnderstandSettings, machine: str) -> Page:
+    """Return the whole report."""
     chosen = f"the best of {settings.candidates} by both"
-    _, counts = measured.rows[chosen]
-    words, _ = measured.rows["the best reading"]
+    _, counts = evaluation.rows[chosen]
+    words, _ = evaluation.rows["the best reading"]
     highlights = [
-        ("slot F1 on recognized text", percent(counts.f1)),
-        ("requests right", percent(counts.whole / max(1, counts.requests))),
-        ("word error rate", percent(words["rate"])),
+        ("slot F1 on recognized text", percent(counts.f1, 2)),
+        ("requests right", percent(counts.whole / max(1, counts.requests), 2)),
+        ("word error rate", percent(words["rate"], 2)),
     ]
     facts = [
         ("test", f"{counts.requests} requests, {counts.gold} slots"),
-        ("tagger's weight", f"{measured.weight:g}, chosen on dev"),
+        ("tagger's weight", f"{evaluation.weight:g}, chosen on dev"),
         ("machine", machine),
     ]
     sections = [
-        Section("Figures", [figures_table(measured)]),
-        Section("The tagger's weight", [_weights(measured)]),
-        Section("The worst requests", [_request(miss) for miss in measured.misses] or [Paragraph("None.")]),
+        Section("Figures", [figures_table(evaluation)]),
+        Section("The tagger's weight", [_weights(evaluation)]),
+        Section("The worst requests", [_request(miss) for miss in evaluation.misses] or [Paragraph("None.")]),
     ]
     return Page(
         title=settings.name,
@@ -79,12 +77,12 @@ def page(measured: Measured, settings: UnderstandSettings, machine: str) -> Page
     )
 
 
-def _weights(measured: Measured) -> Picture:
-    weights = [weight for weight, _ in measured.by_weight]
+def _weights(evaluation: RequestEvaluation) -> Picture:
+    weights = [weight for weight, _ in evaluation.by_weight]
     curves = [
-        Curve("slot F1", weights, [counts.f1 for _, counts in measured.by_weight]),
+        Curve("slot F1", weights, [counts.f1 for _, counts in evaluation.by_weight]),
         Curve(
-            "requests right", weights, [counts.whole / counts.requests for _, counts in measured.by_weight]
+            "requests right", weights, [counts.whole / counts.requests for _, counts in evaluation.by_weight]
         ),
     ]
     low = min(min(curve.y) for curve in curves)
@@ -97,7 +95,7 @@ def _weights(measured: Measured) -> Picture:
         width=6.5,
         height=3.0,
     )
-    figures = ", ".join(f"{weight:g}: {percent(counts.f1)}" for weight, counts in measured.by_weight)
+    figures = ", ".join(f"{weight:g}: {percent(counts.f1, 2)}" for weight, counts in evaluation.by_weight)
     return Picture(svg, f"Slot F1 of dev by the tagger's weight: {figures}.")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from recipes.command import guarded, option_parser, print_table
 from recipes.understand import halves
-from recipes.understand.measuring import measure
+from recipes.understand.evaluation import evaluate_requests
 from recipes.understand.report import figures_table, page
 from recipes.understand.settings import UnderstandSettings
 from sluice.understanding import Understander
@@ -24,11 +24,11 @@ QUICK = (
     "recognizer_changes=[name=understand-quick-recognizer, corpus.utterances=60, training.max_epochs=2]",
     "tagger_changes=[name=understand-quick-tagger, corpus.sentences=300, training.max_epochs=4]",
 )
-"""Settings that show within two minutes that all works, and nothing else."""
+"""Settings that show within two minutes that everything works, and nothing else."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Read settings, run, print, write; the exit code."""
+    """Run the recipe with the arguments of the command line, and return the exit code."""
     parser = option_parser("recipes.understand", __doc__, "understand-quick")
     parser.add_argument("--cache", type=Path, default=Path("cache"), help="where the spoken corpus is kept")
     given = parser.parse_args(arguments)
@@ -42,27 +42,27 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(settings: UnderstandSettings, runs: Path, cache: Path, quiet: bool = False) -> None:
-    """Train what is not trained, measure, and leave the joined halves with figures and report in their folder."""
+    """Train what is not trained yet, evaluate, and leave the understander with figures and report in its folder."""
     begun = time.monotonic()
     transcriber = halves.recognizer(settings, runs, cache, quiet)
     taggers = halves.taggers(settings, runs, quiet)
-    measured = measure(settings, transcriber, taggers, cache, quiet)
+    evaluation = evaluate_requests(settings, transcriber, taggers, cache, quiet)
     folder, robust = runs / settings.name, next(iter(taggers.values()))
     understander = Understander(
-        transcriber, robust, candidates=settings.candidates, tagger_weight=measured.weight
+        transcriber, robust, candidates=settings.candidates, tagger_weight=evaluation.weight
     )
     understander.save(folder)
-    print_table(figures_table(measured))
+    print_table(figures_table(evaluation))
     machine = describe_machine()
     facts = {
         "machine": machine,
         "settings": settings.model_dump(mode="json"),
         "minutes": round((time.monotonic() - begun) / 60, 2),
-        **measured.to_dict(),
+        **evaluation.to_dict(),
     }
     write_text(folder / "metrics.json", json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
-    write_text(folder / "report.html", page(measured, settings, machine).render())
+    report = page(evaluation, settings, machine).write(folder)
     print(
-        f"{facts['minutes']:.1f} minutes, {machine}\nreport: {folder / 'report.html'}\n"
+        f"{facts['minutes']:.1f} minutes, {machine}\nreport: {report}\n"
         f"try it: sluice understand {folder} FILE…"
     )

@@ -9,9 +9,9 @@ import torch
 from torch import Generator
 
 from recipes.memory.climbing import climb, falling
-from recipes.memory.experiments import experiments_of
 from recipes.memory.generation import generate, sum_of_sines
 from recipes.memory.gradients import backward_norms, explode, scaled_elman
+from recipes.memory.jobs import jobs_of
 from recipes.memory.networks import Network, widest
 from recipes.memory.problems import Adding, Copying
 from recipes.memory.report import best_climb, best_generation, climb_table, median_error, reach
@@ -224,11 +224,11 @@ def test_a_diverged_training_never_wins() -> None:
 
 def test_the_recipe_asks_every_cell_everything() -> None:
     settings = MemorySettings.read(HERE / "memory.yaml")
-    planned = experiments_of(settings)
+    planned = jobs_of(settings)
     assert {e.name for e in planned if e.kind == "adding"} == {e.name for e in planned if e.kind == "copying"}
     assert {e.name for e in planned if e.kind == "adding"} == set(CELLS)
     steeper = MemorySettings.read(HERE / "memory.yaml", ["gradients.scales=[3.0]"])
-    anew = {e.file_name for e in experiments_of(steeper)} - {e.file_name for e in planned}
+    anew = {e.file_name for e in jobs_of(steeper)} - {e.file_name for e in planned}
     assert all(name.startswith("gradients-3-") for name in anew) and len(anew) == 2, "only what it touches"
     assert len({experiment.file_name for experiment in planned}) == len(planned)
     assert all("clockwork" not in e.name or e.arguments["options"]["periods"][-1] == 256 for e in planned)

@@ -10,7 +10,7 @@ from recipes.slots.comparison.jordan import JordanTagger
 from recipes.slots.comparison.report import picture, spread, table
 from recipes.slots.comparison.run import HERE, main
 from recipes.slots.comparison.settings import ComparisonSettings
-from recipes.slots.comparison.training import by_cell, experiments_of
+from recipes.slots.comparison.training import by_cell, jobs_of
 from slot_filling.config import TaggerConfig
 from sluice.recipes import find_recipe
 from sluice_core.config import ConfigError
@@ -34,7 +34,7 @@ def comparison(what: str, *changes: str) -> ComparisonSettings:
 
 def test_all_cells_are_asked_the_same() -> None:
     compared = comparison("cells")
-    planned = experiments_of(compared)
+    planned = jobs_of(compared)
     assert len(planned) == len({each.file_name for each in planned}) == 10 * 2 * 3
     configs = [each.arguments["config"] for each in planned]
     assert {config.encoder.window for config in configs} == {1, 7}
@@ -48,14 +48,14 @@ def test_all_cells_are_asked_the_same() -> None:
 
 
 def test_all_heads_have_the_same_encoder() -> None:
-    configs = [each.arguments["config"] for each in experiments_of(comparison("heads"))]
+    configs = [each.arguments["config"] for each in jobs_of(comparison("heads"))]
     assert len({config.encoder.model_dump_json() for config in configs}) == 1
     assert len({config.head.kind for config in configs}) == 5 and len(configs) == 15
 
 
 def test_a_wrong_setting_is_named_with_its_row() -> None:
     with pytest.raises(ConfigError, match=r"(?s)odd one.*encoder.cell"):
-        experiments_of(comparison("heads", "rows={odd one: [encoder.cell=lstn]}"))
+        jobs_of(comparison("heads", "rows={odd one: [encoder.cell=lstn]}"))
 
 
 @pytest.mark.parametrize("output", ["softmax", "linear"])

@@ -8,8 +8,8 @@ import pytest
 
 from asr.synthesis.espeak import EspeakError, synthesizer
 from asr.transcript import Transcript, Word
-from recipes.understand.evaluation import Answer, Counts, count, is_right, truth, word_error_rate
-from recipes.understand.measuring import Request, choose_weight, misses, understand
+from recipes.understand.evaluation import Request, choose_weight, misses, understand
+from recipes.understand.metrics import Meaning, RequestCounts, count, is_right, truth, word_error_rate
 from recipes.understand.run import HERE, main
 from recipes.understand.settings import ROOT, UnderstandSettings
 from slot_filling.config import TaggerConfig
@@ -17,7 +17,7 @@ from sluice.understanding import SpokenSlot, Understanding
 from sluice_core.grammar.travel import generate
 from tests.pages import check_self_contained
 
-GOLD = Answer("fly to oslo on may first", (("destination", "oslo"), ("date", "may first")), "fly")
+GOLD = Meaning("fly to oslo on may first", (("destination", "oslo"), ("date", "may first")), "fly")
 
 
 def test_the_truth_is_the_grammars() -> None:
@@ -28,20 +28,20 @@ def test_the_truth_is_the_grammars() -> None:
 
 
 def test_slots_count_by_label_and_words_as_often_as_they_are_there() -> None:
-    twice = Answer("", (("city", "oslo"), ("city", "oslo")), "go")
-    once = Answer("", (("city", "oslo"), ("date", "oslo")), "go")
+    twice = Meaning("", (("city", "oslo"), ("city", "oslo")), "go")
+    once = Meaning("", (("city", "oslo"), ("date", "oslo")), "go")
     counts = count([GOLD, twice], [GOLD, once])
     assert counts == (3, 4, 4, 1, 2, 2)
     assert counts.f1 == pytest.approx(3 / 4)
     assert counts.to_dict()["whole_requests"] == 0.5
-    assert is_right(GOLD, Answer("another text", GOLD.slots[::-1], "fly"))
-    assert not is_right(GOLD, Answer(GOLD.text, GOLD.slots, "ask"))
+    assert is_right(GOLD, Meaning("another text", GOLD.slots[::-1], "fly"))
+    assert not is_right(GOLD, Meaning(GOLD.text, GOLD.slots, "ask"))
     assert count([], []).f1 == 0.0
 
 
 def test_words_are_counted_over_all_requests() -> None:
-    heard = [Answer("fly to oslo", (), None), Answer("go", (), None)]
-    errors = word_error_rate([GOLD, Answer("go", (), None)], heard)
+    heard = [Meaning("fly to oslo", (), None), Meaning("go", (), None)]
+    errors = word_error_rate([GOLD, Meaning("go", (), None)], heard)
     assert (errors["errors"], errors["total"]) == (3, 7)
 
 
@@ -90,8 +90,8 @@ def test_no_more_readings_are_tagged_than_asked_for() -> None:
 
 
 def test_of_equally_good_weights_the_middle_one_is_chosen() -> None:
-    def right(count: int) -> Counts:
-        return Counts(count, 10, 10, 0, 0, 5)
+    def right(count: int) -> RequestCounts:
+        return RequestCounts(count, 10, 10, 0, 0, 5)
 
     assert choose_weight([(0, right(7)), (1, right(9)), (2, right(9)), (4, right(9)), (8, right(8))]) == 2
     assert choose_weight([(0, right(9)), (1, right(8))]) == 0

@@ -1,4 +1,4 @@
-"""A tagger whose memory is its answer."""
+"""A tagger whose Jordan cell has the scores of the tags as its state."""
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +10,11 @@ from slot_filling.vocabulary import Vocabulary
 
 
 class JordanTagger(TaggerModel):
-    """The Jordan cell's output, which it hears again at the next word, is the score of every tag.
+    """A tagger whose cell outputs the score of every tag, and gets these outputs as input at the next word.
 
-    With `cell_options: {output: softmax}` these are the tags' probabilities, as in Mesnil et al. 2013; the
-    structured loss gets their logs. Linear outputs are the scores before that, which tell more: they are a
-    linear image of all hidden units. Nothing stands between the cell and the answer, so no dropout either.
+    With `cell_options: {output: softmax}` the outputs are the tags' probabilities, as in Mesnil et al. 2013, and the
+    structured loss gets their logs. Linear outputs are the scores before the softmax and carry more: they are a
+    linear image of all hidden units. Nothing stands between the cell and the scores, so there is no dropout either.
     """
 
     def __init__(self, config: TaggerConfig, vocabulary: Vocabulary) -> None:

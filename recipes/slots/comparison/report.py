@@ -1,4 +1,4 @@
-"""The page of a comparison: a table of means over seeds, one plot, and how each tagger learned."""
+"""The report of a comparison: a table of means over seeds, one plot, and how each tagger learned."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ from sluice_core.reporting.plots import SERIES, Curve, draw_svg, line_chart
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Results = Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
-"""By row and column, one result for each seed."""
+ResultsByCell = Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
+"""The results of each row and column, one for each seed."""
 
 NAMES = {
     "f1": "F1",
@@ -26,13 +26,17 @@ NAMES = {
 
 
 def spread(values: Sequence[float]) -> str:
-    """Mean and standard deviation over seeds, in percent."""
+    """Return mean and standard deviation over seeds, in percent.
+
+    >>> spread([0.90, 0.92])
+    '91.00 ± 1.41'
+    """
     mean = f"{100 * statistics.mean(values):.2f}"
     return f"{mean} ± {100 * statistics.stdev(values):.2f}" if len(values) > 1 else mean
 
 
-def table(results: Results, settings: ComparisonSettings) -> Table:
-    """Every figure of every row and column."""
+def table(results: ResultsByCell, settings: ComparisonSettings) -> Table:
+    """Return the table with every figure of every row and column."""
     lines: list[list[Cell]] = []
     for row in settings.rows:
         trained = [results[row, column] for column in settings.columns]
@@ -63,8 +67,8 @@ def table(results: Results, settings: ComparisonSettings) -> Table:
     )
 
 
-def picture(results: Results, settings: ComparisonSettings) -> Picture:
-    """The first figure's distance from 1, each seed a dot and the mean a line."""
+def picture(results: ResultsByCell, settings: ComparisonSettings) -> Picture:
+    """Draw the distance of the first figure from 1, each seed as a dot and the mean as a line."""
     figure = settings.figures[0]
     title = f"100% - {NAMES[figure]} of dev, percent"
     count = len(settings.columns)
@@ -104,14 +108,14 @@ def picture(results: Results, settings: ComparisonSettings) -> Picture:
     )
 
 
-def learning(results: Results, settings: ComparisonSettings) -> Grid:
-    """Dev F1 by epoch, the mean over seeds: whether each has learned all it will."""
+def learning(results: ResultsByCell, settings: ComparisonSettings) -> Grid:
+    """Draw dev F1 by epoch, the mean over seeds, which shows whether a tagger would learn more."""
     charts = []
     for row in settings.rows:
         curves = [_curve(column or row, results[row, column]) for column in settings.columns]
         svg = line_chart(row, curves, x_label="epoch", percent=True, limits=(0.6, 1.0), width=3.6, height=2.3)
         ends = ", ".join(f"{curve.label} {curve.y[-1]:.1%}" for curve in curves)
-        charts.append(Picture(svg, f"Dev F1 of {row} by epoch; at last: {ends}."))
+        charts.append(Picture(svg, f"Dev F1 of {row} by epoch; at the end: {ends}."))
     return Grid(charts)
 
 
@@ -121,8 +125,8 @@ def _curve(label: str, trained: Sequence[Mapping[str, Any]]) -> Curve:
     return Curve(label, range(1, epochs + 1), means)
 
 
-def page(results: Results, settings: ComparisonSettings, machine: str) -> Page:
-    """The whole report."""
+def page(results: ResultsByCell, settings: ComparisonSettings, machine: str) -> Page:
+    """Return the whole report."""
     first = settings.config(next(iter(settings.rows)), next(iter(settings.columns)), settings.seeds[0])
     words = (
         f"All taggers are trained in the same way for {first.training.max_epochs} epochs and measured with the "

@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 from recipes.command import guarded, option_parser, print_table
-from recipes.experiments import Results, run_experiments
+from recipes.jobs import ResultStore, run_jobs
 from recipes.slots.comparison.report import page, table
 from recipes.slots.comparison.settings import ComparisonSettings
-from recipes.slots.comparison.training import by_cell, experiments_of
+from recipes.slots.comparison.training import by_cell, jobs_of
 from sluice_core.devices import describe_machine
 from sluice_core.files import write_text
 
@@ -25,11 +25,11 @@ QUICK = (
     "tagger.corpus={kind: travel, sentences: 200}",
     "tagger.training.max_epochs=2",
 )
-"""Settings that show within a minute that all works, and nothing else."""
+"""Settings that show within a minute that everything works, and nothing else."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Read settings, run, print, write; the exit code."""
+    """Run the comparison with the arguments of the command line, and return the exit code."""
     parser = option_parser("recipes.slots.comparison", __doc__, "slots-quick")
     parser.add_argument("what", choices=["cells", "heads", "ablation"])
     parser.add_argument("--data", type=Path, help="the corpus's folder")
@@ -45,16 +45,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(settings: ComparisonSettings, folder: Path, again: bool = False, quiet: bool = False) -> None:
-    """Do the trainings and leave `results/`, `results.json` and `report.html` in a folder."""
+    """Do the trainings, print their table, and leave `results/`, `results.json` and `report.html` in a folder."""
     begun = time.monotonic()
-    experiments = experiments_of(settings)
+    jobs = jobs_of(settings)
     if again:
         shutil.rmtree(folder / "results", ignore_errors=True)
-    found = run_experiments(experiments, Results(folder / "results"), settings.processes, quiet)["training"]
+    found = run_jobs(jobs, ResultStore(folder / "results"), settings.processes, quiet)["training"]
     results = by_cell(found, settings)
     print_table(table(results, settings))
     machine = describe_machine()
     facts = {"machine": machine, "settings": settings.model_dump(mode="json"), "results": found}
     write_text(folder / "results.json", json.dumps(facts))
-    write_text(folder / "report.html", page(results, settings, machine).render())
-    print(f"{machine}\n{time.monotonic() - begun:.0f} seconds; {folder / 'report.html'}")
+    report = page(results, settings, machine).write(folder)
+    print(f"{machine}\n{time.monotonic() - begun:.0f} seconds; {report}")

@@ -1,4 +1,4 @@
-"""What is compared: `cells/cells.yaml`, `heads/heads.yaml` and `ablation/ablation.yaml` are read into this."""
+"""The settings of a comparison, into which `cells.yaml`, `heads.yaml` and `ablation.yaml` are read."""
 
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ from sluice.recipes import find_recipe
 from sluice_core.config import Settings
 
 Changes = list[str]
-"""Of a tagger's settings, written as for `--set`."""
+"""Changes of a tagger's settings, written as for `--set`."""
 
 Figure = Literal[
     "f1",
@@ -23,7 +23,7 @@ Figure = Literal[
 
 
 class ComparisonSettings(Settings):
-    """Taggers for every row and column of a table, each trained once for every seed."""
+    """A table of taggers: every row and column is trained once for every seed."""
 
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="the run's directory in runs/")
     title: str
@@ -41,7 +41,7 @@ class ComparisonSettings(Settings):
 
     @property
     def common(self) -> dict[str, Any]:
-        """The settings that all have in common."""
+        """The settings that all taggers have in common."""
         tree: dict[str, Any] = {}
         if self.recipe:
             tree = TaggerConfig.read(find_recipe(f"slots/{self.recipe}")).model_dump(mode="json")
@@ -50,10 +50,10 @@ class ComparisonSettings(Settings):
         return tree
 
     def config(self, row: str, column: str, seed: int) -> TaggerConfig:
-        """The tagger of a row, a column and a seed.
+        """Return the settings of the tagger of a row, a column and a seed.
 
         Raises:
-            ConfigError: its settings are wrong; names row, column and setting.
+            ConfigError: the settings are wrong; the message names row, column and setting.
         """
         changes = [*self.rows[row], *self.columns[column], f"training.seed={seed}"]
         tree = {**self.common, "name": "training"}

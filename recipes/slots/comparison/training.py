@@ -1,4 +1,4 @@
-"""One training of a comparison, and all that are planned."""
+"""The trainings of a comparison."""
 
 import logging
 import statistics
@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from recipes.experiments import Experiment
+from recipes.jobs import Job
 from recipes.slots.comparison.jordan import JordanTagger
 from recipes.slots.comparison.settings import ComparisonSettings
 from slot_filling.config import TaggerConfig
@@ -24,10 +24,10 @@ from sluice_core.reporting.learning_curves import read_history
 
 
 def train_once(config: TaggerConfig) -> dict[str, Any]:
-    """Train a tagger to the last epoch and measure it on dev.
+    """Train a tagger to the last epoch and evaluate it on dev.
 
-    No epoch is chosen by its dev figures: the weights are the last averaged ones, so the figures of dev flatter
-    nobody. Temperatures are fitted there, as after any training.
+    No epoch is chosen by its dev figures: the weights are the last averaged ones, so that the figures of dev are
+    not flattered. Temperatures are fitted to dev, as after any training.
 
     Returns:
         `parameters`; `seconds` of training; `curve`, dev F1 after each epoch; and the figures of
@@ -61,7 +61,7 @@ def train_once(config: TaggerConfig) -> dict[str, Any]:
         history = read_history(experiment.run)
     last = Tagger(config, tagger.vocabulary, task.evaluated).to("cpu")
     last.temperatures = fit_temperatures(last, dev)
-    figures = evaluate(last, dev, quiet=True).to_dict() | suffered(last, dev)
+    figures = evaluate(last, dev, quiet=True).to_dict() | figures_under_damage(last, dev)
     return {
         "parameters": sum(parameter.numel() for parameter in last.model.parameters()),
         "seconds": seconds,
@@ -71,23 +71,23 @@ def train_once(config: TaggerConfig) -> dict[str, Any]:
 
 
 DAMAGE = {"f1_edits": {"edit": 0.1}, "f1_sounds": {"sound": 0.1}}
-"""By figure, what befalls each word of dev, with what probability."""
+"""The damage to the words of dev behind each figure: its kind and its probability for each word."""
 DRAWS = 5
 
 
-def suffered(tagger: Tagger, sentences: list[Sentence]) -> dict[str, float]:
-    """F1 over sentences whose words are damaged, the mean over some draws of the damage."""
+def figures_under_damage(tagger: Tagger, sentences: list[Sentence]) -> dict[str, float]:
+    """Return the F1 over sentences whose words are damaged, the mean over several draws of the damage."""
     figures = {}
     for figure, chances in DAMAGE.items():
         noise = Noise(tagger.vocabulary.words, **chances)
-        parts = [damaged(sentences, noise, seed) for seed in range(DRAWS)]
-        figures[figure] = statistics.mean(evaluate(tagger, part, quiet=True).scores.f1 for part in parts)
+        draws = [damaged(sentences, noise, seed) for seed in range(DRAWS)]
+        figures[figure] = statistics.mean(evaluate(tagger, draw, quiet=True).scores.f1 for draw in draws)
     return figures
 
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """What every training would say again of the corpus is kept quiet."""
+    """Silence the warnings about the corpus that every training would repeat."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -96,12 +96,10 @@ def _without_warnings() -> Iterator[None]:
         logging.disable(before)
 
 
-def experiments_of(settings: ComparisonSettings) -> list[Experiment]:
-    """Every training, one seed after another, so that an early look has something of all."""
+def jobs_of(settings: ComparisonSettings) -> list[Job]:
+    """Return every training, one seed after another, so that early results cover all rows and columns."""
     return [
-        Experiment(
-            "training", _name(row, column, seed), train_once, {"config": settings.config(row, column, seed)}
-        )
+        Job("training", _name(row, column, seed), train_once, {"config": settings.config(row, column, seed)})
         for seed in settings.seeds
         for row in settings.rows
         for column in settings.columns
@@ -116,7 +114,7 @@ def _name(row: str, column: str, seed: int) -> str:
 def by_cell(
     results: dict[str, Any], settings: ComparisonSettings
 ) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """The results of each row and column, one for each seed."""
+    """Return the results of each row and column, one for each seed."""
     return {
         (row, column): [results[_name(row, column, seed)] for seed in settings.seeds]
         for row in settings.rows

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from recipes import experiments
-from recipes.experiments import Experiment, Results, run_experiments
+from recipes import jobs
+from recipes.jobs import Job, ResultStore, run_jobs
 from sluice_core.config import Settings
 
 
 class Steps(Settings):
-    """Settings of an experiment."""
+    """Settings of an job."""
 
     steps: int = 5
 
@@ -20,26 +20,26 @@ def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Stand-ins for the experiments, which take their time, and a list of those done."""
     done: list[str] = []
 
-    def perform(experiment: Experiment) -> dict[str, float]:
-        if experiment.name == "breaks" and "breaks" not in done:
+    def perform(job: Job) -> dict[str, float]:
+        if job.name == "breaks" and "breaks" not in done:
             done.append("breaks")
             raise KeyboardInterrupt
-        done.append(experiment.name)
+        done.append(job.name)
         return {"figure": len(done), "diverged": math.nan}
 
-    monkeypatch.setattr(experiments, "perform", perform)
+    monkeypatch.setattr(jobs, "perform", perform)
     return done
 
 
 def test_what_is_finished_outlives_an_interrupt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     done = count_calls(monkeypatch)
     names = ("first", "breaks", "last")
-    planned = [Experiment("adding", name, dict, {"settings": Steps()}) for name in names]
-    results = Results(tmp_path)
+    planned = [Job("adding", name, dict, {"settings": Steps()}) for name in names]
+    results = ResultStore(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        run_experiments(planned, results, 1, quiet=True)
+        run_jobs(planned, results, 1, quiet=True)
     assert done == ["first", "breaks"] and results.read(planned[0]) and not results.read(planned[2])
-    found = run_experiments(planned, results, 1, quiet=True)["adding"]
+    found = run_jobs(planned, results, 1, quiet=True)["adding"]
     assert done == ["first", "breaks", "breaks", "last"]
     assert found["first"] == {"figure": 1, "diverged": None}, "what is no number is kept as none"
 
@@ -48,13 +48,13 @@ def test_other_settings_and_broken_files_are_done_anew(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     done = count_calls(monkeypatch)
-    results = Results(tmp_path)
-    one, other = (Experiment("adding", "x", dict, {"settings": Steps(steps=steps)}) for steps in (5, 6))
-    for experiment in (one, other, one):
-        run_experiments([experiment], results, 1, quiet=True)
+    results = ResultStore(tmp_path)
+    one, other = (Job("adding", "x", dict, {"settings": Steps(steps=steps)}) for steps in (5, 6))
+    for job in (one, other, one):
+        run_jobs([job], results, 1, quiet=True)
     assert len(done) == 2
     for broken in ('{"half":', '{"experiment": {}, "result": 1}', "[]"):
         before = len(done)
         (tmp_path / one.file_name).write_text(broken, encoding="utf-8")
-        run_experiments([one, other], results, 1, quiet=True)
+        run_jobs([one, other], results, 1, quiet=True)
         assert len(done) == before + 1

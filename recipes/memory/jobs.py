@@ -1,8 +1,8 @@
-"""The recipe's experiments."""
+"""The jobs of the memory recipe."""
 
 from typing import Any
 
-from recipes.experiments import Experiment
+from recipes.jobs import Job
 from recipes.memory.climbing import climb
 from recipes.memory.generation import generate
 from recipes.memory.gradients import explode
@@ -10,7 +10,7 @@ from recipes.memory.settings import MemorySettings, ReachSettings
 
 
 def climb_rates(rates: list[float], **arguments: Any) -> list[dict[str, Any]]:
-    """One climb for each learning rate; those after one that solved the longest lag are spared."""
+    """Climb once for each learning rate, until one has solved the longest lag."""
     climbs = []
     for rate in rates:
         climbs.append({"rate": rate, **climb(rate=rate, **arguments)})
@@ -20,13 +20,13 @@ def climb_rates(rates: list[float], **arguments: Any) -> list[dict[str, Any]]:
 
 
 def generate_targets(seeds: list[int], **arguments: Any) -> list[dict[str, Any]]:
-    """One network for each target."""
+    """Train one network for each target."""
     return [generate(seed=seed, **arguments) for seed in seeds]
 
 
-def experiments_of(settings: MemorySettings) -> list[Experiment]:
-    """All that the recipe does, what takes longest first."""
-    seed, experiments = settings.seed, []
+def jobs_of(settings: MemorySettings) -> list[Job]:
+    """Return all jobs of the recipe, those that take longest first."""
+    seed, jobs = settings.seed, []
     reach = ReachSettings(steps_back=settings.gradients.steps_back, sequences=settings.gradients.sequences)
     for kind, climbing in (("adding", settings.adding), ("copying", settings.copying)):
         for cell in settings.cells:
@@ -38,7 +38,7 @@ def experiments_of(settings: MemorySettings) -> list[Experiment]:
                 "settings": climbing,
                 "gradients": reach if kind == "adding" else None,
             }
-            experiments.append(Experiment(kind, cell, climb_rates, arguments))
+            jobs.append(Job(kind, cell, climb_rates, arguments))
     seeds = list(range(seed, seed + settings.generation.targets))
     for cell in settings.generation.cells:
         for rate in settings.generation.learning_rates:
@@ -49,13 +49,13 @@ def experiments_of(settings: MemorySettings) -> list[Experiment]:
                 "seeds": seeds,
                 "settings": settings.generation,
             }
-            experiments.append(Experiment("generation", f"{cell}-{rate:g}", generate_targets, arguments))
+            jobs.append(Job("generation", f"{cell}-{rate:g}", generate_targets, arguments))
     for scale in settings.gradients.scales:
         for clip in (False, True):
             name = f"{scale:g}-{'clipped' if clip else 'free'}"
             arguments = {"scale": scale, "clip": clip, "seed": seed, "settings": settings.gradients}
-            experiments.append(Experiment("gradients", name, explode, arguments))
-    return experiments
+            jobs.append(Job("gradients", name, explode, arguments))
+    return jobs
 
 
 def _options(settings: MemorySettings, cell: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Experiments of a recipe: each is done once, kept in a file of its own, and read again as long as it fits."""
+"""Jobs of a recipe: each is done once, its result is kept in a file, and read again while the settings are the same."""
 
 import hashlib
 import json
@@ -22,19 +22,19 @@ Result = Any
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """One call that takes a while; its arguments decide its result."""
+class Job:
+    """A call that takes a while and whose result is decided by its arguments."""
 
     kind: str
     name: str
-    """Of one among its kind."""
+    """Distinguishes the job from others of its kind."""
     function: Callable[..., Result]
-    """Of a module, so that another process finds it."""
+    """A function of a module, so that another process finds it."""
     arguments: dict[str, Any]
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What decides the result, as plain values."""
+        """Everything that decides the result, as plain values."""
         arguments = {
             name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
             for name, value in self.arguments.items()
@@ -43,74 +43,74 @@ class Experiment:
 
     @property
     def file_name(self) -> str:
-        """Differs wherever the settings differ."""
+        """The name of the file that keeps the result; it differs wherever the settings differ."""
         text = json.dumps(self.facts, sort_keys=True)
         return f"{self.kind}-{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.json"
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON gives it back: tuples are lists, and what is not a number is None."""
+    """Return a value as JSON gives it back: tuples become lists, and NaN and infinity become None."""
     return json.loads(json.dumps(value), parse_constant=lambda _: None)
 
 
-def perform(experiment: Experiment) -> Result:
-    """Do one experiment."""
-    return experiment.function(**experiment.arguments)
+def perform(job: Job) -> Result:
+    """Do one job, and return its result."""
+    return job.function(**job.arguments)
 
 
-class Results:
-    """Finished experiments in a folder."""
+class ResultStore:
+    """The results of finished jobs, kept in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def read(self, experiment: Experiment) -> Result | None:
-        """The kept result; None where there is none, or it is of other settings, or the file is broken."""
+    def read(self, job: Job) -> Result | None:
+        """Return the kept result; None where there is none, it belongs to other settings, or its file is damaged."""
         try:
-            kept = json.loads((self.folder / experiment.file_name).read_text(encoding="utf-8"))
+            kept = json.loads((self.folder / job.file_name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        known = isinstance(kept, dict) and kept.get("experiment") == experiment.facts
+        known = isinstance(kept, dict) and kept.get("experiment") == job.facts
         return kept.get("result") if known else None
 
-    def keep(self, experiment: Experiment, result: Result) -> None:
-        """Write a result down, whole or not at all."""
-        text = json.dumps({"experiment": experiment.facts, "result": _plain(result)})
-        write_text(self.folder / experiment.file_name, text)
+    def keep(self, job: Job, result: Result) -> None:
+        """Keep a result, whole or not at all."""
+        text = json.dumps({"experiment": job.facts, "result": _plain(result)})
+        write_text(self.folder / job.file_name, text)
 
 
-def run_experiments(
-    experiments: list[Experiment], results: Results, processes: int, quiet: bool = False
+def run_jobs(
+    jobs: list[Job], results: ResultStore, processes: int, quiet: bool = False
 ) -> dict[str, dict[str, Result]]:
-    """Do what is not kept already.
+    """Do the jobs whose results are not kept yet.
 
     Args:
-        experiments: in the order in which to begin them.
+        jobs: in the order in which to begin them.
         results: where each is kept as soon as it is finished, so that an interrupt costs little.
-        processes: how many at the same time, each with one thread; 0 is one a core.
-        quiet: no progress.
+        processes: how many run at the same time, each with one thread; 0 means one for each core.
+        quiet: show no progress.
 
     Returns:
-        Results by kind and name.
+        The results by kind and name.
     """
-    missing = [experiment for experiment in experiments if results.read(experiment) is None]
+    missing = [job for job in jobs if results.read(job) is None]
     workers = min(processes or os.cpu_count() or 1, len(missing))
     for _ in track(_perform(missing, results, workers), "experiments", total=len(missing), quiet=quiet):
         pass
-    found: dict[str, dict[str, Result]] = {experiment.kind: {} for experiment in experiments}
-    for experiment in experiments:
-        found[experiment.kind][experiment.name] = results.read(experiment)
+    found: dict[str, dict[str, Result]] = {job.kind: {} for job in jobs}
+    for job in jobs:
+        found[job.kind][job.name] = results.read(job)
     return found
 
 
-def _perform(experiments: list[Experiment], results: Results, workers: int) -> Iterator[None]:
-    """Do and keep each; one item for each that is finished."""
+def _perform(jobs: list[Job], results: ResultStore, workers: int) -> Iterator[None]:
+    """Do the jobs and keep their results; yield once for each that is finished."""
     if workers <= 1:
         threads = torch.get_num_threads()
         set_threads(1)  # as in a process of its own: small steps gain nothing from a second
         try:
-            for experiment in experiments:
-                results.keep(experiment, perform(experiment))
+            for job in jobs:
+                results.keep(job, perform(job))
                 yield
         finally:
             set_threads(threads)
@@ -119,7 +119,7 @@ def _perform(experiments: list[Experiment], results: Results, workers: int) -> I
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, context, initializer=set_threads, initargs=(1,))
     try:
-        futures = {pool.submit(perform, experiment): experiment for experiment in experiments}
+        futures = {pool.submit(perform, job): job for job in jobs}
         for future in as_completed(futures):
             results.keep(futures[future], future.result())
             yield

@@ -1,4 +1,4 @@
-"""The report of a recognizer's run: how it learned, what it gets wrong, and a few utterances seen from inside."""
+"""The report of a recognizer's run: how it learned, what it gets wrong, and a few utterances seen in detail."""
 
 import math
 from collections import Counter
@@ -70,8 +70,8 @@ def write_report(
     Args:
         run: the run directory; its `history.json` is read if it is there.
         corpus: the utterances of each split, as training and evaluation used them.
-        evaluations: of "dev", and of "test" if there is one. What is told of single utterances, speakers and
-            words is of test if it is there, else of dev.
+        evaluations: the evaluation of "dev", and of "test" if there is one. Single utterances, speakers and words
+            are shown of test if it is there, else of dev.
         transcriber: the recognizer that was evaluated.
         metrics: what `metrics.json` gets.
 
@@ -198,7 +198,7 @@ def _sections_of(
         Section(f"Worst utterances of {split}", _worst_list(ordered, unit)),
     ]
     if dataset is not None and ordered:
-        sections.append(_from_inside(split, ordered, dataset, transcriber, unit))
+        sections.append(_in_detail(split, ordered, dataset, transcriber, unit))
     return sections
 
 
@@ -341,13 +341,13 @@ def _shorten(text: str, most: int = MOST_CHARACTERS) -> str:
     return text if len(text) <= most else text[:most] + "…"
 
 
-def _from_inside(
+def _in_detail(
     split: str, ordered: Sequence[AlignedUtterance], dataset: "Dataset", transcriber: Transcriber, unit: Unit
 ) -> Section:
     """Show the best, a median and the worst utterance, each once."""
     chosen = {"Best": ordered[-1], "Median": ordered[len(ordered) // 2], "Worst": ordered[0]}
     shown: set[int] = set()
-    parts: list[Block] = [
+    blocks: list[Block] = [
         Paragraph(
             "What the model is given and what it answers. Grey is the posterior of the blank, coloured lines are those "
             "of tokens; each token that is emitted stands above its highest step."
@@ -355,12 +355,12 @@ def _from_inside(
     ]
     for name, utterance in chosen.items():
         if utterance.item not in shown:
-            parts.append(_utterance_part(name, utterance, dataset[utterance.item], transcriber, unit))
+            blocks.append(_utterance_subsection(name, utterance, dataset[utterance.item], transcriber, unit))
         shown.add(utterance.item)
-    return Section(f"Utterances of {split} from inside", parts)
+    return Section(f"Utterances of {split} in detail", blocks)
 
 
-def _utterance_part(
+def _utterance_subsection(
     name: str, utterance: AlignedUtterance, row: dict[str, Any], transcriber: Transcriber, unit: Unit
 ) -> Subsection:
     title = f"{name}: {utterance.id}"

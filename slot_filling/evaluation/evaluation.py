@@ -101,9 +101,9 @@ def evaluate(tagger: "Tagger", sentences: Sequence[Sentence], *, quiet: bool = F
     """Tag the words of labelled sentences and keep all answers."""
     tags, spans, intents, confidences = [], [], [], []
     for begin in track(range(0, len(sentences), TOGETHER), "evaluating", quiet=quiet):
-        part = sentences[begin : begin + TOGETHER]
+        group = sentences[begin : begin + TOGETHER]
         for sentence, answer in zip(
-            part, tagger.predict_many([sentence.words for sentence in part]), strict=True
+            group, tagger.predict_many([sentence.words for sentence in group]), strict=True
         ):
             found = answer.spans[0]
             tags.append(tuple(tags_of([span for span, _ in found], len(sentence.words))))

@@ -46,8 +46,8 @@ def write_report(
 
     Args:
         run: the run directory; its `history.json` is read if it is there.
-        evaluations: of "dev", and of "test" if there is one. What is told of single slots and sentences is of test
-            if it is there, else of dev.
+        evaluations: the evaluation of "dev", and of "test" if there is one. Single slots and sentences are shown of
+            test if it is there, else of dev.
         tagger: what was evaluated.
         metrics: what `metrics.json` gets.
 

@@ -151,7 +151,7 @@ def test_unreadable_utterances_are_named_and_not_drawn(tmp_path: Path) -> None:
     assert "2 of 2 utterances" in text and "Worst: u0" not in text
     everything = dict.fromkeys(rows["id"], "gone")
     text = words_of(write(tmp_path, {"dev": rows}, {"dev": heard(rows, [""] * 4, unreadable=everything)}))
-    assert "from inside" not in text and "0 of 0 utterances" in text
+    assert "in detail" not in text and "0 of 0 utterances" in text
 
 
 def test_audio_that_has_gone_since_is_said_in_its_place(tmp_path: Path) -> None:

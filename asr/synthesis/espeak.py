@@ -145,7 +145,7 @@ class Synthesizer:
         try:
             import espeakng_loader
         except ImportError as error:
-            raise EspeakError(f"speaking needs espeak-ng: install it with {INSTALL}") from error
+            raise EspeakError(f"espeak-ng is not available: install it with {INSTALL}") from error
         self.data = Path(espeakng_loader.get_data_path())
         library = Path(espeakng_loader.get_library_path())
         for path in (library, self.data / "phontab"):

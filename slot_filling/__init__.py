@@ -12,8 +12,12 @@ __all__ = ["Slot", "Tagger", "Tagging"]
 
 def __getattr__(name: str) -> Any:
     # Importing slot_filling.schemes alone must not cost the second that torch takes.
-    if name in __all__:
-        from slot_filling import tagger
+    if name == "Tagger":
+        from slot_filling.tagger import Tagger
 
-        return getattr(tagger, name)
+        return Tagger
+    if name in __all__:
+        from slot_filling import tagging
+
+        return getattr(tagging, name)
     raise AttributeError(f"module 'slot_filling' has no attribute {name!r}")

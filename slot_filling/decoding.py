@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from slot_filling.heads.chain import Chain, Floats
 from slot_filling.heads.posterior import Posterior, TaggedSpan, posterior_of
-from slot_filling.heads.viterbi import Path, best_paths, k_best_paths
+from slot_filling.heads.viterbi import TagPath, best_paths, k_best_paths
 from slot_filling.sentences import Span
 from slot_filling.slot_values import Kind, resolve
 from slot_filling.tagging import Slot, Tagging
@@ -26,7 +26,7 @@ from slot_filling.vocabulary import Vocabulary
 class Decoding:
     """The best labels and the best intent of each sentence of a batch."""
 
-    paths: list[Path]
+    paths: list[TagPath]
     """The labels of each sentence, `[words]`."""
     scores: Floats
     """`[batch]`: the scores of the paths."""

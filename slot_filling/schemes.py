@@ -131,6 +131,9 @@ def convert(tags: Sequence[str], source: str, target: str) -> list[str]:
 
     Raises:
         SchemeError: `source` does not allow the tags.
+
+    >>> convert(["O", "B-city", "I-city", "B-date"], "IOB2", "BIOES")
+    ['O', 'B-city', 'E-city', 'S-date']
     """
     return tags_of(spans(tags, source), len(tags), target)
 

@@ -44,6 +44,11 @@ def resolve(label: str, text: str, today: date | None = None, kind: Kind | None 
         text: the text of the slot.
         today: what "tomorrow" is relative to; without it such slots have no value.
         kind: what the slot holds, whatever its label says.
+
+    >>> resolve("depart_date", "November 2nd"), resolve("fare", "two hundred and fifty dollars")
+    ('0000-11-02', 'USD 250')
+    >>> resolve("depart_date", "tomorrow", today=date(2026, 12, 31))
+    '2027-01-01'
     """
     kinds = (kind,) if kind else kinds_of(label)
     if not kinds or kinds == ("none",):

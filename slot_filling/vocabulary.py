@@ -108,6 +108,9 @@ class Vocabulary:
 
         Raises:
             VocabularyError: there is no sentence, or one has no tags.
+
+        >>> Vocabulary.learn([Sentence(("fly", "to", "Oslo"), ("O", "O", "B-city"), "fly")]).tags
+        ('O', 'B-city')
         """
         if not sentences:
             raise VocabularyError("there are no training sentences to learn words and labels from")

@@ -70,6 +70,13 @@ class TransitionScores(NamedTuple):
 
         Raises:
             ValueError: shapes or ranges do not fit.
+
+        >>> from slot_filling.heads.viterbi import best_paths
+        >>> free = TransitionScores(np.array([[0.0, -np.inf], [0.0, 0.0]]), np.zeros(2), np.zeros(2))
+        >>> chain = free.chain(np.array([[[2.0, 0.0], [0.0, 1.0]]]), np.array([2]))
+        >>> paths, scores = best_paths(chain)  # tag 1 may not follow tag 0
+        >>> paths[0].tolist(), scores.tolist()
+        ([0, 0], [2.0])
         """
         check_shapes(emissions.shape, np.asarray(lengths), len(self.start))
         if emissions.shape[1] == 0:

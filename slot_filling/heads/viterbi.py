@@ -6,11 +6,11 @@ from numpy.typing import NDArray
 from slot_filling.heads import kernels
 from slot_filling.heads.chain import Chain, Floats
 
-Path = NDArray[np.int64]
+TagPath = NDArray[np.int64]
 """`[length]` tags of one sentence."""
 
 
-def best_paths(chain: Chain) -> tuple[list[Path], Floats]:
+def best_paths(chain: Chain) -> tuple[list[TagPath], Floats]:
     """Return the best path of each sentence (Viterbi 1967), and the paths' scores `[batch]`.
 
     Minus the log partition (`Posterior`), a score is the log of the path's probability. Where no path is allowed the
@@ -30,9 +30,9 @@ def padded_best_paths(chain: Chain) -> tuple[NDArray[np.int64], Floats]:
     return paths, scores
 
 
-def k_best_paths(chain: Chain, count: int) -> list[list[tuple[float, Path]]]:
+def k_best_paths(chain: Chain, count: int) -> list[list[tuple[float, TagPath]]]:
     """Return for each sentence its best `count` paths with their scores, best first; fewer where fewer are allowed."""
-    found: list[list[tuple[float, Path]]] = []
+    found: list[list[tuple[float, TagPath]]] = []
     for emissions, length in zip(chain.emissions, chain.lengths.tolist(), strict=True):
         if not length:
             found.append([(0.0, np.zeros(0, np.int64))])

@@ -128,7 +128,7 @@ def phonetic_key(word: str) -> str:
         from jellyfish import metaphone
     except ImportError as error:
         raise UserError(
-            "similar-sounding words need jellyfish: pip install 'sluice-speech[train]'"
+            "jellyfish, which finds similar-sounding words, is not available: pip install 'sluice-speech[train]'"
         ) from error
     return metaphone(word)
 

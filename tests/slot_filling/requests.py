@@ -1,4 +1,4 @@
-"""A few labelled requests, and taggers of a size for tests."""
+"""A few labelled requests, and taggers small enough for tests."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +25,7 @@ REQUESTS = [
 
 
 def sentence(words: str, tags: str, intent: str | None = None) -> Sentence:
-    """A labelled sentence from texts separated by spaces."""
+    """Return a labelled sentence from texts separated by spaces."""
     return Sentence(tuple(words.split()), tuple(tags.split()), intent)
 
 
@@ -33,7 +33,7 @@ SENTENCES = [sentence(*request) for request in REQUESTS]
 
 
 def vocabulary() -> Vocabulary:
-    """All that the requests have."""
+    """Return the vocabulary of the requests."""
     return Vocabulary.learn(SENTENCES)
 
 
@@ -43,7 +43,7 @@ def settings(
     ensemble: Sequence[dict[str, Any]] = ({},),
     **encoder: Any,
 ) -> TaggerConfig:
-    """Settings of a small tagger; `encoder` changes those of the encoder."""
+    """Return the settings of a small tagger; `encoder` changes those of the encoder."""
     small = {"word_size": 6, "character_size": 4, "character_filters": 3, "shape_size": 2, "hidden_size": 5}
     tree = {
         "name": "small",
@@ -57,7 +57,7 @@ def settings(
 
 
 def model(config: TaggerConfig, seed: int = 0) -> TaggerModel:
-    """A network with dropout off, its head's weights not zero either."""
+    """Return a network with dropout off, and weights of its head that are not zero."""
     torch.manual_seed(seed)
     made = TaggerModel(config, vocabulary())
     for parameter in made.head.parameters():
@@ -66,7 +66,7 @@ def model(config: TaggerConfig, seed: int = 0) -> TaggerModel:
 
 
 def batch(sentences: list[Sentence]) -> Batch:
-    """Sentences side by side."""
+    """Return a batch of sentences."""
     known = vocabulary()
     return collate(
         [

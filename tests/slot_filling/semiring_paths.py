@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from slot_filling.heads.chain import Chain, Floats
 from slot_filling.heads.semirings import Semiring, prefixes
-from slot_filling.heads.viterbi import Path
+from slot_filling.heads.viterbi import TagPath
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def k_best_by_semiring(chain: Chain, count: int) -> tuple[NDArray[np.int64], Flo
     return paths, scores
 
 
-def k_best_paths(chain: Chain, count: int) -> list[list[tuple[float, Path]]]:
+def k_best_paths(chain: Chain, count: int) -> list[list[tuple[float, TagPath]]]:
     """Return what `slot_filling.heads.viterbi.k_best_paths` does."""
     paths, scores = k_best_by_semiring(chain, count)
     return [
@@ -68,7 +68,7 @@ def k_best_paths(chain: Chain, count: int) -> list[list[tuple[float, Path]]]:
     ]
 
 
-def best_paths(chain: Chain) -> tuple[list[Path], Floats]:
+def best_paths(chain: Chain) -> tuple[list[TagPath], Floats]:
     """Return what `slot_filling.heads.viterbi.best_paths` does."""
     paths, scores = k_best_by_semiring(chain, 1)
     lengths = chain.lengths.tolist()

@@ -1,4 +1,4 @@
-"""Values of slots, held against a list made by hand, and never an error."""
+"""Values of slots, compared with a list made by hand, and never an error."""
 
 import re
 import sys

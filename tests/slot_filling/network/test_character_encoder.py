@@ -18,7 +18,7 @@ def test_spelling_is_read_whatever_is_beside_it(kind: type) -> None:
 
 
 def random_words(count: int, longest: int, alphabet: int) -> Tensor:
-    """Of few letters, so that in one word the same comes again; the first is empty."""
+    """Return words of few letters, so that in one word the same comes again; the first is empty."""
     characters = torch.randint(1, alphabet, (count, longest))
     lengths = torch.randint(1, longest + 1, (count,))
     lengths[0] = 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from slot_filling.config import HeadName
+from slot_filling.config import HeadName, TaggerConfig
 from slot_filling.decoding import decode
 from slot_filling.heads.viterbi import best_paths, k_best_paths
 from slot_filling.network.encoder import Encoder, context_windows
@@ -240,6 +240,12 @@ def test_a_member_with_a_wrong_setting_is_named() -> None:
         settings(ensemble=[{}, {"cell": "clockwork", "hidden_size": 3}])
     with pytest.raises(ConfigError, match=r"ensemble: .*of member 0, sise"):
         settings(ensemble=[{"sise": 2}])
+
+
+def test_the_old_name_of_label_components_is_still_read(caplog: pytest.LogCaptureFixture) -> None:
+    tree = {"name": "old", "corpus": {"kind": "travel"}, "head": {"parts": False}}
+    assert not TaggerConfig.check(tree, "old.yaml").head.label_components
+    assert "old.yaml: head.parts is called head.label_components now" in caplog.text
 
 
 def test_attention_looks_at_the_words_alone() -> None:

@@ -60,10 +60,10 @@ recipe-memory: setup ## show how long each recurrent cell remembers, and why (SE
 
 test: setup ## run all tests, then the slow ones that train
 	@echo "== Running the tests (real-corpus tests say so when they skip)"
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-fast: setup ## run the tests that train nothing
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 lint: setup ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

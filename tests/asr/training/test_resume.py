@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from asr import Transcriber
+from sluice.cli import main
 from tests.conftest import RECIPES, ROOT
 from tests.tones import SETTINGS, write_corpus
 
@@ -21,9 +22,9 @@ pytestmark = pytest.mark.slow
 EPOCHS = 6
 
 
-def command(root: Path, name: str) -> list[str]:
-    """`sluice train` on the tones of `root`."""
-    arguments = [sys.executable, "-m", "sluice.cli", "train", str(RECIPES / "manifest.yaml"), "--quiet"]
+def arguments(root: Path, name: str) -> list[str]:
+    """Return what follows `sluice`, to train on the tones of `root`."""
+    arguments = ["train", str(RECIPES / "manifest.yaml"), "--quiet"]
     arguments += ["--data", str(root / "train" / "manifest.csv"), "--name", name]
     arguments += ["--runs", str(root / "runs"), "--cache", str(root / "cache")]
     changes = [
@@ -37,6 +38,11 @@ def command(root: Path, name: str) -> list[str]:
     for setting in [*SETTINGS, *changes]:
         arguments += ["--set", setting]
     return arguments
+
+
+def command(root: Path, name: str) -> list[str]:
+    """Return the command of a process of its own, which can be killed."""
+    return [sys.executable, "-m", "sluice.cli", *arguments(root, name)]
 
 
 def environment() -> dict[str, str]:
@@ -122,25 +128,24 @@ def test_interrupted_from_the_keyboard_says_how_to_go_on(root: Path, whole: Path
     assert "repeat the command to go on" in stderr and "Traceback" not in stderr
 
 
-def test_a_finished_run_is_not_trained_again(root: Path, whole: Path) -> None:
+def test_a_finished_run_is_not_trained_again(
+    root: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = (whole / "model.safetensors").stat().st_mtime_ns
-    again = subprocess.run(command(root, "whole"), env=environment(), capture_output=True, text=True)
-    assert again.returncode == 0
-    assert "finished already" in again.stderr
-    assert "words" in again.stdout
+    assert main(arguments(root, "whole")) == 0
+    printed = capsys.readouterr()
+    assert "finished already" in printed.err
+    assert "words" in printed.out
     assert (whole / "model.safetensors").stat().st_mtime_ns == before
 
 
-def test_other_settings_for_the_same_run_are_refused(root: Path, whole: Path) -> None:
-    other = subprocess.run(
-        [*command(root, "whole"), "--set", "model.layers=2"],
-        env=environment(),
-        capture_output=True,
-        text=True,
-    )
-    assert other.returncode == 1
-    assert "model.layers: 1 there, 2 here" in other.stderr
-    assert "Traceback" not in other.stderr
+def test_other_settings_for_the_same_run_are_refused(
+    root: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments(root, "whole"), "--set", "model.layers=2"]) == 1
+    error = capsys.readouterr().err
+    assert "model.layers: 1 there, 2 here" in error
+    assert "Traceback" not in error
 
 
 def test_a_full_disk_is_an_error_and_leaves_the_last_checkpoint(root: Path, whole: Path) -> None:
@@ -160,10 +165,12 @@ def test_a_full_disk_is_an_error_and_leaves_the_last_checkpoint(root: Path, whol
     assert (run / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
-def test_a_folder_that_cannot_be_written_to(root: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_to(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "runs").write_text("a file where the folder should be")
-    arguments = command(root, "nowhere")
-    arguments[arguments.index("--runs") + 1] = str(tmp_path / "runs")
-    failed = subprocess.run(arguments, env=environment(), capture_output=True, text=True)
-    assert failed.returncode == 1
-    assert "cannot write" in failed.stderr and "Traceback" not in failed.stderr
+    changed = arguments(root, "nowhere")
+    changed[changed.index("--runs") + 1] = str(tmp_path / "runs")
+    assert main(changed) == 1
+    error = capsys.readouterr().err
+    assert "cannot write" in error and "Traceback" not in error

@@ -125,7 +125,7 @@ def test_interrupted_from_the_keyboard_says_how_to_go_on(root: Path, whole: Path
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=240)
     assert process.returncode == 130
-    assert "repeat the command to go on" in stderr and "Traceback" not in stderr
+    assert "repeat the command to continue" in stderr and "Traceback" not in stderr
 
 
 def test_a_finished_run_is_not_trained_again(

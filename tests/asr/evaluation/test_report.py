@@ -16,7 +16,7 @@ import torch
 from asr.config import RecognizerConfig
 from asr.corpora.dataset_cache import dataset_features
 from asr.evaluation import report
-from asr.evaluation.evaluation import Evaluation
+from asr.evaluation.evaluation import Evaluation, evaluate
 from asr.evaluation.report import write_report
 from asr.tokens import Tokens
 from asr.transcriber import Transcriber
@@ -235,3 +235,14 @@ def test_confidences_of_words_are_shown_with_their_calibration_error(tmp_path: P
 def test_without_a_recognized_word_there_is_no_confidence_to_judge(tmp_path: Path) -> None:
     rows = corpus(tmp_path, ["one"])
     assert "No word was recognized" in words_of(write(tmp_path, {"dev": rows}, {"dev": heard(rows, [""])}))
+
+
+def test_an_evaluation_has_a_confidence_for_every_recognized_word(tmp_path: Path) -> None:
+    rows = corpus(tmp_path, TEXTS)
+    (tmp_path / "1.wav").unlink()
+    found = evaluate(recognizer(TEXTS), rows, quiet=True)
+    assert found.confidences is not None and found.confidences[1] == [] and set(found.unreadable) == {"u1"}
+    assert [len(each) for each in found.confidences] == [len(text.split()) for text in found.hypotheses]
+    sure, right = found.certainty
+    assert sure and len(sure) == len(right) and all(0 < each <= 1 for each in sure)
+    assert evaluate(recognizer(TEXTS), rows.select([0]), quiet=True).hypotheses == found.hypotheses[:1]

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from sluice_core.config import Settings
 from sluice_core.corpus_files import CorpusConfig
+from sluice_core.run_directory import RunSettings
 from sluice_core.stack_config import StackConfig
 from sluice_core.training.config import TrainingConfig
 
@@ -145,7 +146,7 @@ class DecodingConfig(Settings):
         return f"beam {self.beam}{with_model}{', lexicon' if self.lexicon else ''}"
 
 
-class RecognizerConfig(Settings):
+class RecognizerConfig(RunSettings):
     """A whole experiment: one recipe file, and `config.yaml` of the run directory it makes."""
 
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="the run directory is runs/NAME")

@@ -22,8 +22,9 @@ from asr.long_form.transcribe import transcribe_long
 from asr.tokens import Tokens
 from asr.transcript import Transcript
 from sluice_core.devices import find_device
-from sluice_core.files import CheckpointError, write_atomic, write_bytes, write_text
-from sluice_core.weights import load_weights, save_weights
+from sluice_core.files import write_atomic, write_bytes, write_text
+from sluice_core.run_directory import CONFIG_FILE, WEIGHTS_FILE, read_run_settings
+from sluice_core.weights import load_weights, refuse_mismatch, save_weights
 
 SEGMENTATION_FILE = "long_form.yaml"
 """The file of a run directory that says how recordings are segmented that are longer than those of training."""
@@ -91,28 +92,16 @@ class Transcriber:
             DeviceError: there is no such device.
         """
         directory = Path(directory)
-        if not directory.is_dir():
-            raise CheckpointError(f"{directory}: no such run directory; `sluice train` makes one")
-        if not (directory / "config.yaml").is_file():
-            raise CheckpointError(f"{directory}: no config.yaml in it, so it is not a run directory")
+        config = read_run_settings(directory, RecognizerConfig)
         if decoding is None and (directory / DECODING_FILE).is_file():
             decoding = DecodingConfig.read(directory / DECODING_FILE)
-        transcriber = cls(
-            RecognizerConfig.read(directory / "config.yaml"),
-            Tokens.load(directory / "tokens.json"),
-            decoding=decoding,
-            directory=directory,
-        )
+        tokens = Tokens.load(directory / "tokens.json")
+        weights = load_weights(directory / WEIGHTS_FILE)
+        with refuse_mismatch(directory / WEIGHTS_FILE, f"{CONFIG_FILE} and tokens.json"):
+            transcriber = cls(config, tokens, decoding=decoding, directory=directory)
+            transcriber.model.load_state_dict(weights)
         if (directory / SEGMENTATION_FILE).is_file():
             transcriber.segmentation = SegmentationSettings.read(directory / SEGMENTATION_FILE)
-        weights = load_weights(directory / "model.safetensors")
-        try:
-            transcriber.model.load_state_dict(weights)
-        except RuntimeError as error:
-            raise CheckpointError(
-                f"{directory}: model.safetensors does not fit config.yaml and tokens.json; "
-                f"they come from different runs. {error}"
-            ) from error
         if transcriber.model.stack.engine == "fast":
             # Training may insist on the fast engine. Use must not, because there may be no compiler here; where there
             # is one, "auto" takes the fast engine too.
@@ -130,9 +119,9 @@ class Transcriber:
             CheckpointError: a file cannot be written.
         """
         directory = Path(directory)
-        write_text(directory / "config.yaml", self.config.to_yaml())
+        write_text(directory / CONFIG_FILE, self.config.to_yaml())
         self.tokens.save(directory / "tokens.json")
-        save_weights(directory / "model.safetensors", self.model.state_dict(), facts)
+        save_weights(directory / WEIGHTS_FILE, self.model.state_dict(), facts)
         write_text(directory / SEGMENTATION_FILE, self.segmentation.to_yaml())
         if self.decoding == DecodingConfig():
             return

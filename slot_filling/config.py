@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from slot_filling.corpora.config import SentenceCorpusConfig
 from sluice_core.config import Settings
+from sluice_core.run_directory import RunSettings
 from sluice_core.stack_config import StackConfig
 from sluice_core.training.config import TrainingConfig
 
@@ -77,7 +78,7 @@ class NoiseConfig(Settings):
     sentences: float = Field(0.5, ge=0, le=1, description="share of sentences that are damaged at all")
 
 
-class TaggerConfig(Settings):
+class TaggerConfig(RunSettings):
     """A whole experiment: one recipe file, and `config.yaml` of the run directory it makes."""
 
     task: Literal["slots"] = "slots"

@@ -17,9 +17,9 @@ from slot_filling.temperatures import Temperatures
 from slot_filling.tokenizer import Token, tokenize
 from slot_filling.vocabulary import Vocabulary
 from sluice_core.devices import find_device
-from sluice_core.errors import UserError
-from sluice_core.files import CheckpointError, write_text
-from sluice_core.weights import load_weights, save_weights
+from sluice_core.files import write_text
+from sluice_core.run_directory import CONFIG_FILE, WEIGHTS_FILE, read_run_settings
+from sluice_core.weights import load_weights, refuse_mismatch, save_weights
 
 Text = str | Sequence[str]
 """A sentence as it is written, or a list of its words."""
@@ -63,29 +63,12 @@ class Tagger:
             DeviceError: there is no such device.
         """
         directory = Path(directory)
-        if not directory.is_dir():
-            raise CheckpointError(f"{directory}: no such run directory; `sluice train` makes one")
-        if not (directory / "config.yaml").is_file():
-            raise CheckpointError(f"{directory}: no config.yaml in it, so it is not a run directory")
-        config = TaggerConfig.read(directory / "config.yaml")
+        config = read_run_settings(directory, TaggerConfig)
         vocabulary = Vocabulary.load(directory / "vocabulary.json")
-        weights = load_weights(directory / "model.safetensors")
-        try:
+        weights = load_weights(directory / WEIGHTS_FILE)
+        with refuse_mismatch(directory / WEIGHTS_FILE, f"{CONFIG_FILE} and vocabulary.json"):
             tagger = cls(config, vocabulary)
             tagger.model.load_state_dict(weights)
-        except UserError as error:
-            raise CheckpointError(
-                f"{directory}: config.yaml or vocabulary.json is damaged: {error}"
-            ) from error
-        except RuntimeError as error:  # other names or sizes; or sizes beyond all memory
-            raise CheckpointError(
-                f"{directory}: model.safetensors does not fit config.yaml and vocabulary.json; "
-                f"they come from different runs. {error}"
-            ) from error
-        if not all(bool(weight.isfinite().all()) for weight in weights.values()):
-            raise CheckpointError(
-                f"{directory}: model.safetensors is damaged: it holds weights that are not finite"
-            )
         for encoder in tagger.model.encoders:
             if encoder.stack.engine == "fast":
                 encoder.stack.engine = "auto"  # where it is used there may be no compiler
@@ -95,9 +78,9 @@ class Tagger:
     def save(self, directory: str | Path, facts: dict[str, str] | None = None) -> None:
         """Write everything that `load` needs: settings, vocabulary, weights, temperatures (each file atomically)."""
         directory = Path(directory)
-        write_text(directory / "config.yaml", self.config.to_yaml())
+        write_text(directory / CONFIG_FILE, self.config.to_yaml())
         self.vocabulary.save(directory / "vocabulary.json")
-        save_weights(directory / "model.safetensors", self.model.state_dict(), facts)
+        save_weights(directory / WEIGHTS_FILE, self.model.state_dict(), facts)
         self.temperatures.save(directory)
 
     def to(self, device: str | torch.device) -> "Tagger":

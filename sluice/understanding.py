@@ -20,10 +20,9 @@ from asr.transcript import Transcript, Word
 from slot_filling import Tagger
 from slot_filling.tagging import Slot, Tagging
 from sluice.inverse_text_normalization import AlignedSpan, InverseNormalization, inverse_normalize
-from sluice_core.config import Settings
 from sluice_core.errors import UserError
 from sluice_core.files import CheckpointError, write_text
-from sluice_core.kind import task_of
+from sluice_core.run_directory import RunSettings, task_of
 
 SETTINGS_FILE = "understanding.yaml"
 TAGGING_BATCH_SIZE = 32
@@ -32,7 +31,7 @@ MIN_PROBABILITY = 1e-300
 """Lower bound of probabilities, so that their logarithms are finite."""
 
 
-class UnderstandingConfig(Settings):
+class UnderstandingConfig(RunSettings):
     """Which recognizer and tagger work together, and how their scores are weighted."""
 
     recognizer: Path = Field(description="a recognizer's run directory, relative to this file's")

@@ -6,3 +6,7 @@ class UserError(ValueError):
 
     The command line prints it without a traceback and ends with a non-zero exit code.
     """
+
+
+class TrainingError(UserError):
+    """Training cannot go on; the message says what to change."""

@@ -1,96 +1,80 @@
-"""A run: one training in one directory, and what the directory says of it."""
+"""A run directory: where training writes a model, and where the model is opened for use.
 
-import json
-import logging
-import time
-from collections.abc import Callable
+Its `config.yaml` holds the settings and begins with the version of the directory's format:
+
+- 0: no version is written. A tagger's `ensemble` is called `voices`.
+- 1: `format: 1` stands at the top of `config.yaml`, and of the `understanding.yaml` of a joined directory.
+"""
+
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-from torch import nn
+import yaml
 
-from sluice_core.config import ConfigError, Settings
-from sluice_core.devices import describe_machine
+from sluice_core.config import ConfigError, Override, Settings
+from sluice_core.files import CheckpointError
 
-log = logging.getLogger("sluice")
+FORMAT = 1
+"""The version of the format that is written; it and all versions before it can be read."""
 
+CONFIG_FILE = "config.yaml"
+WEIGHTS_FILE = "model.safetensors"
 METRICS_FILE = "metrics.json"
 """What a run writes last: where it is, the run is finished."""
 
-Experiment = TypeVar("Experiment")
+
+class RunSettings(Settings):
+    """Settings whose file carries the version of the run directory's format."""
+
+    @classmethod
+    def check(cls, tree: Mapping[str, Any], where: str, overrides: Iterable[Override] = ()) -> Self:
+        """Build the settings as `Settings.check` does.
+
+        Raises:
+            CheckpointError: a newer Sluice wrote them.
+            ConfigError: a setting is wrong; names the setting.
+        """
+        version = tree.get("format", 0)
+        if not isinstance(version, int) or version < 0:
+            raise ConfigError(f"{where}: format: a whole number from 0 up, not {version!r}")
+        if version > FORMAT:
+            raise CheckpointError(
+                f"{where}: written by a newer version of Sluice: its format is {version}, and this version reads "
+                f"formats up to {FORMAT}. Update Sluice: pip install --upgrade sluice-speech"
+            )
+        return super().check({name: tree[name] for name in tree if name != "format"}, where, overrides)
+
+    def to_yaml(self) -> str:
+        """Return the format's version and the whole tree, defaults included, as YAML text."""
+        return f"format: {FORMAT}\n{super().to_yaml()}"
 
 
-def carry_out(
-    run: Path,
-    prepare: Callable[[], Experiment],
-    fit: Callable[[Experiment], None],
-    finish: Callable[[Experiment, float], dict[str, Any]],
-) -> dict[str, Any]:
-    """Train a run, or go on with it where it was; one that is finished is left as it is.
-
-    Args:
-        run: its directory.
-        prepare: reads corpus and settings, and opens the directory.
-        fit: trains.
-        finish: measures what has been trained and writes the metrics; given the minutes that preparing and training
-            took, in all attempts.
-
-    Returns:
-        The metrics.
-    """
-    started = time.monotonic()
-    experiment = prepare()
-    metrics = run / METRICS_FILE
-    if metrics.exists():
-        log.warning(f"{run} is finished already; for another training give another --name, or delete it")
-        return json.loads(metrics.read_text(encoding="utf-8"))
-    earlier = minutes_before(run)
-    fit(experiment)
-    return finish(experiment, earlier + (time.monotonic() - started) / 60)
+SomeSettings = TypeVar("SomeSettings", bound=RunSettings)
 
 
-def facts_of(model: nn.Module, seed: int, minutes: float) -> dict[str, Any]:
-    """What metrics say of every training, whatever it trained."""
-    return {
-        "seed": seed,
-        "minutes": round(minutes, 2),
-        "machine": describe_machine(),
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-    }
-
-
-def check_same(run: Path, config: Settings) -> None:
-    """Refuse to go on with a run directory that other settings made.
+def read_run_settings(directory: Path, settings: type[SomeSettings]) -> SomeSettings:
+    """Read the settings of a run directory.
 
     Raises:
-        ConfigError: names each setting that differs.
+        CheckpointError: there is no such directory, it is not a run directory, or a newer Sluice wrote it.
+        ConfigError: its settings are wrong; names the setting.
     """
-    file = run / "config.yaml"
-    if not file.exists():
-        return
-    changed = _differences(type(config).read(file).model_dump(mode="json"), config.model_dump(mode="json"))
-    if changed:
-        raise ConfigError(
-            f"{run} was made with other settings:\n  "
-            + "\n  ".join(changed)
-            + "\nGive this training another --name, or delete that directory."
-        )
+    if not directory.is_dir():
+        raise CheckpointError(f"{directory}: no such run directory; `sluice train` makes one")
+    if not (directory / CONFIG_FILE).is_file():
+        raise CheckpointError(f"{directory}: no {CONFIG_FILE} in it, so it is not a run directory")
+    return settings.read(directory / CONFIG_FILE)
 
 
-def _differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> list[str]:
-    lines: list[str] = []
-    for name in sorted(there.keys() | here.keys()):
-        old, new = there.get(name), here.get(name)
-        if isinstance(old, dict) and isinstance(new, dict):
-            lines += _differences(old, new, f"{prefix}{name}.")
-        elif old != new:
-            lines.append(f"{prefix}{name}: {old} there, {new} here")
-    return lines
+def task_of(path: Path) -> str:
+    """Return the `task` that a recipe or the settings of a run directory name: "speech" if they name none.
 
-
-def minutes_before(run: Path) -> float:
-    """Minutes that earlier, killed attempts spent on the epochs that are done."""
-    history = run / "history.json"
-    if not history.exists():
-        return 0.0
-    return sum(epoch["seconds"] for epoch in json.loads(history.read_text(encoding="utf-8"))) / 60
+    Nothing is said of a file that cannot be read: whoever reads the whole of it says what is wrong.
+    """
+    file = path / CONFIG_FILE if path.is_dir() else path
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return "speech"
+    return str(tree.get("task", "speech")) if isinstance(tree, dict) else "speech"

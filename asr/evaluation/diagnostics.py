@@ -4,16 +4,9 @@ import logging
 import math
 from collections.abc import Callable
 
-from sluice_core.errors import UserError
+from sluice_core.errors import TrainingError
 
 log = logging.getLogger("sluice")
-
-BAD_STEPS = 10
-"""How many gradients of one epoch that are not finite end the training."""
-
-
-class TrainingError(UserError):
-    """Training cannot go on."""
 
 
 class Diagnostics:
@@ -27,7 +20,6 @@ class Diagnostics:
         self._losses: list[float] = []
         self._dev_losses: list[float] = []
         self._errors: list[float] = []
-        self._bad_steps = 0
 
     def unreadable(self, errors: list[str]) -> None:
         """Name utterances that were left out of a batch."""
@@ -47,24 +39,6 @@ class Diagnostics:
                     "was? `sluice manifest check` looks at all of it."
                 )
 
-    def gradient_not_finite(self) -> None:
-        """Note that a step was skipped since its gradient held NaN or infinity.
-
-        Raises:
-            TrainingError: `BAD_STEPS` steps of one epoch were skipped.
-        """
-        self._bad_steps += 1
-        self._say(
-            "gradient",
-            "a gradient was not finite and its step was skipped; if this goes on, lower training.learning_rate",
-        )
-        if self._bad_steps >= BAD_STEPS:
-            raise TrainingError(
-                f"{BAD_STEPS} gradients of one epoch were not finite: training has diverged. Lower "
-                "training.learning_rate (a third of it), raise training.warmup_steps, and look at the data with "
-                "`sluice manifest check`."
-            )
-
     def epoch(self, epoch: int, figures: dict[str, float]) -> list[str]:
         """Check an epoch's figures (`train_loss`, `dev_loss`, `dev_error`, `dev_answered`).
 
@@ -75,7 +49,6 @@ class Diagnostics:
         Returns:
             The advice given; empty where all is well or everything was said before.
         """
-        self._bad_steps = 0
         self._epochs.append(epoch)
         self._losses.append(figures.get("train_loss", math.nan))
         self._dev_losses.append(figures.get("dev_loss", math.nan))

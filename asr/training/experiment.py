@@ -1,8 +1,6 @@
-"""A whole experiment: corpus, alphabet, training, evaluation and report, in one run directory."""
+"""A recognizer's whole experiment: corpus, alphabet, training, evaluation and report, in one run directory."""
 
-import json
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from copy import deepcopy
@@ -27,21 +25,26 @@ from asr.tokens import Tokens
 from asr.training.dataset import Example, Examples, collate
 from asr.training.word_exchange import cut_words, save_words
 from asr.transcriber import SEGMENTATION_FILE, Transcriber
-from sluice_cells import make_cell
-from sluice_cells.engines import choose_engine
-from sluice_core.config import ConfigError
 from sluice_core.errors import UserError
 from sluice_core.files import write_text
 from sluice_core.progress import track
-from sluice_core.run_directory import METRICS_FILE, carry_out, check_same, facts_of
+from sluice_core.run_directory import CONFIG_FILE, WEIGHTS_FILE
 from sluice_core.training.batching import LengthBatches
+from sluice_core.training.experiment import (
+    Clock,
+    check_engine,
+    check_same_settings,
+    finished_metrics,
+    process_rank,
+    training_facts,
+    write_metrics,
+)
 from sluice_core.weights import save_weights
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from asr.acoustic.network import AcousticModel
-    from asr.training.task import CTCTask
 
 log = logging.getLogger("sluice")
 
@@ -53,29 +56,30 @@ CUT_LIKE = 200
 
 
 @dataclass(frozen=True)
-class Experiment:
+class RecognizerExperiment:
     """What an experiment is made of once its corpus is read."""
 
     config: RecognizerConfig
     run: Path
-    rows: "dict[str, Dataset]"
+    utterances: "dict[str, Dataset]"
+    """The utterances of "train", "dev" and, where there is one, "test"."""
     transcriber: Transcriber
     """The recognizer to be trained, freshly initialized or from another run."""
 
     def loader(self, split: str, *, train: bool) -> "DataLoader[Example]":
-        """Batches of a split, read and augmented by worker processes."""
-        training, rows = self.config.training, self.rows[split]
-        examples = Examples(
-            rows,
+        """Return the batches of a split, this process's share of them, read and augmented by worker processes."""
+        training, utterances = self.config.training, self.utterances[split]
+        dataset = Examples(
+            utterances,
             self.config,
             self.transcriber.tokens,
             self.transcriber.model.steps,
             train=train,
             words=self.run / WORDS_FILE,
         )
-        rank, ranks = _rank(training.devices)
+        rank, ranks = process_rank(training.devices)
         batches = LengthBatches(
-            rows["duration_seconds"],
+            utterances["duration_seconds"],
             batch_size=training.batch_size if train else 2 * training.batch_size,
             batch_length=training.batch_seconds,
             seed=training.seed,
@@ -84,7 +88,7 @@ class Experiment:
             ranks=ranks,
         )
         return DataLoader(
-            examples,
+            dataset,
             batch_sampler=batches,
             collate_fn=collate,
             num_workers=training.worker_count,
@@ -113,26 +117,33 @@ def train(
         UserError: settings, corpus or folders are not as they must be; says what to do.
     """
     run = runs / config.name
-    return carry_out(
-        run,
-        lambda: prepare(config, run, cache, start),
-        lambda experiment: fit_experiment(experiment, quiet=quiet),
-        lambda experiment, minutes: finish(experiment, minutes, quiet=quiet),
-    )
+    clock = Clock(run)
+    experiment = prepare(config, run, cache, start)
+    metrics = finished_metrics(run)
+    if metrics is None:
+        fit(experiment, quiet=quiet)
+        metrics = finish(experiment, clock.minutes(), quiet=quiet)
+    return metrics
 
 
-def prepare(config: RecognizerConfig, run: Path, cache: Path, start: Path | None = None) -> Experiment:
-    """Read the corpus, learn or take over the alphabet, initialize the model, and open the run directory."""
+def prepare(
+    config: RecognizerConfig, run: Path, cache: Path, start: Path | None = None
+) -> RecognizerExperiment:
+    """Read the corpus, learn or take over the alphabet, initialize the model, and open the run directory.
+
+    Raises:
+        UserError: settings, corpus or folders are not as they must be; says what to do.
+    """
     base = Transcriber.load(start) if start else None
     if base:
         model = base.config.model.model_copy(update={"engine": config.model.engine})
         config = config.model_copy(update={"model": model, "features": base.config.features})
         base.model.stack.engine = config.model.engine
-    check_same(run, config)
-    check_engine(config)
+    check_same_settings(run, config)
+    check_engine(config.model, config.training.accelerator, "model.engine")
     torch.manual_seed(config.training.seed)
-    rows = load_corpus(config.corpus, cache)
-    for split, dataset in rows.items():
+    utterances = load_corpus(config.corpus, cache)
+    for split, dataset in utterances.items():
         hours = sum(dataset["duration_seconds"]) / 3600
         speakers = len(set(dataset["speaker"]))
         log.info(f"{split}: {len(dataset)} utterances, {hours:.2f} hours, {speakers} speakers")
@@ -142,20 +153,24 @@ def prepare(config: RecognizerConfig, run: Path, cache: Path, start: Path | None
     elif alphabet.exists():
         tokens = Tokens.load(alphabet)
     else:
-        tokens = Tokens.learn(rows["train"]["text"], config.tokens)
+        tokens = Tokens.learn(utterances["train"]["text"], config.tokens)
     transcriber = Transcriber(config, tokens, base.model if base else None)
-    rows["train"] = leave_out_unfit(rows["train"], transcriber)
-    for split in rows.keys() - {"train"}:
-        _warn_unknown(split, rows[split], tokens)
-    write_text(run / "config.yaml", config.to_yaml())  # only now: a corpus that is not there claims no name
+    utterances["train"] = leave_out_unfit(utterances["train"], transcriber)
+    for split in utterances.keys() - {"train"}:
+        _warn_unknown(split, utterances[split], tokens)
+    write_text(run / CONFIG_FILE, config.to_yaml())  # only now: a corpus that is not there claims no name
     tokens.save(alphabet)
-    return Experiment(config, run, rows, transcriber)
+    return RecognizerExperiment(config, run, utterances, transcriber)
 
 
-def fit_experiment(experiment: Experiment, *, quiet: bool = False) -> None:
-    """Train the experiment's recognizer; the best so far is always in the run directory."""
+def fit(experiment: RecognizerExperiment, *, quiet: bool = False) -> None:
+    """Train the experiment's recognizer; the best so far is always in the run directory.
+
+    Raises:
+        TrainingError: no audio of a split can be read, or training diverges.
+    """
     from asr.training.task import CTCTask
-    from sluice_core.training.fit import fit
+    from sluice_core.training.fit import fit_task
 
     config, transcriber = experiment.config, experiment.transcriber
     loader = experiment.loader("train", train=True)
@@ -163,25 +178,26 @@ def fit_experiment(experiment: Experiment, *, quiet: bool = False) -> None:
         config,
         transcriber.model,
         transcriber.tokens,
-        list(experiment.rows["dev"]["text"]),
+        list(experiment.utterances["dev"]["text"]),
         steps=len(loader) * config.training.max_epochs,
         find_words=lambda model: find_words(experiment, model, quiet=quiet),
     )
     parameters = sum(p.numel() for p in transcriber.model.parameters())
     log.info(f"{parameters / 1e6:.2f} million parameters, {len(transcriber.tokens)} tokens")
-    fit(
+    weights = experiment.run / WEIGHTS_FILE
+    fit_task(
         task,
         loader,
         experiment.loader("dev", train=False),
         experiment.run,
         config.training,
-        lambda: _save_best(experiment.run, task),
-        task.diagnostics.gradient_not_finite,
+        lambda: save_weights(weights, task.best_weights, {"epoch": str(task.current_epoch)}),
+        look_at="the data with `sluice manifest check`",
         quiet=quiet,
     )
 
 
-def find_words(experiment: Experiment, model: "AcousticModel", *, quiet: bool = False) -> None:
+def find_words(experiment: RecognizerExperiment, model: "AcousticModel", *, quiet: bool = False) -> None:
     """Note where the words of the training utterances are, by a model that is half trained, if it is not noted yet."""
     file = experiment.run / WORDS_FILE
     if file.exists():
@@ -189,7 +205,7 @@ def find_words(experiment: Experiment, model: "AcousticModel", *, quiet: bool = 
     config = experiment.config
     aligner = Transcriber(config, experiment.transcriber.tokens, deepcopy(model).cpu().eval())
     rate, found = config.features.sample_rate, []
-    for row in track(experiment.rows["train"], "finding words to exchange", quiet=quiet):
+    for row in track(experiment.utterances["train"], "finding words to exchange", quiet=quiet):
         words = []
         with suppress(AudioError, AlignmentError):  # training names the one; the other keeps its words
             samples = read_utterance(row, rate)
@@ -198,39 +214,34 @@ def find_words(experiment: Experiment, model: "AcousticModel", *, quiet: bool = 
     save_words(file, found)
 
 
-def _save_best(run: Path, task: "CTCTask") -> None:
-    """Write the weights alone: settings and alphabet are in the run directory since it was opened."""
-    save_weights(run / "model.safetensors", task.best_weights, {"epoch": str(task.current_epoch)})
-
-
-def finish(experiment: Experiment, minutes: float, *, quiet: bool = False) -> dict[str, Any]:
+def finish(experiment: RecognizerExperiment, minutes: float, *, quiet: bool = False) -> dict[str, Any]:
     """Evaluate the best model on dev and, once, on test; write transcripts, metrics and the report.
 
-    Of a training's processes the first does it; the others answer nothing.
+    Of a training's processes the first does it; the others return no metrics.
     """
     from asr.evaluation.report import write_report
 
-    if _rank(experiment.config.training.devices)[0]:
+    if process_rank(experiment.config.training.devices)[0]:
         return {}
     write_text(experiment.run / SEGMENTATION_FILE, _segmentation(experiment).to_yaml())
     best = Transcriber.load(experiment.run)
     evaluations: dict[str, Evaluation] = {}
     for split in ("dev", "test"):
-        if split in experiment.rows:
-            evaluations[split] = evaluate(best, experiment.rows[split], quiet=quiet)
+        if split in experiment.utterances:
+            evaluations[split] = evaluate(best, experiment.utterances[split], quiet=quiet)
             evaluations[split].write_transcripts(experiment.run / f"transcripts-{split}.tsv")
     metrics = {
         **{split: evaluation.to_dict() for split, evaluation in evaluations.items()},
-        **facts_of(best.model, experiment.config.training.seed, minutes),
+        **training_facts(best.model, experiment.config.training.seed, minutes),
     }
-    write_report(experiment.run, experiment.rows, evaluations, best, metrics)
-    write_text(experiment.run / METRICS_FILE, json.dumps(metrics, indent=1) + "\n")
+    write_report(experiment.run, experiment.utterances, evaluations, best, metrics)
+    write_metrics(experiment.run, metrics)
     return metrics
 
 
-def _segmentation(experiment: Experiment) -> SegmentationSettings:
+def _segmentation(experiment: RecognizerExperiment) -> SegmentationSettings:
     """Find settings that divide long recordings into pieces like some of the training utterances."""
-    rate, rows = experiment.config.features.sample_rate, experiment.rows["train"]
+    rate, rows = experiment.config.features.sample_rate, experiment.utterances["train"]
     some = range(0, len(rows), -(-len(rows) // CUT_LIKE))
 
     def samples() -> Iterator[np.ndarray]:
@@ -239,23 +250,6 @@ def _segmentation(experiment: Experiment) -> SegmentationSettings:
                 yield read_utterance(rows[item], rate)
 
     return fit_segmentation(samples(), rate)
-
-
-def check_engine(config: RecognizerConfig) -> None:
-    """Refuse settings that ask for an engine that cannot run the cell here, before anything long begins.
-
-    Raises:
-        ConfigError: the message says why it cannot.
-    """
-    model, accelerator = config.model, config.training.accelerator
-    if model.engine == "auto":
-        return
-    device = "cuda" if accelerator not in ("cpu", "mps") and torch.cuda.is_available() else "cpu"
-    cell = make_cell(model.cell, 1, model.hidden_size, **model.cell_options)
-    try:
-        choose_engine(model.engine, cell, torch.empty(1, 1, device=device))
-    except ValueError as error:
-        raise ConfigError(f"model.engine: {error}; model.engine=auto takes one that can") from error
 
 
 def leave_out_unfit(rows: "Dataset", transcriber: Transcriber) -> "Dataset":
@@ -297,9 +291,3 @@ def _warn_unknown(split: str, rows: "Dataset", tokens: Tokens) -> None:
             f"{split} has characters that training has not, so they cannot be recognized: "
             + " ".join(repr(character) for character in unknown)
         )
-
-
-def _rank(devices: int) -> tuple[int, int]:
-    """Which process of a distributed run it is, and how many there are: by torchrun's word, or Lightning's."""
-    rank = os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))
-    return int(rank), int(os.environ.get("WORLD_SIZE", devices))

@@ -101,26 +101,15 @@ class CTCTask(Task[AcousticModel]):
         items = sorted(self._heard)
         references, hypotheses = [self.dev_texts[i] for i in items], [self._heard[i] for i in items]
         words, characters = word_errors(references, hypotheses), character_errors(references, hypotheses)
-        counts = torch.tensor(
-            [
-                words.errors,
-                words.total,
-                characters.errors,
-                characters.total,
-                sum(map(bool, hypotheses)),
-                len(items),
-                self._trained,
-            ],
-            dtype=torch.float32,
-            device=self.device,
-        )
-        counts = self.trainer.strategy.reduce(counts, reduce_op="sum")
+        counts = [words.errors, words.total, characters.errors, characters.total]
+        counts += [sum(map(bool, hypotheses)), len(items), self._trained]
         self._heard.clear()
         self._trained = 0
-        self.diagnostics.audio_read(train=int(counts[6]), dev=int(counts[5]))
-        rates = {"dev_wer": counts[0] / counts[1].clamp(min=1), "dev_cer": counts[2] / counts[3].clamp(min=1)}
+        *of_text, answered, heard, trained = self.sum_over_devices(counts)
+        self.diagnostics.audio_read(train=trained, dev=heard)
+        rates = {"dev_wer": of_text[0] / max(1, of_text[1]), "dev_cer": of_text[2] / max(1, of_text[3])}
         self.log_dict({**rates, "dev_error": rates[f"dev_{self.config.select_by}"]})
-        self.log("dev_answered", counts[4] / counts[5].clamp(min=1))
+        self.log("dev_answered", answered / max(1, heard))
 
     def on_train_epoch_end(self) -> None:
         figures = {name: float(value) for name, value in self.trainer.callback_metrics.items()}

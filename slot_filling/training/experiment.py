@@ -1,6 +1,5 @@
-"""A whole experiment: corpus, vocabulary, training, evaluation and report, in one run directory."""
+"""A tagger's whole experiment: corpus, vocabulary, training, evaluation and report, in one run directory."""
 
-import json
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,8 +19,17 @@ from slot_filling.training.dataset import Example, Examples, collate
 from slot_filling.training.noise import Noise
 from slot_filling.vocabulary import Vocabulary
 from sluice_core.files import write_text
-from sluice_core.run_directory import METRICS_FILE, carry_out, check_same, facts_of
+from sluice_core.run_directory import CONFIG_FILE, WEIGHTS_FILE
 from sluice_core.training.batching import LengthBatches
+from sluice_core.training.experiment import (
+    Clock,
+    check_engine,
+    check_same_settings,
+    finished_metrics,
+    process_rank,
+    training_facts,
+    write_metrics,
+)
 from sluice_core.weights import save_weights
 
 log = logging.getLogger("sluice")
@@ -31,28 +39,32 @@ MOST_WORDS = 4096
 
 
 @dataclass(frozen=True)
-class Experiment:
+class TaggerExperiment:
     """What an experiment is made of once its corpus is read."""
 
     config: TaggerConfig
     run: Path
-    parts: dict[str, list[Sentence]]
+    sentences: dict[str, list[Sentence]]
+    """The sentences of "train", "dev" and, where there is one, "test"."""
     tagger: Tagger
     """The tagger to be trained, freshly initialized or from another run."""
 
-    def loader(self, part: str, *, train: bool) -> "DataLoader[Example]":
-        """Batches of a part; those of training are damaged as the settings say."""
+    def loader(self, split: str, *, train: bool) -> "DataLoader[Example]":
+        """Return the batches of a split, this process's share of them; training's are damaged as the settings say."""
         training, noise = self.config.training, self.config.noise
-        sentences = self.parts[part]
+        sentences = self.sentences[split]
         damage = None
         if train and (noise.edit or noise.sound):
             damage = Noise(self.tagger.vocabulary.words, noise.edit, noise.sound, noise.sentences)
+        rank, ranks = process_rank(training.devices)
         batches = LengthBatches(
             [max(1, len(sentence.words)) for sentence in sentences],
             batch_size=training.batch_size if train else 4 * training.batch_size,
             batch_length=MOST_WORDS,
             seed=training.seed,
             shuffle=train,
+            rank=rank,
+            ranks=ranks,
         )
         return DataLoader(
             Examples(sentences, self.tagger.vocabulary, damage, training.seed),
@@ -80,16 +92,21 @@ def train(
         UserError: settings, corpus or folders are not as they must be; says what to do.
     """
     run = runs / config.name
-    return carry_out(
-        run,
-        lambda: prepare(config, run, start),
-        lambda experiment: fit_experiment(experiment, quiet=quiet),
-        lambda experiment, minutes: finish(experiment, minutes, quiet=quiet),
-    )
+    clock = Clock(run)
+    experiment = prepare(config, run, start)
+    metrics = finished_metrics(run)
+    if metrics is None:
+        fit(experiment, quiet=quiet)
+        metrics = finish(experiment, clock.minutes(), quiet=quiet)
+    return metrics
 
 
-def prepare(config: TaggerConfig, run: Path, start: Path | None = None) -> Experiment:
-    """Read the corpus, learn or take over the vocabulary, initialize the model, and open the run directory."""
+def prepare(config: TaggerConfig, run: Path, start: Path | None = None) -> TaggerExperiment:
+    """Read the corpus, learn or take over the vocabulary, initialize the model, and open the run directory.
+
+    Raises:
+        UserError: settings, corpus or folders are not as they must be; says what to do.
+    """
     base = Tagger.load(start) if start else None
     if base:
         kept = {
@@ -99,79 +116,89 @@ def prepare(config: TaggerConfig, run: Path, start: Path | None = None) -> Exper
             "vocabulary": base.config.vocabulary,
         }
         config = config.model_copy(update=kept)
-    check_same(run, config)
+    check_same_settings(run, config)
+    for encoder in config.encoders:
+        check_engine(encoder, config.training.accelerator, "encoder.engine")
     torch.manual_seed(config.training.seed)
-    parts = load_corpus(config.corpus)
-    for part, sentences in parts.items():
-        words = sum(len(sentence.words) for sentence in sentences)
-        log.info(f"{part}: {len(sentences)} sentences, {words} words")
+    sentences = load_corpus(config.corpus)
+    for split, some in sentences.items():
+        words = sum(len(sentence.words) for sentence in some)
+        log.info(f"{split}: {len(some)} sentences, {words} words")
     file = run / "vocabulary.json"
     if base:
         vocabulary = base.vocabulary
     elif file.exists():
         vocabulary = Vocabulary.load(file)
     else:
-        vocabulary = Vocabulary.learn(parts["train"], least_count=config.vocabulary.min_count)
-    for part in parts.keys() - {"train"}:
-        _warn_unseen(part, parts[part], vocabulary)
+        vocabulary = Vocabulary.learn(sentences["train"], least_count=config.vocabulary.min_count)
+    for split in sentences.keys() - {"train"}:
+        _warn_unseen(split, sentences[split], vocabulary)
     tagger = Tagger(config, vocabulary, base.model if base else None)
     if config.vocabulary.vectors and not base:
         tagger.model.set_vectors(read_vectors(config.vocabulary.vectors, vocabulary))
-    write_text(run / "config.yaml", config.to_yaml())  # only now: a corpus that is not there claims no name
+    write_text(run / CONFIG_FILE, config.to_yaml())  # only now: a corpus that is not there claims no name
     vocabulary.save(file)
-    return Experiment(config, run, parts, tagger)
+    return TaggerExperiment(config, run, sentences, tagger)
 
 
-def _warn_unseen(part: str, sentences: list[Sentence], vocabulary: Vocabulary) -> None:
+def _warn_unseen(split: str, sentences: list[Sentence], vocabulary: Vocabulary) -> None:
     for kind, counts in vocabulary.unseen(sentences).items():
         if counts:
             named = ", ".join(f"{name} ({count})" for name, count in counts.most_common(5))
-            log.warning(f"{part} has {kind} that training has not, so they cannot be found: {named}")
+            log.warning(f"{split} has {kind} that training has not, so they cannot be found: {named}")
 
 
-def fit_experiment(experiment: Experiment, *, quiet: bool = False) -> None:
-    """Train the experiment's tagger; the best so far is always in the run directory."""
+def fit(experiment: TaggerExperiment, *, quiet: bool = False) -> None:
+    """Train the experiment's tagger; the best so far is always in the run directory.
+
+    Raises:
+        TrainingError: training diverges.
+    """
     from slot_filling.training.task import TaggingTask
-    from sluice_core.training.fit import fit
+    from sluice_core.training.fit import fit_task
 
     config, tagger = experiment.config, experiment.tagger
     loader = experiment.loader("train", train=True)
     steps = len(loader) * config.training.max_epochs
-    task = TaggingTask(config, tagger.model, tagger.vocabulary, experiment.parts["dev"], steps)
+    task = TaggingTask(config, tagger.model, tagger.vocabulary, experiment.sentences["dev"], steps)
     parameters = sum(parameter.numel() for parameter in tagger.model.parameters())
     sizes = tagger.vocabulary.sizes
     log.info(f"{parameters / 1e6:.2f} million parameters, {sizes['words']} words, {sizes['tags']} tags")
-    fit(
+    weights = experiment.run / WEIGHTS_FILE
+    fit_task(
         task,
         loader,
         experiment.loader("dev", train=False),
         experiment.run,
         config.training,
-        lambda: save_weights(
-            experiment.run / "model.safetensors", task.best_weights, {"epoch": str(task.current_epoch)}
-        ),
-        lambda: log.warning("a gradient was not finite and its step was skipped"),
+        lambda: save_weights(weights, task.best_weights, {"epoch": str(task.current_epoch)}),
+        look_at="the labelled sentences",
         quiet=quiet,
     )
 
 
-def finish(experiment: Experiment, minutes: float, *, quiet: bool = False) -> dict[str, Any]:
-    """Calibrate the best model on dev, evaluate it there and, once, on test; write answers, metrics and the report."""
+def finish(experiment: TaggerExperiment, minutes: float, *, quiet: bool = False) -> dict[str, Any]:
+    """Calibrate the best model on dev, evaluate it there and, once, on test; write answers, metrics and the report.
+
+    Of a training's processes the first does it; the others return no metrics.
+    """
     from slot_filling.evaluation.report import write_report
 
+    if process_rank(experiment.config.training.devices)[0]:
+        return {}
     best = Tagger.load(experiment.run)
-    best.temperatures = fit_temperatures(best, experiment.parts["dev"])
+    best.temperatures = fit_temperatures(best, experiment.sentences["dev"])
     best.temperatures.save(experiment.run)
-    measured: dict[str, Evaluation] = {}
-    for part in ("dev", "test"):
-        if part in experiment.parts:
-            measured[part] = evaluate(best, experiment.parts[part], quiet=quiet)
-            measured[part].write_answers(experiment.run / f"answers-{part}.tsv")
+    evaluations: dict[str, Evaluation] = {}
+    for split in ("dev", "test"):
+        if split in experiment.sentences:
+            evaluations[split] = evaluate(best, experiment.sentences[split], quiet=quiet)
+            evaluations[split].write_answers(experiment.run / f"answers-{split}.tsv")
     metrics = {
-        **{part: evaluation.to_dict() for part, evaluation in measured.items()},
+        **{split: evaluation.to_dict() for split, evaluation in evaluations.items()},
         "temperatures": asdict(best.temperatures),
-        **facts_of(best.model, experiment.config.training.seed, minutes),
+        **training_facts(best.model, experiment.config.training.seed, minutes),
     }
-    write_report(experiment.run, measured, best, metrics)
-    write_text(experiment.run / METRICS_FILE, json.dumps(metrics, indent=1) + "\n")
+    write_report(experiment.run, evaluations, best, metrics)
+    write_metrics(experiment.run, metrics)
     return metrics

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from slot_filling.config import TaggerConfig
 from slot_filling.decoding import decode
-from slot_filling.evaluation.metrics import score_spans
+from slot_filling.evaluation.metrics import SpanCounts, score_spans
 from slot_filling.heads.head import Head
 from slot_filling.network.model import TaggerModel
 from slot_filling.sentences import Sentence
@@ -80,13 +80,18 @@ class TaggingTask(Task[TaggerModel]):
             }
 
     def on_validation_epoch_end(self) -> None:
+        """Log the figures of dev, over the sentences of all devices."""
         items = sorted(self._found)
         gold = [self.dev[item].tags or () for item in items]
-        scores = score_spans(gold, [self._found[item] for item in items])
+        spans = score_spans(gold, [self._found[item] for item in items]).total
         whole = [self._found[item] == self.dev[item].tags and self._intents.get(item, True) for item in items]
-        figures = {"dev_error": 1 - scores.f1, "dev_f1": scores.f1, "dev_sentences": sum(whole) / len(whole)}
-        if self._intents:
-            figures["dev_intents"] = sum(self._intents.values()) / len(self._intents)
-        self.log_dict(figures, sync_dist=True)
+        counts = [spans.gold, spans.found, spans.right, sum(whole), len(whole)]
+        counts += [sum(self._intents.values()), len(self._intents)]
         self._found.clear()
         self._intents.clear()
+        *of_spans, whole_count, sentences, right_intents, intents = self.sum_over_devices(counts)
+        f1 = SpanCounts(*of_spans).f1
+        figures = {"dev_error": 1 - f1, "dev_f1": f1, "dev_sentences": whole_count / sentences}
+        if intents:
+            figures["dev_intents"] = right_intents / intents
+        self.log_dict(figures)

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Evaluate, and print a table or JSON."""
     from sluice_core.devices import set_threads
-    from sluice_core.kind import task_of
+    from sluice_core.run_directory import task_of
 
     set_threads(options.threads)
     metrics, table = (_evaluate_tagger if task_of(options.model) == "slots" else _evaluate_recognizer)(

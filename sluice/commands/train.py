@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, evaluate and write the report; print the metrics and where the results are."""
     from sluice.recipes import find_recipe
-    from sluice_core.kind import task_of
+    from sluice_core.run_directory import task_of
 
     recipe = find_recipe(options.recipe)
     require_extra("train", "training")
@@ -72,7 +72,8 @@ def _train_tagger(recipe: Path, options: argparse.Namespace, overrides: "list[Ov
 
     config = TaggerConfig.read(recipe, overrides)
     metrics = train(config, options.runs, start=options.start, quiet=options.quiet)
-    _print_results(format_metrics(metrics), metrics, options.runs / config.name, "tag", "'A SENTENCE'")
+    if metrics:  # as above
+        _print_results(format_metrics(metrics), metrics, options.runs / config.name, "tag", "'A SENTENCE'")
     return 0
 
 

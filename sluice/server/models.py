@@ -8,7 +8,7 @@ from asr import Transcriber
 from slot_filling import Tagger
 from sluice.server.errors import ApiError
 from sluice.understanding import SETTINGS_FILE, Understander
-from sluice_core.kind import task_of
+from sluice_core.run_directory import task_of
 
 OPENAI_MODEL = "whisper-1"
 """Model name that programs written for OpenAI send; here it means the server's recognizer."""

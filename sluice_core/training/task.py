@@ -53,6 +53,14 @@ class Task(pl.LightningModule, Generic[Model]):
             self.averaged.multi_avg_fn = get_ema_multi_avg_fn(warm)
             self.averaged.update_parameters(self.model)
 
+    def sum_over_devices(self, counts: list[int]) -> list[int]:
+        """Return the sums of the counts over all processes that train together."""
+        if not torch.distributed.is_available() or not torch.distributed.is_initialized():
+            return counts
+        sums = torch.tensor(counts, device=self.device)
+        torch.distributed.all_reduce(sums)
+        return sums.tolist()
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         training = self.training_config
         parameters = list(self.model.parameters())

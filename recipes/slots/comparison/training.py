@@ -34,11 +34,11 @@ def train_once(config: TaggerConfig) -> dict[str, Any]:
         `slot_filling.evaluation.evaluation` over dev.
     """
     from slot_filling.training.task import TaggingTask
-    from sluice_core.training.fit import fit
+    from sluice_core.training.fit import fit_task
 
     with TemporaryDirectory() as folder, _without_warnings():
         experiment = tagging.prepare(config, Path(folder) / "run")
-        tagger, dev = experiment.tagger, experiment.parts["dev"]
+        tagger, dev = experiment.tagger, experiment.sentences["dev"]
         if config.encoder.cell == "jordan":
             tagger = Tagger(config, tagger.vocabulary, JordanTagger(config, tagger.vocabulary))
             experiment = replace(experiment, tagger=tagger)
@@ -47,13 +47,12 @@ def train_once(config: TaggerConfig) -> dict[str, Any]:
             config, tagger.model, tagger.vocabulary, dev, len(loader) * config.training.max_epochs
         )
         started = time.monotonic()
-        fit(
+        fit_task(
             task,
             loader,
             experiment.loader("dev", train=False),
             experiment.run,
             config.training,
-            lambda: None,
             lambda: None,
             quiet=True,
         )

@@ -2,6 +2,7 @@
 
 import csv
 import logging
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from asr.acoustic.ctc import required_steps
 from asr.config import RecognizerConfig
 from asr.tokens import Tokens
-from asr.training.experiment import WORDS_FILE, find_words, fit_experiment, prepare
+from asr.training.experiment import WORDS_FILE, find_words, fit, prepare
 from asr.training.word_exchange import load_words
 from asr.transcriber import Transcriber
 from sluice_core.errors import UserError
@@ -44,7 +45,7 @@ def test_texts_that_do_not_fit_their_frames_are_named_and_left_out(tmp_path: Pat
     ]
     assert f"needs {required_steps(text)} steps (80 tokens" in said
     assert "hasty" in said and "frames give" in said
-    assert not any("hasty" in path for path in experiment.rows["train"]["audio"])
+    assert not any("hasty" in path for path in experiment.utterances["train"]["audio"])
 
 
 def test_nothing_fits(tmp_path: Path) -> None:
@@ -63,7 +64,7 @@ def test_characters_that_only_dev_has_are_told(tmp_path: Path, caplog) -> None:
     told = [r.getMessage() for r in caplog.records if r.getMessage().startswith("dev has characters")]
     assert told and "'好'" in told[0]
     examples = experiment.loader("dev", train=False).dataset
-    for item, text in enumerate(experiment.rows["dev"]["text"]):
+    for item, text in enumerate(experiment.utterances["dev"]["text"]):
         assert len(examples[(0, item)].tokens) == len(text) - text.count("好")
 
 
@@ -76,7 +77,7 @@ def test_a_split_whose_audio_is_gone_ends_training_with_its_name(tmp_path: Path,
         caplog.at_level(logging.WARNING),
         pytest.raises(UserError, match=f"no utterance of {split} can be read"),
     ):
-        fit_experiment(experiment, quiet=True)
+        fit(experiment, quiet=True)
     assert any(record.getMessage().startswith("left out: ") for record in caplog.records)
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
@@ -154,7 +155,7 @@ def test_exchanged_words_bring_their_text_and_fit(tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path / "train", 12)
     changes = ("augment.exchange_probability=1", "augment.exchange_epoch=2", "augment.start_epoch=1")
     experiment = prepare(config(manifest, *changes), tmp_path / "run", tmp_path / "cache")
-    rows, model = experiment.rows["train"], experiment.transcriber.model
+    rows, model = experiment.utterances["train"], experiment.transcriber.model
     find_words(experiment, model, quiet=True)
     written = (tmp_path / "run" / WORDS_FILE).read_text()
     found = load_words(tmp_path / "run" / WORDS_FILE)
@@ -188,7 +189,7 @@ def test_utterances_of_one_name_have_words_of_their_own(tmp_path: Path) -> None:
     add(manifest, "same.flac", "b", say("b"))
     changes = ("corpus.dev_speakers=[speaker-1]", "augment.exchange_probability=1")
     experiment = prepare(config(manifest, *changes), tmp_path / "run", tmp_path / "cache")
-    rows = experiment.rows["train"]
+    rows = experiment.utterances["train"]
     assert rows["id"].count(rows[-1]["id"]) == 2
     find_words(experiment, experiment.transcriber.model, quiet=True)
     found = load_words(tmp_path / "run" / WORDS_FILE)
@@ -199,9 +200,9 @@ def test_an_unreadable_file_leaves_its_reason_in_the_batch(tmp_path: Path) -> No
     manifest = write_corpus(tmp_path / "train", 12)
     experiment = prepare(config(manifest), tmp_path / "run", tmp_path / "cache")
     loader = experiment.loader("train", train=True)  # nothing of it is read yet
-    Path(experiment.rows["train"][0]["audio"]).write_text("no audio any more")
+    Path(experiment.utterances["train"][0]["audio"]).write_text("no audio any more")
     (batch,) = [batch for batch in loader if batch.errors]
-    assert len(batch.errors) == 1 and experiment.rows["train"][0]["id"] in batch.errors[0]
+    assert len(batch.errors) == 1 and experiment.utterances["train"][0]["id"] in batch.errors[0]
     assert 0 not in batch.items and len(batch.items) == len(batch.features) == 3
 
 
@@ -247,3 +248,26 @@ def test_fine_tuning_keeps_the_cell_and_takes_the_engine_it_is_told(tmp_path: Pa
     )
     assert experiment.config.model == base.model.model_copy(update={"engine": "reference"})
     assert experiment.transcriber.model.stack.engine == "reference"
+
+
+def test_devices_share_the_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = write_corpus(tmp_path / "train", 40)
+    experiment = prepare(
+        config(manifest, "training.devices=2", "corpus.dev_fraction=0.4"),
+        tmp_path / "run",
+        tmp_path / "cache",
+    )
+    for split in ("train", "dev"):
+        shares = []
+        for rank in ("0", "1"):
+            monkeypatch.setenv("LOCAL_RANK", rank)
+            shares.append([batch.items for batch in experiment.loader(split, train=split == "train")])
+        counts = Counter(item for share in shares for batch in share for item in batch)
+        assert counts.keys() == set(range(len(experiment.utterances[split])))
+        if split == "train":  # as many batches each: where they do not come out even, one of them comes twice
+            assert len(shares[0]) == len(shares[1])
+            assert max(counts.values()) == 1 or not set(map(tuple, shares[0])).isdisjoint(
+                map(tuple, shares[1])
+            )
+        else:
+            assert all(shares) and set(counts.values()) == {1}

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -154,7 +155,8 @@ def test_a_run_starts_another_with_its_words_and_weights(runs: Path, tmp_path: P
 def test_the_vocabulary_is_that_of_training_alone(tmp_path: Path) -> None:
     experiment = prepare(config(), tmp_path / "run")
     train_words, dev_words = (
-        {fold(word) for each in experiment.parts[part] for word in each.words} for part in ("train", "dev")
+        {fold(word) for each in experiment.sentences[part] for word in each.words}
+        for part in ("train", "dev")
     )
     assert dev_words - train_words, "dev has words of its own"
     assert set(experiment.tagger.vocabulary.words) < train_words
@@ -193,3 +195,44 @@ def test_one_long_sentence_does_not_widen_many(tmp_path: Path) -> None:
         sum(batch for batch, _ in shapes) == 63 and max(batch * time for batch, time in shapes) <= MOST_WORDS
     )
     assert max(shapes)[0] == 32
+
+
+def test_devices_share_the_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = prepare(config("shared", "training.devices=2"), tmp_path / "run")
+    for split in ("train", "dev"):
+        shares = []
+        for rank in ("0", "1"):
+            monkeypatch.setenv("LOCAL_RANK", rank)
+            shares.append([batch.items for batch in experiment.loader(split, train=split == "train")])
+        counts = Counter(item for share in shares for batch in share for item in batch)
+        assert counts.keys() == set(range(len(experiment.sentences[split])))
+        if split == "train":  # as many batches each: where they do not come out even, one of them comes twice
+            assert len(shares[0]) == len(shares[1])
+            assert max(counts.values()) == 1 or not set(map(tuple, shares[0])).isdisjoint(
+                map(tuple, shares[1])
+            )
+        else:
+            assert all(shares) and set(counts.values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            ["encoder.cell=peephole_lstm", "encoder.engine=native"],
+            "encoder.engine: .*native engine cannot run PeepholeLSTM.*encoder.engine=auto",
+        ),
+        (
+            ["encoder.engine=native", "ensemble=[{}, {cell: peephole_lstm}]"],
+            "encoder.engine: .*native engine cannot",
+        ),
+        (["encoder.engine=fast"], "encoder.engine: .*no C.. compiler"),
+    ],
+)
+def test_an_engine_that_cannot_run_is_told_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: list[str], message: str
+) -> None:
+    monkeypatch.setattr("sluice_cells.engines.fast.compiler.compiler", lambda: None)
+    with pytest.raises(UserError, match=message):
+        prepare(config("x", "corpus.data=nowhere", *changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

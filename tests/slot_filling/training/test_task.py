@@ -16,7 +16,7 @@ from slot_filling.training.dataset import Batch, Examples, collate
 from slot_filling.training.noise import Noise
 from slot_filling.training.task import TaggingTask
 from sluice_core.training.batching import LengthBatches
-from sluice_core.training.fit import fit
+from sluice_core.training.fit import fit_task
 from tests.slot_filling.requests import SENTENCES, batch, model, settings, vocabulary
 
 
@@ -128,7 +128,7 @@ def test_a_tagger_that_was_loaded_for_use_trains_with_dropout(tmp_path: Path) ->
     assert not task.model.training
     modes = []
     task.model.encoder.register_forward_hook(lambda module, *_: modes.append(module.training))
-    fit(task, loader(True), loader(False), tmp_path, config.training, lambda: None, lambda: None, quiet=True)
+    fit_task(task, loader(True), loader(False), tmp_path, config.training, lambda: None, quiet=True)
     assert modes == [True] * 3  # dev is measured with the averaged weights
 
 
@@ -143,13 +143,12 @@ def test_every_head_learns_a_few_sentences_by_heart(head: str, tmp_path: Path) -
         "average_decay": 0,
     }
     config = settings(head, training, dropout=0.0, word_dropout=0.0)
-    fit(
+    fit_task(
         task_of(config),
         loader(True),
         loader(False),
         tmp_path,
         config.training,
-        lambda: None,
         lambda: None,
         quiet=True,
     )

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from sluice_core.reporting.learning_curves import kept_epoch, read_history
 from sluice_core.training.config import TrainingConfig
-from sluice_core.training.fit import fit
+from sluice_core.training.fit import fit_task
 
 DEV = [(0.5, 3.0), (0.2, 2.0), (0.3, 1.0), (0.2, 2.5), (0.2, 1.0), (0.25, 1.0), (0.4, 4.0), (0.4, 4.0)]
 """Error and loss of dev, epoch by epoch."""
@@ -50,7 +50,7 @@ def kept(run: Path, epochs: int = len(DEV), **settings: str | int) -> tuple[list
     task, saved = Task(), []
     save: Callable[[], None] = lambda: saved.append(task.current_epoch)  # noqa: E731
     config = TrainingConfig(max_epochs=epochs, accelerator="cpu", **settings)
-    fit(task, loader(), loader(), run, config, save, lambda: None, quiet=True)
+    fit_task(task, loader(), loader(), run, config, save, quiet=True)
     history = read_history(run)
     assert saved[-1:] == [kept_epoch(history, config)] or epochs < len(DEV)
     return saved, len(history)

@@ -10,11 +10,13 @@ from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from sluice_core.errors import TrainingError
 from sluice_core.reporting.learning_curves import learning_curves, read_history
 from sluice_core.reporting.page import Page
+from sluice_core.training.callbacks import MOST_SKIPPED, GradientClipping
 from sluice_core.training.config import TrainingConfig
 from sluice_core.training.epoch_progress import TrainingProgress
-from sluice_core.training.fit import GradientClipping, fit
+from sluice_core.training.fit import fit_task
 from sluice_core.training.gradient_clipping import Clipped, ClippingRecord, clip_gradients
 from tests.pages import check_self_contained
 
@@ -125,34 +127,41 @@ def loader(*numbers: float) -> DataLoader:
     return DataLoader(torch.tensor(numbers)[:, None], batch_sampler=Batches([n] for n in range(len(numbers))))
 
 
-def train(run: Path, *numbers: float, epochs: int = 1, **settings: float | None) -> tuple[Task, list[str]]:
-    """Fit the task as a recognizer is fitted."""
-    task, skipped = Task(), []
+def train(run: Path, *numbers: float, epochs: int = 1, **settings: float | None) -> Task:
+    """Fit the task as a model is fitted."""
+    task = Task()
     config = TrainingConfig(max_epochs=epochs, accelerator="cpu", **settings)
-    fit(task, loader(*numbers), loader(0), run, config, lambda: None, lambda: skipped.append("!"), quiet=True)
-    return task, skipped
+    fit_task(task, loader(*numbers), loader(0), run, config, lambda: None, look_at="the numbers", quiet=True)
+    return task
 
 
-def test_training_clips_and_keeps_its_figures(tmp_path: Path) -> None:
-    task, skipped = train(tmp_path, 2.0, -8.0, 1.0, clip_norm=4.0)
+def skips_told(caplog: pytest.LogCaptureFixture) -> int:
+    return sum("its step was skipped" in message for message in caplog.messages)
+
+
+def test_training_clips_and_keeps_its_figures(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    task = train(tmp_path, 2.0, -8.0, 1.0, clip_norm=4.0)
     assert task.seen == pytest.approx([-2.0, -2.0 + 4.0 - 1.0, 2.0 - 0.5])  # momentum 0.5
     (epoch,) = read_history(tmp_path)
     assert (epoch["gradient_norm"], epoch["gradient_norm_max"]) == (2.0, 8.0)
     assert epoch["clipped_by_norm"] == pytest.approx(1 / 3, abs=1e-6)
-    assert epoch["skipped_steps"] == 0 and "clipped_by_value" not in epoch and not skipped
+    assert epoch["skipped_steps"] == 0 and "clipped_by_value" not in epoch
+    assert not skips_told(caplog)
 
 
 def test_training_clips_by_value_alone(tmp_path: Path) -> None:
-    task, _ = train(tmp_path, 8.0, clip_norm=None, clip_value=3.0)
+    task = train(tmp_path, 8.0, clip_norm=None, clip_value=3.0)
     assert task.seen == [-3.0]
     (epoch,) = read_history(tmp_path)
     assert epoch["clipped_by_value"] == 1.0 and "clipped_by_norm" not in epoch
 
 
-def test_a_gradient_that_is_not_finite_changes_nothing_and_is_counted(tmp_path: Path) -> None:
-    task, skipped = train(tmp_path, 2.0, math.nan, math.inf, 1.0)
+def test_a_gradient_that_is_not_finite_changes_nothing_and_is_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = train(tmp_path, 2.0, math.nan, math.inf, 1.0)
     assert task.seen == [-2.0, -2.0, -2.0, -4.0]  # the momentum, too, is that of the finite steps alone
-    assert len(skipped) == 2
+    assert skips_told(caplog) == 1  # of two
     (epoch,) = read_history(tmp_path)
     assert epoch["skipped_steps"] == 2 and epoch["gradient_norm_max"] == 2.0
 
@@ -163,6 +172,23 @@ def test_an_epoch_of_nothing_but_such_gradients(tmp_path: Path) -> None:
     assert epoch["skipped_steps"] == 1 and "gradient_norm" not in epoch
 
 
+def test_gradients_that_are_not_finite_end_the_training_with_advice(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers = [math.nan, 1.0] * MOST_SKIPPED  # in one epoch, not in a row
+    with pytest.raises(TrainingError, match=r"diverged.*learning_rate.*look at the numbers"):
+        train(tmp_path, *numbers)
+    assert skips_told(caplog) == 1
+
+
+def test_a_bad_gradient_now_and_then_does_not_end_a_long_training(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(tmp_path, *[math.nan] * (MOST_SKIPPED - 1), 1.0, epochs=3, patience=9)
+    assert [epoch["skipped_steps"] for epoch in read_history(tmp_path)] == [MOST_SKIPPED - 1] * 3
+    assert skips_told(caplog) == 1
+
+
 def test_each_epoch_has_its_own_figures(tmp_path: Path) -> None:
     train(tmp_path, 9.0, math.nan, epochs=2, clip_norm=1.0)
     train(tmp_path, 0.5, 0.25, epochs=3, clip_norm=1.0)  # goes on after the second
@@ -170,9 +196,8 @@ def test_each_epoch_has_its_own_figures(tmp_path: Path) -> None:
     assert [epoch["clipped_by_norm"] for epoch in read_history(tmp_path)] == [1.0, 1.0, 0.0]
 
 
-def test_a_scaled_loss_is_clipped_by_its_true_gradient() -> None:
-    task, skipped = Task(), []
-    clipping = GradientClipping(4.0, None, lambda: skipped.append("!"))
+def test_a_scaled_loss_is_clipped_by_its_true_gradient(caplog: pytest.LogCaptureFixture) -> None:
+    task, clipping = Task(), GradientClipping(4.0, None)
     precision = MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=1024.0))
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     quiet |= {"enable_model_summary": False, "accelerator": "cpu", "max_epochs": 1}
@@ -181,7 +206,7 @@ def test_a_scaled_loss_is_clipped_by_its_true_gradient() -> None:
     # The scale's own search throws the third away; nobody needs to hear of that.
     assert task.seen == pytest.approx([-2.0, -7.0, -7.0, -10.5])
     assert [step.norm for step in clipping.record.steps] == [2.0, 8.0, math.inf, 1.0]
-    assert not skipped and clipping.record.figures()["skipped_steps"] == 1
+    assert not skips_told(caplog) and clipping.record.figures()["skipped_steps"] == 1
 
 
 def test_the_report_shows_norms_limit_share_and_skipped_steps(tmp_path: Path) -> None:

@@ -1,0 +1,128 @@
+"""What every experiment does around its own preparing, fitting and finishing."""
+
+import json
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from sluice_cells import make_cell
+from sluice_cells.engines import choose_engine
+from sluice_core.config import ConfigError
+from sluice_core.devices import describe_machine
+from sluice_core.files import write_text
+from sluice_core.run_directory import CONFIG_FILE, METRICS_FILE, RunSettings
+from sluice_core.stack_config import StackConfig
+
+log = logging.getLogger("sluice")
+
+
+class Clock:
+    """The minutes that a run takes, in all its attempts.
+
+    Of attempts that were killed the epochs that are done count, by the run's `history.json`.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self._started = time.monotonic()
+        history = run / "history.json"
+        epochs = json.loads(history.read_text(encoding="utf-8")) if history.exists() else []
+        self._before = sum(epoch["seconds"] for epoch in epochs)
+
+    def minutes(self) -> float:
+        """Return the minutes so far."""
+        return (self._before + time.monotonic() - self._started) / 60
+
+
+def finished_metrics(run: Path) -> dict[str, Any] | None:
+    """Return the metrics of a run that is finished already, and say so in the log; None for one that is not."""
+    metrics = run / METRICS_FILE
+    if not metrics.exists():
+        return None
+    log.warning(f"{run} is finished already; for another training give another --name, or delete it")
+    return json.loads(metrics.read_text(encoding="utf-8"))
+
+
+def write_metrics(run: Path, metrics: dict[str, Any]) -> None:
+    """Write the metrics of a run, which make it a finished one.
+
+    Raises:
+        CheckpointError: they cannot be written.
+    """
+    write_text(run / METRICS_FILE, json.dumps(metrics, indent=1) + "\n")
+
+
+def training_facts(model: nn.Module, seed: int, minutes: float) -> dict[str, Any]:
+    """Return what the metrics of every run say of its training."""
+    return {
+        "seed": seed,
+        "minutes": round(minutes, 2),
+        "machine": describe_machine(),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    }
+
+
+def check_same_settings(run: Path, config: RunSettings) -> None:
+    """Refuse to go on with a run directory that other settings made.
+
+    Raises:
+        ConfigError: names each setting that differs.
+    """
+    file = run / CONFIG_FILE
+    if not file.exists():
+        return
+    changed = _differences(type(config).read(file).model_dump(mode="json"), config.model_dump(mode="json"))
+    if changed:
+        raise ConfigError(
+            f"{run} was made with other settings:\n  "
+            + "\n  ".join(changed)
+            + "\nGive this training another --name, or delete that directory."
+        )
+
+
+def _differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> list[str]:
+    lines: list[str] = []
+    for name in sorted(there.keys() | here.keys()):
+        old, new = there.get(name), here.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += _differences(old, new, f"{prefix}{name}.")
+        elif old != new:
+            lines.append(f"{prefix}{name}: {old} there, {new} here")
+    return lines
+
+
+def check_engine(stack: StackConfig, accelerator: str, setting: str) -> None:
+    """Refuse settings that ask for an engine that cannot run the cell here, before anything long begins.
+
+    Args:
+        stack: the settings of the layers.
+        accelerator: what training runs on, as in `training.accelerator`.
+        setting: the name of the engine's setting, for the message.
+
+    Raises:
+        ConfigError: the message says why it cannot.
+    """
+    if stack.engine == "auto":
+        return
+    device = "cuda" if accelerator not in ("cpu", "mps") and torch.cuda.is_available() else "cpu"
+    cell = make_cell(stack.cell, 1, stack.hidden_size, **stack.cell_options)
+    try:
+        choose_engine(stack.engine, cell, torch.empty(1, 1, device=device))
+    except ValueError as error:
+        raise ConfigError(f"{setting}: {error}; {setting}=auto takes one that can") from error
+
+
+def process_rank(devices: int) -> tuple[int, int]:
+    """Return which process of a training on several devices this is, and how many there are.
+
+    torchrun says so in the environment, and so does Lightning to the processes that it starts.
+
+    Args:
+        devices: how many the settings ask for.
+    """
+    rank = os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))
+    return int(rank), int(os.environ.get("WORLD_SIZE", devices))

@@ -44,6 +44,8 @@ class LengthBatches(Sampler[list[EpochItem]]):
             ranks: how many shares there are.
         """
         self.lengths = np.asarray(lengths, dtype=np.float64)
+        if not shuffle:  # processes without a batch of dev would not join in when its figures are summed
+            batch_size = min(batch_size, max(1, len(lengths) // ranks))
         self.batch_size, self.batch_length = batch_size, batch_length
         self.seed, self.shuffle = seed, shuffle
         self.rank, self.ranks = rank, ranks

@@ -75,3 +75,17 @@ def test_more_ranks_than_batches_get_as_many_each(count: int) -> None:
     items = [item for batches in taken for batch in batches for _, item in batch]
     repeats = [items.count(item) for item in range(count)]
     assert min(repeats) >= 1 and max(repeats) - min(repeats) <= 1
+
+
+def test_every_rank_has_a_share_of_dev_where_there_are_sequences_enough() -> None:
+    for count in (5, 6, 9, 64):
+        shares = [
+            list(
+                LengthBatches(
+                    [1.0] * count, batch_size=32, batch_length=1e9, seed=1, shuffle=False, rank=r, ranks=5
+                )
+            )
+            for r in range(5)
+        ]
+        assert all(shares)
+        assert sorted(item for share in shares for batch in share for _, item in batch) == list(range(count))

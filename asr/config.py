@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from asr.tokens import TokensConfig
 from sluice_core.config import Settings
 from sluice_core.corpus_files import CorpusConfig
 from sluice_core.run_directory import RunSettings
@@ -86,64 +87,6 @@ class ModelConfig(StackConfig):
     subsampling: Literal[2, 4] = 4
     channels: int = Field(16, ge=1)
     layers: int = Field(2, ge=1)
-
-
-class TokensConfig(Settings):
-    """The alphabet: learned from the training transcripts."""
-
-    kind: Literal["characters", "subwords"] = "characters"
-    size: int = Field(200, ge=10, description="number of subwords (kind: subwords)")
-
-
-class ConfidenceConfig(Settings):
-    """Weights of the logistic regression that `asr.alignment.confidence` fits; each is of a log-odds."""
-
-    bias: float = 0.0
-    lowest: float = Field(0.0, description="of the lowest posterior of the word's letters and spaces around")
-    mean: float = Field(0.0, description="of the geometric mean of the posteriors of its letters")
-    share: float = Field(0.0, description="of the share of the n-best list that has this word at this place")
-
-
-class DecodingConfig(Settings):
-    """How posteriors become text: `decoding.yaml` of a run directory, which `sluice tune` writes."""
-
-    method: Literal["greedy", "beam"] = "greedy"
-    beam: int = Field(64, ge=1, le=100_000, description="prefixes kept after each step")
-    beam_threshold: float = Field(
-        20.0, gt=0, description="prefixes this far (natural log) behind the best are dropped; .inf keeps all"
-    )
-    token_threshold: float = Field(
-        1e-5,
-        ge=0,
-        lt=1,
-        description="tokens of lower posterior do not extend a prefix; the likeliest always does",
-    )
-    language_model: Path | None = Field(
-        None, description="n-gram (ours, or ARPA); a relative path starts at the run directory"
-    )
-    weight: float = Field(0.5, ge=0, le=100, description="of the language model's natural log-probabilities")
-    word_bonus: float = Field(
-        0.0, ge=-100, le=100, description="added for each word (or token, with a character model)"
-    )
-    unknown_score: float = Field(
-        -10.0, le=0, description="natural log-probability, at most, of a word that the model lacks"
-    )
-    lexicon: Path | None = Field(
-        None, description="word list; the output keeps to it. Open vocabulary if none"
-    )
-    hot_words: dict[str, float] = Field(
-        {}, description="phrase: boost (natural log) whenever it is heard, such as {taipei: 3}"
-    )
-    confidence: ConfidenceConfig | None = Field(
-        None, description="makes confidences probabilities; fitted on dev"
-    )
-
-    def describe(self) -> str:
-        """In a few words, for tables."""
-        if self.method == "greedy":
-            return "greedy"
-        with_model = f", {self.language_model.name} x {self.weight:g}" if self.language_model else ""
-        return f"beam {self.beam}{with_model}{', lexicon' if self.lexicon else ''}"
 
 
 class RecognizerConfig(RunSettings):

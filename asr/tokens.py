@@ -4,12 +4,22 @@ import json
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
-from asr.config import TokensConfig
+from pydantic import Field
+
+from sluice_core.config import Settings
 from sluice_core.errors import UserError
 from sluice_core.files import write_text
 
 BLANK_SYMBOL = "<blank>"
+
+
+class TokensConfig(Settings):
+    """Settings of the alphabet, which is learned from the training transcripts."""
+
+    kind: Literal["characters", "subwords"] = "characters"
+    size: int = Field(200, ge=10, description="number of subwords (kind: subwords)")
 
 
 class TokensError(UserError):

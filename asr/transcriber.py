@@ -15,7 +15,8 @@ from asr.acoustic.network import AcousticModel
 from asr.alignment.text import Alignment, align_text
 from asr.alignment.transcripts import EmissionDecoder
 from asr.audio.reading import AudioError, audio_info
-from asr.config import DecodingConfig, RecognizerConfig
+from asr.config import RecognizerConfig
+from asr.decoding.config import DecodingConfig
 from asr.decoding.decoder import Decoder, make_decoder
 from asr.long_form.segmentation import SegmentationSettings
 from asr.long_form.transcribe import transcribe_long

@@ -36,10 +36,10 @@ from tabulate import tabulate
 
 from asr import Transcriber
 from asr.acoustic.emissions import pad_log_probs
-from asr.config import DecodingConfig
 from asr.corpora import load_corpus
 from asr.corpora.utterances import read_utterance
 from asr.decoding import BeamSearch, Decoder, GreedySearch, Lexicon
+from asr.decoding.config import DecodingConfig
 from asr.evaluation.error_rates import word_errors
 from asr.tokens import BLANK_SYMBOL, Tokens
 from sluice_core.devices import describe_machine

@@ -14,7 +14,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from asr.config import DecodingConfig, RecognizerConfig
+from asr.config import RecognizerConfig
+from asr.decoding.config import DecodingConfig
 from slot_filling.config import TaggerConfig
 from sluice.cli import make_parser
 from sluice.downloads.table import CORPORA

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from asr.config import ConfidenceConfig
+from asr.decoding.config import ConfidenceConfig
 from asr.decoding.hypothesis import Hypothesis
 from asr.tokens import Tokens
 from sluice_core.calibration import predict_logistic

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from asr.acoustic.emissions import Emission, pad_log_probs
 from asr.alignment.confidence import Agreement, word_confidences
 from asr.alignment.word_timestamps import spoken_words
-from asr.config import ConfidenceConfig
+from asr.decoding.config import ConfidenceConfig
 from asr.decoding.decoder import Decoder
 from asr.decoding.hypothesis import Hypothesis
 from asr.tokens import Tokens

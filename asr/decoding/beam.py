@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asr.config import DecodingConfig
 from asr.decoding.alphabet import Alphabet
+from asr.decoding.config import DecodingConfig
 from asr.decoding.hot_words import HotWords
 from asr.decoding.hypothesis import Hypothesis
 from asr.decoding.lexicon import Lexicon

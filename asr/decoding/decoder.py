@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from asr.config import DecodingConfig
+from asr.decoding.config import DecodingConfig
 from asr.decoding.greedy import greedy_decode
 from asr.decoding.hypothesis import Hypothesis
 from asr.tokens import Tokens

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from asr.config import DecodingConfig
 from asr.decoding.alphabet import Alphabet, name_characters
+from asr.decoding.config import DecodingConfig
 from asr.decoding.hot_words import Automaton, HotWords, HotWordsError, build_automaton
 from asr.decoding.lexicon import Lexicon, WordTrie, build_word_trie
 from sluice_core.errors import UserError

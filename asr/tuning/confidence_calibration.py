@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asr.alignment.confidence import Agreement, word_confidences, word_features
-from asr.config import ConfidenceConfig
+from asr.decoding.config import ConfidenceConfig
 from asr.evaluation.error_rates import right_words
 from sluice_core.calibration import expected_calibration_error, fit_logistic, predict_logistic
 

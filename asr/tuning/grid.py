@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from asr.config import DecodingConfig
 from asr.decoding import BeamSearch, Decoder
+from asr.decoding.config import DecodingConfig
 from asr.evaluation.error_rates import ErrorCount, character_errors, word_errors
 from asr.tokens import Tokens
 from sluice_core.progress import track

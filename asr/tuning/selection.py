@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from asr.acoustic.emissions import pad_log_probs
 from asr.alignment.transcripts import COMPARED
-from asr.config import DecodingConfig
 from asr.decoding import GreedySearch
 from asr.decoding.beam import BeamSearch
+from asr.decoding.config import DecodingConfig
 from asr.decoding.lexicon import Lexicon
 from asr.evaluation.error_rates import ErrorCount, character_errors, word_errors
 from asr.evaluation.evaluation import emit_utterances

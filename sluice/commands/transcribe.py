@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print each transcript as it is ready; if a file is bad, name it on stderr and return 1."""
-    from asr.config import DecodingConfig
+    from asr.decoding.config import DecodingConfig
     from asr.transcriber import Transcriber
     from sluice_core.devices import set_threads
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from asr.config import TokensConfig
-from asr.tokens import Tokens, TokensError
+from asr.tokens import Tokens, TokensConfig, TokensError
 
 
 def test_round_trip_of_any_script(tmp_path: Path) -> None:

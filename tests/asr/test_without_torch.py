@@ -17,7 +17,7 @@ import asr.acoustic.emissions, asr.acoustic.voice_activity, asr.formats, asr.tok
 from asr.acoustic.emissions import Emitter
 from asr.alignment.text import align_text
 from asr.alignment.transcripts import EmissionDecoder
-from asr.config import DecodingConfig
+from asr.decoding.config import DecodingConfig
 from asr.decoding.decoder import make_decoder
 from asr.long_form.transcribe import transcribe_long
 

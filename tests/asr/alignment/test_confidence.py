@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from asr.alignment.confidence import Agreement, word_confidences, word_features
-from asr.config import ConfidenceConfig
 from asr.decoding import Hypothesis
+from asr.decoding.config import ConfidenceConfig
 from asr.tokens import Tokens
 
 TOKENS = Tokens(["<blank>", " ", "a", "b"])

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from asr.acoustic.ctc import BLANK
-from asr.config import DecodingConfig
 from asr.decoding import BeamSearch, Hypothesis
+from asr.decoding.config import DecodingConfig
 from asr.tokens import BLANK_SYMBOL, Tokens
 from tests.asr.decoding.enumeration import all_labellings, distinct, ranked, text_of
 

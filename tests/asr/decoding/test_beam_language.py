@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from asr.config import DecodingConfig
 from asr.decoding import BeamSearch, HotWords, Lexicon
+from asr.decoding.config import DecodingConfig
 from asr.decoding.shallow_fusion import FusionError
 from asr.tokens import BLANK_SYMBOL, Tokens
 from sluice_core.language_models.ngram import NGram

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from asr.config import DecodingConfig
 from asr.decoding import BeamSearch, HotWords, Lexicon
 from asr.decoding.alphabet import SPACE, Alphabet
+from asr.decoding.config import DecodingConfig
 from asr.decoding.hot_words import HotWordsError, build_automaton
 from asr.tokens import BLANK_SYMBOL, Tokens
 from tests.asr.decoding.enumeration import hot_score

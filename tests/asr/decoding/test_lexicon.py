@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asr.config import DecodingConfig
 from asr.decoding import BeamSearch, Lexicon
 from asr.decoding.alphabet import Alphabet
+from asr.decoding.config import DecodingConfig
 from asr.decoding.lexicon import LexiconError, build_word_trie
 from asr.tokens import BLANK_SYMBOL, Tokens
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from asr.config import DecodingConfig
 from asr.decoding import BeamSearch
+from asr.decoding.config import DecodingConfig
 from asr.evaluation.error_rates import word_errors
 from asr.tokens import Tokens
 from asr.tuning import SplitEmissions, tune

@@ -40,7 +40,7 @@ def draw(transcriber: Any, understood: Any, audio: str, picture: str) -> None:
     from matplotlib import pyplot
 
     rate = transcriber.config.features.sample_rate
-    samples = transcriber.read(audio)
+    samples = transcriber.emitter.read(audio)
     seconds = len(samples) / rate
     figure, rows = pyplot.subplots(
         4, 1, figsize=(WIDTH_INCHES, HEIGHT_INCHES), sharex=True, height_ratios=(1.0, 1.6, 1.6, 1.3)

@@ -23,7 +23,7 @@ from asr.audio.reading import audio_info
 from asr.config import RecognizerConfig
 from asr.corpora.utterances import read_utterance
 from asr.tokens import BLANK_SYMBOL, Tokens
-from asr.training.dataset import Batch, Examples, collate
+from asr.training.dataset import UtteranceBatch, UtteranceDataset, collate_utterances
 from asr.training.task import training_losses
 from asr.training.word_exchange import WordSegment, save_words
 from benchmarks.common import recordings
@@ -72,7 +72,7 @@ class Stages:
         save_words(words, [spoken_words(row, config.features.sample_rate) for row in rows])
         self.tokens = Tokens([BLANK_SYMBOL, *sorted("abcdefgh ")])
         self.model = AcousticModel(config.model, config.features.mels, 28)
-        self.examples = Examples(
+        self.dataset = UtteranceDataset(
             Dataset.from_list(rows), config, self.tokens, self.model.steps, train=True, words=words
         )
         self.optimizer = torch.optim.AdamW(self.model.parameters())
@@ -99,11 +99,13 @@ class Stages:
         for batch in self.batches:
             for _, item in batch:
                 self.timed(READING, lambda item=item: read_utterance(self.rows[item], rate))
-            joined = self.timed(DATA, lambda batch=batch: collate([self.examples[i] for i in batch]))
+            joined = self.timed(
+                DATA, lambda batch=batch: collate_utterances([self.dataset[i] for i in batch])
+            )
             self.step(joined)
         return dict(self.seconds)
 
-    def step(self, batch: Batch) -> None:
+    def step(self, batch: UtteranceBatch) -> None:
         """One optimizer step, its parts timed."""
         log_probs, lengths = self.timed("forward", lambda: self.model(batch.features, batch.lengths))
         loss = self.timed("loss", lambda: sum(training_losses(log_probs, lengths, batch)))
@@ -117,7 +119,7 @@ class Stages:
         self.optimizer.step()
         self.optimizer.zero_grad()
 
-    def overlapping(self, loader: "DataLoader[Batch]") -> float:
+    def overlapping(self, loader: "DataLoader[UtteranceBatch]") -> float:
         """Seconds of the whole, with the data made by workers meanwhile."""
         started = time.perf_counter()
         for batch in loader:
@@ -139,9 +141,9 @@ def run(folder: Path) -> None:
     stages = Stages(config, rows, folder)
     workers = config.training.worker_count
     loader = DataLoader(
-        stages.examples,
+        stages.dataset,
         batch_sampler=stages.batches,
-        collate_fn=collate,
+        collate_fn=collate_utterances,
         num_workers=workers,
         persistent_workers=workers > 0,
     )

@@ -24,7 +24,7 @@ from sluice.commands import (
 )
 from sluice.commands.options import warn_of_renamed_options
 from sluice_core.errors import UserError
-from sluice_core.surrogates import HALF_PAIR
+from sluice_core.surrogates import LONE_SURROGATE
 
 COMMANDS = {
     "recipes": recipes,
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"sluice: {error}", file=sys.stderr)
         return 1
     except UnicodeEncodeError as error:
-        if not HALF_PAIR.match(error.object, error.start):
+        if not LONE_SURROGATE.match(error.object, error.start):
             raise
         print(
             f"sluice: {error.object}: the path is not UTF-8, and a library cannot open it; rename it",

@@ -1,1 +1,1 @@
-"""What a training run is, whatever it trains: settings, batches, checkpoints, fitting, reports."""
+"""What recognizers and taggers share: settings, files, run directories, training, reports, grammars, n-grams."""

@@ -34,7 +34,7 @@ class CorpusError(UserError):
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines of a UTF-8 text with their numbers from 1, ends of line kept, a byte order mark dropped.
+    """Yield the lines of a UTF-8 text with their numbers from 1, ends of line kept, a byte order mark dropped.
 
     Raises:
         CorpusError: the file cannot be read, or a line is not UTF-8; names the line.
@@ -53,7 +53,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def describe_folder(folder: Path) -> str:
-    """What is there, for an error message: `"it holds a, b, c and 12 more"`."""
+    """Return what is at a folder's path, for an error message: "it holds a, b, c and 12 more"."""
     if not folder.exists():
         return "there is no such folder"
     if not folder.is_dir():
@@ -66,7 +66,12 @@ def describe_folder(folder: Path) -> str:
 
 
 def corpus_folder(data: Path | None, corpus: str, needed: Sequence[str]) -> Path:
-    """The folder of a corpus, once everything `needed` (paths in it) is there.
+    """Return the folder of a corpus, if everything that is needed is there.
+
+    Args:
+        data: the folder, if one was named.
+        corpus: the corpus's name, for the message.
+        needed: paths in the folder.
 
     Raises:
         CorpusError: no folder was named, or something is missing; says what was looked for and found.

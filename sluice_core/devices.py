@@ -1,4 +1,4 @@
-"""The machine: how much of it is used, and what it is called beside a figure."""
+"""Devices, threads and memory: what computes, and how it is described beside a figure."""
 
 import ctypes
 import platform
@@ -11,21 +11,25 @@ from sluice_core.errors import UserError
 
 
 class DeviceError(UserError):
-    """There is no such device."""
+    """A device does not exist, or not on this machine."""
 
 
 def find_device(name: str | torch.device) -> torch.device:
-    """The device of a name such as cpu, cuda or cuda:1.
+    """Return the device of a name such as cpu, cuda or cuda:1.
 
     Raises:
         DeviceError: torch knows no such device, or this machine has none.
+
+    Example:
+        >>> find_device("cpu")
+        device(type='cpu')
     """
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # the latter where torch was built without it
         reason = str(error).splitlines()[0]
-        raise DeviceError(f"device {str(name)!r} is not to be had here: {reason}; take cpu") from error
+        raise DeviceError(f"device {str(name)!r} is not available here: {reason}; use cpu") from error
     return device
 
 
@@ -36,11 +40,11 @@ def set_threads(count: int) -> None:
 
 
 def keep_memory() -> None:
-    """Let this process keep the memory it frees, for the next training step to use again.
+    """Let this process keep the memory it frees, so that the next training step can use it again.
 
-    glibc gives large blocks back to the system at once, and each step would get them anew, zeroed page by page:
-    a tenth of a step's time and more. The process then stays as large as its largest step. Elsewhere than with
-    glibc nothing is done.
+    glibc gives large blocks back to the system at once, and each step gets them anew, zeroed page by page, which
+    takes a tenth of a step's time and more. The process then stays as large as its largest step. Nothing is done
+    where there is no glibc.
     """
     mallopt = _glibc("mallopt")
     if mallopt is not None:
@@ -50,9 +54,9 @@ def keep_memory() -> None:
 
 
 def give_back_memory() -> None:
-    """Give the system what this process has freed, wherever it lies; elsewhere than with glibc nothing is done.
+    """Give all memory that this process has freed back to the system; nothing is done where there is no glibc.
 
-    Blocks of ever other sizes leave holes, so that a process which runs for days would grow all the while.
+    Blocks of many sizes leave holes between them, so that a process that runs for days would grow all the time.
     """
     malloc_trim = _glibc("malloc_trim")
     if malloc_trim is not None:
@@ -64,7 +68,7 @@ def _glibc(name: str) -> Any:
 
 
 def describe_machine() -> str:
-    """Processor, cores, accelerator and threads, as in "AMD EPYC, 2 cores; torch 2.11.0, 2 threads"."""
+    """Return processor, cores, accelerator and threads, as in "AMD EPYC, 2 cores; torch 2.11.0, 2 threads"."""
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():  # Linux, where platform knows only the architecture

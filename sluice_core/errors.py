@@ -1,8 +1,8 @@
-"""The one base of every error that speaks to the person rather than to the programmer."""
+"""The base class of all errors that a person, rather than a programmer, can do something about."""
 
 
 class UserError(ValueError):
-    """Bad input, settings or surroundings: the message says what was wrong, where, and what to do.
+    """Input, settings or surroundings are wrong; the message says what, where, and what to do.
 
     The command line prints it without a traceback and ends with a non-zero exit code.
     """

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: everything is written beside its place, then moved into it."""
+"""Write files atomically: a file is whole or not there, since it is written beside its place and then moved into it."""
 
 import os
 from collections.abc import Callable
@@ -13,7 +13,7 @@ class CheckpointError(UserError):
 
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file, then move it to `path`: a reader never sees a half.
+    """Let `write` fill a temporary file, then move it to `path`, so that nobody reads half a file.
 
     Raises:
         CheckpointError: the folder is not writable or the disk is full; what stood at `path` is untouched.

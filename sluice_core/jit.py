@@ -1,7 +1,7 @@
-"""Functions compiled by numba when first called, and kept on disk for the next process where that can be.
+"""Compile functions with numba when they are first called, and keep the result on disk for the next process.
 
-numba keeps what it compiled beside the module, else in the user's cache folder. A module's own change makes that
-stale; a change of a function that it calls in another file does not: delete `__pycache__` then.
+numba keeps what it compiled beside the module, or else in the user's cache folder. It compiles anew when the module
+changes, but not when a function changes that the module calls in another file: delete `__pycache__` then.
 """
 
 from collections.abc import Callable
@@ -15,15 +15,23 @@ _compile: Any = numba.njit  # whose type hints lack some of the options below
 
 
 def compiled(function: Function) -> Function:
-    """Compile a function without Python's lock, so that threads run it side by side; 1.0 / 0.0 is infinite in it.
+    """Compile a function that runs without Python's lock, so that threads run it side by side.
 
-    Where no folder for a cache can be written (numba raises RuntimeError then) it is compiled in each process.
+    A division by zero gives infinity in it, as in numpy. Where no folder can be written for the cache (numba raises
+    RuntimeError then), it is compiled in each process.
+
+    Example:
+        >>> @compiled
+        ... def half(number):
+        ...     return number / 2
+        >>> half(3)
+        1.5
     """
     return _kept(function, {})
 
 
 def compiled_sums(function: Function) -> Function:
-    """Compile as `compiled` does, but sums may be added up in any order, which makes vectors of them."""
+    """Compile as `compiled` does, but let sums be added up in any order, which allows vector instructions."""
     return _kept(function, {"fastmath": {"contract", "reassoc"}})
 
 
@@ -35,10 +43,10 @@ def _kept(function: Function, options: dict[str, Any]) -> Function:
 
 
 def compiled_part(function: Function) -> Function:
-    """Compile a function that only compiled functions call, and that makes no arrays.
+    """Compile a function that is called by compiled functions only and makes no arrays.
 
-    It is put in its callers' place, since a tuple of arrays as an argument would be copied whole, and borrows its
-    arrays: it does not count references to them at every access. Either would be most of a small function's time.
+    It is inlined into its callers, for a tuple of arrays as an argument would be copied whole, and it does not count
+    references to its arrays at every access. Either would take most of a small function's time.
     """
     options = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
     return _compile(function, nogil=True, error_model="numpy", **options)

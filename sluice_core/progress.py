@@ -1,4 +1,4 @@
-"""Signs of life of a long loop: a bar on a terminal, plain lines in a log, nothing when quiet."""
+"""Show the progress of a long loop: a bar on a terminal, plain lines in a log, nothing if quiet."""
 
 import sys
 import time
@@ -10,19 +10,23 @@ from tqdm import tqdm
 Item = TypeVar("Item")
 
 LINE_SECONDS = 10.0
-"""How often a log gets a line."""
+"""Seconds between two lines of a log."""
 
 
 def track(
     items: Iterable[Item], what: str, *, total: int | None = None, quiet: bool = False
 ) -> Iterator[Item]:
-    """Go through `items`, showing on stderr how far it is.
+    """Yield `items`, showing on stderr how many are done.
 
     Args:
-        items: anything.
-        what: is done, as in "evaluating".
-        total: how many there are, where `items` has no length.
+        items: what to go through.
+        what: the name of what is done, as in "evaluating".
+        total: the number of items, where `items` has no length.
         quiet: show nothing.
+
+    Example:
+        >>> list(track([1, 2], "counting", quiet=True))
+        [1, 2]
     """
     if total is None and isinstance(items, Sized):
         total = len(items)

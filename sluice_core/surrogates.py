@@ -1,10 +1,15 @@
-"""Half surrogate pairs: what JSON and names of files can hold in a text, but UTF-8 cannot write."""
+"""Lone surrogates: code points that JSON and file names can bring into a text, but that UTF-8 cannot write."""
 
 import re
 
-HALF_PAIR = re.compile("[\ud800-\udfff]")
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def spelled_out(text: str) -> str:
-    """The text with its halves of surrogate pairs as backslash sequences, so that it can be written."""
+def escape_surrogates(text: str) -> str:
+    r"""Return a text with its lone surrogates as backslash sequences, so that it can be written.
+
+    Example:
+        >>> print(escape_surrogates("caf\udce9"))
+        caf\udce9
+    """
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

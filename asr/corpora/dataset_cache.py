@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluice_core.corpus_files import CorpusError
-from sluice_core.surrogates import HALF_PAIR
+from sluice_core.surrogates import LONE_SURROGATE
 
 if TYPE_CHECKING:
     import datasets
@@ -57,7 +57,7 @@ def cache_key(kind: str, files: Iterable[Path], settings: Mapping[str, Any]) -> 
     digest.update(json.dumps(dict(settings), sort_keys=True, default=str).encode())
     for file in files:
         stat, path = file.stat(), str(file.resolve())
-        if HALF_PAIR.search(path):
+        if LONE_SURROGATE.search(path):
             raise CorpusError(f"{path}: the path is not UTF-8; rename the file, or the folder that is not")
         digest.update(f"\n{path} {stat.st_size if file.is_file() else '-'} {stat.st_mtime_ns}".encode())
     return f"{kind}-{digest.hexdigest()[:16]}"

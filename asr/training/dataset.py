@@ -1,4 +1,4 @@
-"""Rows of a corpus made into batches of features and targets, in the data workers."""
+"""A recognizer's training data: utterances made into batches of features and targets, in the data workers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,18 +22,19 @@ from asr.training.word_exchange import WordExchange, load_words
 from sluice_core.training.batching import EpochItem
 
 if TYPE_CHECKING:
-    from datasets import Dataset as Rows
+    from datasets import Dataset as Utterances
 
 
 KEPT_BYTES = 1 << 29
-"""A corpus whose samples take less memory is read from disk once, not every epoch (in each worker)."""
+"""Samples of a corpus that take fewer bytes are kept in memory (in each worker) once they have been read."""
 
 
 @dataclass(frozen=True)
-class Example:
-    """One utterance, ready for the acoustic model; `error` says why there is none."""
+class EncodedUtterance:
+    """One utterance as features and tokens; `error` says why it cannot be read, if it cannot."""
 
     item: int
+    """Its number in the split."""
     features: Tensor
     """`[time, size]` float32."""
     tokens: list[int]
@@ -43,11 +44,11 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Batch:
+class UtteranceBatch:
     """Utterances side by side, zero past their lengths; all of them once more where there are two views."""
 
     items: list[int]
-    """The numbers of the rows, each once."""
+    """The numbers of the utterances, each once."""
     features: Tensor
     """`[batch, time, size]` float32, `batch` being `views` times the number of items."""
     lengths: Tensor
@@ -57,71 +58,74 @@ class Batch:
     target_lengths: Tensor
     """`[batch]` int64."""
     errors: list[str]
-    """Why utterances that belong here are missing."""
+    """Why utterances that belong to the batch are missing."""
 
     @property
     def views(self) -> int:
-        """How often each utterance is there."""
+        """Return how often each utterance is there: once or twice."""
         return len(self.lengths) // len(self.items) if self.items else 1
 
-    def to(self, device: torch.device) -> "Batch":
-        """The same batch on a device."""
+    def to(self, device: torch.device) -> "UtteranceBatch":
+        """Return the same batch on a device."""
         tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
         moved: dict[str, Any] = {name: tensor.to(device) for name, tensor in tensors.items()}
         return replace(self, **moved)
 
 
-class Examples(Dataset[Example]):
-    """Rows read, augmented (in training) and turned into features.
+class UtteranceDataset(Dataset[EncodedUtterance]):
+    """The utterances of a split: read, augmented in training, and turned into features.
 
-    An item is asked for with its epoch: the two and the seed decide the augmentation, whichever worker does it.
+    An item is asked for with its epoch: these two and the seed decide the augmentation, whichever worker does it.
     """
 
     def __init__(
         self,
-        rows: "Rows",
+        utterances: "Utterances",
         config: RecognizerConfig,
         tokens: Tokens,
         steps: Callable[[Tensor], Tensor],
         train: bool,
         words: Path | None = None,
     ) -> None:
-        """Prepare.
+        """Set up; audio is read when an item is asked for.
 
         Args:
-            rows: of a corpus (see `asr.corpora`).
-            config: of the whole experiment.
+            utterances: a split of a corpus, as `asr.corpora.load_corpus` returns it.
+            config: the settings of the whole experiment.
             tokens: the alphabet; in training every text must be within it.
-            steps: frames of features to steps of posteriors (`AcousticModel.steps`).
-            train: augment, and be strict about the alphabet.
-            words: the file that will say where the words of the rows are, once they can be exchanged.
+            steps: gives the steps of posteriors for frames of features (`AcousticModel.steps`).
+            train: augment, and refuse texts with characters outside the alphabet.
+            words: the file that will say where the words of the utterances are, once they can be exchanged.
         """
-        self.rows, self.config, self.tokens, self.steps, self.train = rows, config, tokens, steps, train
+        self.utterances, self.config, self.tokens = utterances, config, tokens
+        self.steps, self.train = steps, train
         self.words = words
         self.features = Features(config.features)
-        seconds = sum(rows["duration_seconds"])
+        seconds = sum(utterances["duration_seconds"])
         self._keep = seconds * config.features.sample_rate * np.float32().nbytes < KEPT_BYTES
         self._kept: dict[int, np.ndarray] = {}
         self.wave_augmenter = WaveAugmenter(config.augment, config.features.sample_rate)
         self.spec_augment = SpecAugment(config.augment, streams=1 + config.features.deltas)
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.utterances)
 
-    def __getitem__(self, epoch_item: EpochItem) -> Example:
+    def __getitem__(self, epoch_item: EpochItem) -> EncodedUtterance:
         epoch, item = epoch_item
-        row = self.rows[item]
+        utterance = self.utterances[item]
         tokens = (
-            self.tokens.encode(row["text"], row["id"])
+            self.tokens.encode(utterance["text"], utterance["id"])
             if self.train
-            else self.tokens.encode_known(row["text"])
+            else self.tokens.encode_known(utterance["text"])
         )
         try:
-            samples = self._read(item, row)
+            samples = self._read(item, utterance)
         except AudioError as error:
-            return Example(item, torch.zeros(0, self.features.size), tokens, f"{row['id']}: {error}")
+            return EncodedUtterance(
+                item, torch.zeros(0, self.features.size), tokens, f"{utterance['id']}: {error}"
+            )
         if not self.train or epoch < self.config.augment.start_epoch:
-            return Example(item, self._features(samples), tokens)
+            return EncodedUtterance(item, self._features(samples), tokens)
         generator = np.random.default_rng([self.config.training.seed, epoch, item])
         samples, tokens = self._exchanged(epoch, item, samples, tokens, generator)
         features = self._features(self.wave_augmenter(samples, generator))
@@ -129,12 +133,12 @@ class Examples(Dataset[Example]):
             features = self._features(samples)  # sped up, the text would no longer fit
         masked = self.spec_augment(features, generator)
         other = self.spec_augment(features, generator) if self.config.augment.consistency else None
-        return Example(item, masked, tokens, other=other)
+        return EncodedUtterance(item, masked, tokens, other=other)
 
     def _exchanged(
         self, epoch: int, item: int, samples: np.ndarray, tokens: list[int], generator: np.random.Generator
     ) -> tuple[np.ndarray, list[int]]:
-        """The utterance with words of others in it, where the settings say so, they can be read, and all fits."""
+        """Return the utterance with words of others in it, if the settings say so, they can be read, and all fits."""
         augment = self.config.augment
         if not augment.exchanges(epoch) or generator.random() >= augment.exchange_probability:
             return samples, tokens
@@ -145,28 +149,28 @@ class Examples(Dataset[Example]):
         if exchanged is None:
             return samples, tokens
         others, text = exchanged
-        other_tokens = self.tokens.encode(text, self.rows[item]["id"])
+        other_tokens = self.tokens.encode(text, self.utterances[item]["id"])
         fits = self._fits(self.features.frames(len(others)), other_tokens)
         return (others, other_tokens) if fits else (samples, tokens)
 
     @cached_property
     def _exchange(self) -> WordExchange:
-        """Made when it is first needed: the words are found by the model under training."""
+        """Return what exchanges words; made when first needed, for the model under training finds the words."""
         assert self.words is not None
         found, rate = load_words(self.words), self.config.features.sample_rate
         share = self.config.augment.exchange_share
-        return WordExchange(found, self.rows["speaker"], share, self._read_part, rate)
+        return WordExchange(found, self.utterances["speaker"], share, self._read_part, rate)
 
     def _fits(self, frames: int, tokens: list[int]) -> bool:
         return int(self.steps(torch.tensor(frames))) >= required_steps(tokens)
 
     def _read_part(self, item: int, start: int, end: int) -> np.ndarray:
-        return self._read(item, self.rows[item])[start:end]
+        return self._read(item, self.utterances[item])[start:end]
 
-    def _read(self, item: int, row: dict[str, Any]) -> np.ndarray:
+    def _read(self, item: int, utterance: dict[str, Any]) -> np.ndarray:
         if item in self._kept:
             return self._kept[item]
-        samples = read_utterance(row, self.config.features.sample_rate)
+        samples = read_utterance(utterance, self.config.features.sample_rate)
         if self._keep:
             self._kept[item] = samples
         return samples
@@ -176,18 +180,18 @@ class Examples(Dataset[Example]):
         return self.features(batch, torch.tensor([batch.shape[1]]))[0][0]
 
 
-def collate(examples: Sequence[Example]) -> Batch:
-    """Join examples into a batch; those with an error only leave their message."""
-    good = [example for example in examples if example.error is None]
-    others = [example.other for example in good if example.other is not None]  # of all, or of none
+def collate_utterances(utterances: Sequence[EncodedUtterance]) -> UtteranceBatch:
+    """Join utterances into a batch; those that could not be read leave their message alone."""
+    good = [each for each in utterances if each.error is None]
+    others = [each.other for each in good if each.other is not None]  # of all, or of none
     pad = torch.nn.utils.rnn.pad_sequence
-    features = [example.features for example in good] + others
-    targets = [torch.tensor(example.tokens, dtype=torch.int64) for example in good] * (2 if others else 1)
-    return Batch(
-        items=[example.item for example in good],
+    features = [each.features for each in good] + others
+    targets = [torch.tensor(each.tokens, dtype=torch.int64) for each in good] * (2 if others else 1)
+    return UtteranceBatch(
+        items=[each.item for each in good],
         features=pad(features, batch_first=True) if good else torch.zeros(0, 0, 0),
         lengths=torch.tensor([len(one) for one in features], dtype=torch.int64),
         targets=pad(targets, batch_first=True) if good else torch.zeros(0, 0, dtype=torch.int64),
         target_lengths=torch.tensor([len(target) for target in targets], dtype=torch.int64),
-        errors=[example.error for example in examples if example.error is not None],
+        errors=[each.error for each in utterances if each.error is not None],
     )

@@ -22,7 +22,7 @@ from asr.evaluation.evaluation import Evaluation, evaluate
 from asr.long_form.fit_segmentation import fit_segmentation
 from asr.long_form.segmentation import SegmentationSettings
 from asr.tokens import Tokens
-from asr.training.dataset import Example, Examples, collate
+from asr.training.dataset import EncodedUtterance, UtteranceDataset, collate_utterances
 from asr.training.word_exchange import cut_words, save_words
 from asr.transcriber import SEGMENTATION_FILE, Transcriber
 from sluice_core.errors import UserError
@@ -66,10 +66,10 @@ class RecognizerExperiment:
     transcriber: Transcriber
     """The recognizer to be trained, freshly initialized or from another run."""
 
-    def loader(self, split: str, *, train: bool) -> "DataLoader[Example]":
+    def loader(self, split: str, *, train: bool) -> "DataLoader[EncodedUtterance]":
         """Return the batches of a split, this process's share of them, read and augmented by worker processes."""
         training, utterances = self.config.training, self.utterances[split]
-        dataset = Examples(
+        dataset = UtteranceDataset(
             utterances,
             self.config,
             self.transcriber.tokens,
@@ -90,7 +90,7 @@ class RecognizerExperiment:
         return DataLoader(
             dataset,
             batch_sampler=batches,
-            collate_fn=collate,
+            collate_fn=collate_utterances,
             num_workers=training.worker_count,
             persistent_workers=training.worker_count > 0,
             prefetch_factor=4 if training.worker_count else None,

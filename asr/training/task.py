@@ -12,11 +12,11 @@ from asr.decoding import greedy_decode
 from asr.evaluation.diagnostics import Diagnostics
 from asr.evaluation.error_rates import character_errors, word_errors
 from asr.tokens import Tokens
-from asr.training.dataset import Batch
+from asr.training.dataset import UtteranceBatch
 from sluice_core.training.task import Task
 
 
-def training_losses(log_probs: Tensor, lengths: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+def training_losses(log_probs: Tensor, lengths: Tensor, batch: UtteranceBatch) -> tuple[Tensor, Tensor]:
     """For each token of the targets, CTC's loss, and how far two views differ (0 where there is one), in nats."""
     losses = ctc_loss(log_probs, lengths, batch.targets, batch.target_lengths)
     tokens = batch.target_lengths.sum().clamp(min=1)
@@ -56,7 +56,9 @@ class CTCTask(Task[AcousticModel]):
         self._heard: dict[int, str] = {}
         self._trained = 0
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+    def transfer_batch_to_device(
+        self, batch: UtteranceBatch, device: torch.device, dataloader_idx: int
+    ) -> UtteranceBatch:
         return batch.to(device)
 
     def on_train_epoch_start(self) -> None:
@@ -66,7 +68,7 @@ class CTCTask(Task[AcousticModel]):
             self.find_words(self.evaluated)
         self.trainer.strategy.barrier()
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: UtteranceBatch, batch_idx: int) -> Tensor:
         self.diagnostics.unreadable(batch.errors)
         self._trained += len(batch.items)
         if not batch.items:  # every file of the batch was unreadable; distributed ranks still need a loss
@@ -79,7 +81,7 @@ class CTCTask(Task[AcousticModel]):
         self.log_dict(figures, on_step=False, on_epoch=True, batch_size=len(batch.items), sync_dist=True)
         return loss + self.config.augment.consistency * divergence
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, batch: UtteranceBatch, batch_idx: int) -> None:
         self.diagnostics.unreadable(batch.errors)
         if not batch.items:
             return

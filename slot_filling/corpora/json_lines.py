@@ -20,7 +20,7 @@ from slot_filling.schemes import SchemeError, convert, tags_of
 from slot_filling.sentences import Span
 from slot_filling.tokenizer import tokenize
 from sluice_core.corpus_files import CorpusError, read_lines
-from sluice_core.surrogates import HALF_PAIR
+from sluice_core.surrogates import LONE_SURROGATE
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def _from_text(item: Mapping[str, Any], where: str, config: SentenceCorpusConfig
 def _check_letters(sentence: RawSentence, where: str) -> None:
     """Raise if there is half of a surrogate pair, which JSON can express but no file in UTF-8 can keep."""
     for text in (*sentence.words, *sentence.tags, sentence.intent or ""):
-        if HALF_PAIR.search(text):
+        if LONE_SURROGATE.search(text):
             raise CorpusError(f"{where}: {text!a} holds half of a surrogate pair, which is no character")
 
 

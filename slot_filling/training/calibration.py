@@ -14,7 +14,7 @@ from torch.nn import functional
 from slot_filling.sentences import Sentence
 from slot_filling.tagger import Tagger
 from slot_filling.temperatures import Temperatures
-from slot_filling.training.dataset import Examples, collate
+from slot_filling.training.dataset import SentenceDataset, collate_sentences
 from sluice_core.calibration import fit_temperature
 
 BATCH = 128
@@ -38,8 +38,8 @@ class _Scores:
     """The network's scores of some sentences, computed once."""
 
     def __init__(self, tagger: Tagger, sentences: Sequence[Sentence]) -> None:
-        examples = Examples(list(sentences), tagger.vocabulary)
-        batch = collate([examples[0, item] for item in range(len(sentences))]).to(tagger.device)
+        dataset = SentenceDataset(list(sentences), tagger.vocabulary)
+        batch = collate_sentences([dataset[0, item] for item in range(len(sentences))]).to(tagger.device)
         self._head, self._true, self._lengths = tagger.model.head, batch.tags, batch.words.lengths
         self._emissions, self._intents = tagger.model(batch.words)
         self._true_intents = batch.intents

@@ -1,4 +1,4 @@
-"""Sentences made into batches of numbers; in training, some of their words are damaged first."""
+"""A tagger's training data: sentences made into batches of numbers, some of their words damaged first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,10 +18,11 @@ from sluice_core.training.batching import EpochItem
 
 
 @dataclass(frozen=True)
-class Example:
+class EncodedSentence:
     """One sentence as numbers."""
 
     item: int
+    """Its number in the split."""
     encoded: Encoded
     tags: np.ndarray
     """`[words]` int64."""
@@ -30,8 +31,8 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Sentences side by side with what is to be learned of them."""
+class SentenceBatch:
+    """Sentences side by side, with the tags and intents to learn."""
 
     items: list[int]
     """The numbers of the sentences."""
@@ -41,50 +42,57 @@ class Batch:
     intents: Tensor
     """`[batch]` int64, -1 for none."""
 
-    def to(self, device: torch.device) -> "Batch":
-        """The same batch on a device."""
+    def to(self, device: torch.device) -> "SentenceBatch":
+        """Return the same batch on a device."""
         changes: dict[str, Any] = {
             name: getattr(self, name).to(device) for name in ("words", "tags", "intents")
         }
         return replace(self, **changes)
 
 
-class Examples(Dataset[Example]):
-    """Sentences by number; asked for with the epoch, which decides the damage."""
+class SentenceDataset(Dataset[EncodedSentence]):
+    """The sentences of a split; an item is asked for with its epoch, which decides the damage."""
 
     def __init__(
         self, sentences: Sequence[Sentence], vocabulary: Vocabulary, noise: Noise | None = None, seed: int = 0
     ) -> None:
-        """Take over sentences; `noise` is for training alone."""
+        """Set up; sentences are encoded when they are asked for.
+
+        Args:
+            sentences: a split of a corpus.
+            vocabulary: gives words and labels their numbers.
+            noise: damages words, in training.
+            seed: decides the damage, with the epoch and the sentence.
+        """
         self.sentences, self.vocabulary, self.noise, self.seed = sentences, vocabulary, noise, seed
-        self._known: dict[int, Example] = {}
+        self._known: dict[int, EncodedSentence] = {}
 
     def __len__(self) -> int:
         return len(self.sentences)
 
-    def __getitem__(self, place: EpochItem) -> Example:
+    def __getitem__(self, place: EpochItem) -> EncodedSentence:
         epoch, item = place
-        example = self._known.get(item)
-        if example is None:
-            example = self._known[item] = self._encode(item)
+        encoded = self._known.get(item)
+        if encoded is None:
+            encoded = self._known[item] = self._encode(item)
         if not self.noise:
-            return example
+            return encoded
         sentence = self.sentences[item]
         words = self.noise.damage(sentence.words, np.random.default_rng([self.seed, epoch, item]))
-        return example if words == sentence.words else replace(example, encoded=self.vocabulary.encode(words))
+        return encoded if words == sentence.words else replace(encoded, encoded=self.vocabulary.encode(words))
 
-    def _encode(self, item: int) -> Example:
-        """The sentence as it is."""
+    def _encode(self, item: int) -> EncodedSentence:
+        """Return a sentence undamaged."""
         sentence, vocabulary = self.sentences[item], self.vocabulary
         tags, intent = vocabulary.encode_tags(sentence.tags or ()), vocabulary.encode_intent(sentence.intent)
-        return Example(item, vocabulary.encode(sentence.words), tags, intent)
+        return EncodedSentence(item, vocabulary.encode(sentence.words), tags, intent)
 
 
-def collate(examples: Sequence[Example]) -> Batch:
-    """Put examples side by side."""
-    return Batch(
-        [example.item for example in examples],
-        word_batch([example.encoded for example in examples]),
-        pad_sequence([torch.from_numpy(example.tags) for example in examples], batch_first=True),
-        torch.tensor([example.intent for example in examples]),
+def collate_sentences(sentences: Sequence[EncodedSentence]) -> SentenceBatch:
+    """Join sentences into a batch."""
+    return SentenceBatch(
+        [each.item for each in sentences],
+        word_batch([each.encoded for each in sentences]),
+        pad_sequence([torch.from_numpy(each.tags) for each in sentences], batch_first=True),
+        torch.tensor([each.intent for each in sentences]),
     )

@@ -15,7 +15,7 @@ from slot_filling.network.word_vectors import read_vectors
 from slot_filling.sentences import Sentence
 from slot_filling.tagger import Tagger
 from slot_filling.training.calibration import fit_temperatures
-from slot_filling.training.dataset import Example, Examples, collate
+from slot_filling.training.dataset import EncodedSentence, SentenceDataset, collate_sentences
 from slot_filling.training.noise import Noise
 from slot_filling.vocabulary import Vocabulary
 from sluice_core.files import write_text
@@ -49,7 +49,7 @@ class TaggerExperiment:
     tagger: Tagger
     """The tagger to be trained, freshly initialized or from another run."""
 
-    def loader(self, split: str, *, train: bool) -> "DataLoader[Example]":
+    def loader(self, split: str, *, train: bool) -> "DataLoader[EncodedSentence]":
         """Return the batches of a split, this process's share of them; training's are damaged as the settings say."""
         training, noise = self.config.training, self.config.noise
         sentences = self.sentences[split]
@@ -67,9 +67,9 @@ class TaggerExperiment:
             ranks=ranks,
         )
         return DataLoader(
-            Examples(sentences, self.tagger.vocabulary, damage, training.seed),
+            SentenceDataset(sentences, self.tagger.vocabulary, damage, training.seed),
             batch_sampler=batches,
-            collate_fn=collate,
+            collate_fn=collate_sentences,
             generator=torch.Generator().manual_seed(training.seed),
         )
 

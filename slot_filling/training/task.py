@@ -10,7 +10,7 @@ from slot_filling.evaluation.metrics import SpanCounts, score_spans
 from slot_filling.heads.head import Head
 from slot_filling.network.model import TaggerModel
 from slot_filling.sentences import Sentence
-from slot_filling.training.dataset import Batch
+from slot_filling.training.dataset import SentenceBatch
 from slot_filling.vocabulary import Vocabulary
 from sluice_core.training.task import Task
 
@@ -40,22 +40,24 @@ class TaggingTask(Task[TaggerModel]):
         self._found: dict[int, tuple[str, ...]] = {}
         self._intents: dict[int, bool] = {}
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+    def transfer_batch_to_device(
+        self, batch: SentenceBatch, device: torch.device, dataloader_idx: int
+    ) -> SentenceBatch:
         return batch.to(device)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: SentenceBatch, batch_idx: int) -> Tensor:
         loss = self._loss(self.model, batch)
         self.log(
             "train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.items), sync_dist=True
         )
         return loss
 
-    def _loss(self, model: TaggerModel, batch: Batch) -> Tensor:
+    def _loss(self, model: TaggerModel, batch: SentenceBatch) -> Tensor:
         """Return the mean of the losses of the ensemble's members."""
         scores = model.member_scores(batch.words)
         return torch.stack([self._cost(model.head, *each, batch) for each in scores]).mean()
 
-    def _cost(self, head: Head, emissions: Tensor, intents: Tensor | None, batch: Batch) -> Tensor:
+    def _cost(self, head: Head, emissions: Tensor, intents: Tensor | None, batch: SentenceBatch) -> Tensor:
         """Mean over sentences: of the labels, and of the intents where there are any."""
         loss = head.loss(emissions, batch.tags, batch.words.lengths).mean()
         if intents is None:
@@ -63,7 +65,7 @@ class TaggingTask(Task[TaggerModel]):
         known = functional.cross_entropy(intents, batch.intents, ignore_index=-1, reduction="sum")
         return loss + self.config.head.intent_weight * known / len(batch.items)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, batch: SentenceBatch, batch_idx: int) -> None:
         model = self.evaluated
         emissions, intents = model(batch.words)
         loss = self._cost(model.head, emissions, intents, batch)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from sluice.commands.options import add_alternatives, add_json, add_model, add_quiet
 from sluice_core.errors import UserError
-from sluice_core.surrogates import HALF_PAIR
+from sluice_core.surrogates import LONE_SURROGATE
 
 if TYPE_CHECKING:
     from slot_filling.tagging import Tagging
@@ -85,7 +85,7 @@ def _groups(options: argparse.Namespace) -> Iterator[list[str]]:
     """Yield sentences in groups as they arrive: those that are there are tagged together, without waiting for more."""
     if options.text:
         for number, text in enumerate(options.text, 1):
-            if HALF_PAIR.search(text):  # bytes that were not UTF-8
+            if LONE_SURROGATE.search(text):  # bytes that were not UTF-8
                 raise LineError(f"sentence {number} is not UTF-8 text")
         yield options.text
     elif options.file:

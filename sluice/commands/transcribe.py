@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sluice.commands.options import add_alternatives, add_json, add_model, add_quiet
 from sluice.commands.recordings import Recordings, add_recordings, parse_hot_words
 from sluice_core.errors import UserError
-from sluice_core.surrogates import spelled_out
+from sluice_core.surrogates import escape_surrogates
 
 if TYPE_CHECKING:
     from asr.formats import Format
@@ -100,4 +100,4 @@ def _write(transcripts: "Iterable[Transcript]", options: argparse.Namespace, pat
     for transcript in transcripts:
         path = options.output / (Path(transcript.source or "").stem + FORMATS[kind])
         content = format_transcript(transcript, kind)
-        write_text(path, spelled_out(content))  # names of recordings in it may not be UTF-8
+        write_text(path, escape_surrogates(content))  # names of recordings in it may not be UTF-8

@@ -3,7 +3,7 @@
 from typing import Any
 
 from sluice_core.errors import UserError
-from sluice_core.surrogates import spelled_out
+from sluice_core.surrogates import escape_surrogates
 
 ERROR_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
@@ -37,9 +37,9 @@ class ApiError(UserError):
         default = "server_error" if self.status >= 500 else "invalid_request_error"
         return {
             "error": {
-                "message": spelled_out(str(self)),
+                "message": escape_surrogates(str(self)),
                 "type": ERROR_TYPES.get(self.status, default),
-                "param": None if self.param is None else spelled_out(self.param),
+                "param": None if self.param is None else escape_surrogates(self.param),
                 "code": self.code,
             }
         }

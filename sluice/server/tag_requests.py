@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from sluice.server.errors import ApiError
 from sluice.server.uploads import MAX_JSON_BYTES
-from sluice_core.surrogates import HALF_PAIR
+from sluice_core.surrogates import LONE_SURROGATE
 
 MAX_TEXTS = 256
 MAX_TEXT_CHARACTERS = 10_000
@@ -50,7 +50,7 @@ class TagRequest(BaseModel):
         if (request.text is None) == (request.texts is None):
             raise ApiError(400, "send either 'text', a sentence, or 'texts', a list of them", param="text")
         for text in request.all_texts:
-            if HALF_PAIR.search(text):  # valid in JSON, but not in UTF-8
+            if LONE_SURROGATE.search(text):  # valid in JSON, but not in UTF-8
                 raise ApiError(
                     400, "a text contains half of a surrogate pair", param="text", code="invalid_value"
                 )

@@ -1,1 +1,1 @@
-"""Fit a model, whatever it is: task, batches, checkpoints, interrupts."""
+"""Train a model, whichever it is: settings, batches, the task, checkpoints, interrupts."""

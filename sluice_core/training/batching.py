@@ -1,4 +1,4 @@
-"""Batches of sequences of like length, in an order that the seed and the epoch decide."""
+"""Put sequences of like length into batches, in an order that the seed and the epoch decide."""
 
 from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
@@ -7,18 +7,18 @@ import numpy as np
 from torch.utils.data import Sampler
 
 NOISE = 0.1
-"""How far, as a share, an item's length is moved before sorting, so that batches differ between epochs."""
+"""The share by which an item's length is changed, at most, before sorting, so that batches differ between epochs."""
 
 EpochItem = tuple[int, int]
-"""The epoch, and the number of an item: what a dataset needs to draw its augmentation the same way again."""
+"""The epoch and the number of an item: what a dataset needs to draw the item's augmentation the same way again."""
 
 
 class LengthBatches(Sampler[list[EpochItem]]):
-    """Batches bounded in sequences and in padded length, of items of like length.
+    """Batches of items of like length, limited in items and in padded length.
 
-    Items are sorted by length with a little seeded noise, cut into batches, and the batches shuffled; the first
-    epoch goes from short to long instead, which starts CTC off sooner. Every rank of a distributed run sees
-    its own share, all shares having the same number of batches.
+    Items are sorted by length with a little seeded noise, cut into batches, and the batches are shuffled; the first
+    epoch goes from short to long instead, with which CTC begins to learn sooner. Every process of a training on
+    several devices (a rank) gets its own share; in training all shares have the same number of batches.
     """
 
     def __init__(
@@ -32,16 +32,16 @@ class LengthBatches(Sampler[list[EpochItem]]):
         rank: int = 0,
         ranks: int = 1,
     ) -> None:
-        """Plan batches.
+        """Plan the batches.
 
         Args:
-            lengths: of each item, in any unit (seconds, words).
-            batch_size: most items in a batch.
-            batch_length: most padded length in a batch (items times the longest); one item may exceed it.
+            lengths: the length of each item, in any unit (seconds, words).
+            batch_size: the largest number of items in a batch.
+            batch_length: the largest padded length of a batch (items times the longest); one item may exceed it.
             seed: decides the order, with the epoch.
-            shuffle: off, items go from long to short, always the same (for evaluation).
-            rank: which share this process takes.
-            ranks: how many shares there are.
+            shuffle: if off, items go from long to short, the same in every epoch (for evaluation).
+            rank: the number of the share that this process takes, from 0.
+            ranks: the number of shares.
         """
         self.lengths = np.asarray(lengths, dtype=np.float64)
         if not shuffle:  # processes without a batch of dev would not join in when its figures are summed
@@ -58,11 +58,11 @@ class LengthBatches(Sampler[list[EpochItem]]):
 
     @property
     def sampler(self) -> "LengthBatches":
-        """Itself: Lightning tells the epoch to the `sampler` of a batch sampler."""
+        """Return itself, since Lightning tells the epoch to the `sampler` of a batch sampler."""
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order the next iteration gives."""
+        """Set the epoch whose order the next iteration has."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -96,7 +96,7 @@ class LengthBatches(Sampler[list[EpochItem]]):
 
 
 def _batch_sizes(lengths: np.ndarray, batch_size: int, batch_length: float) -> list[int]:
-    """How many items go into each batch when taken in the order of `lengths`."""
+    """Return how many items go into each batch when they are taken in the order of `lengths`."""
     sizes: list[int] = []
     longest = count = 0
     for length in lengths.tolist():

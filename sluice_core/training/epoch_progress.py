@@ -1,4 +1,4 @@
-"""Signs of life: a bar on a terminal, plain lines in a log, nothing when quiet."""
+"""Show the progress of a training: a bar on a terminal, plain lines in a log, nothing if quiet."""
 
 import sys
 import time
@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 
 class TrainingProgress(pl.Callback):
-    """One bar over all batches of all epochs with the time left, and a line an epoch."""
+    """Show one bar over all batches of all epochs with the time left, and print a line for each epoch."""
 
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
@@ -57,7 +57,7 @@ class TrainingProgress(pl.Callback):
 
 
 def _gradients(figures: Mapping[str, Any]) -> str:
-    """How much of an epoch's gradients was clipped or thrown away, for its line."""
+    """Return which shares of an epoch's gradients were clipped or skipped, for its line."""
     parts = []
     if figures.get("clipped_by_norm") is not None:
         parts.append(f"clipped {float(figures['clipped_by_norm']):.0%} of steps")

@@ -1,4 +1,4 @@
-"""Gradients made no larger than told, by value and by norm, and how often that was needed."""
+"""Clip gradients by value and by norm, and record how often that was needed."""
 
 import math
 import statistics
@@ -11,10 +11,10 @@ from torch.nn.utils import clip_grad_value_, clip_grads_with_norm_, get_total_no
 
 @dataclass(frozen=True)
 class Clipped:
-    """What one step's gradient was, and what was done to it."""
+    """The gradient of one step, and what was clipped of it."""
 
     norm: float
-    """Of all values together, before any clipping; not finite if one of them is not."""
+    """The norm of all values together, before any clipping; not finite if one of them is not."""
     by_norm: bool = False
     values: int = 0
     """How many values were clipped by value."""
@@ -22,7 +22,7 @@ class Clipped:
 
     @property
     def finite(self) -> bool:
-        """Whether the gradient can be used at all."""
+        """Whether the gradient can be used."""
         return math.isfinite(self.norm)
 
 
@@ -36,9 +36,9 @@ def clip_gradients(
     would be zeros or NaN. Under mixed precision the gradients must have been unscaled.
 
     Args:
-        parameters: those without a gradient are passed over.
-        norm: largest Euclidean norm of all gradients together; None for no such limit.
-        value: largest absolute value; None for no such limit.
+        parameters: the parameters; those without a gradient are passed over.
+        norm: the largest Euclidean norm of all gradients together; None for no such limit.
+        value: the largest absolute value; None for no such limit.
     """
     parameters = [parameter for parameter in parameters if parameter.grad is not None]
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -60,16 +60,16 @@ def clip_gradients(
 
 @dataclass
 class ClippingRecord:
-    """The steps of an epoch."""
+    """What was clipped in the steps of an epoch."""
 
     by_norm: bool
-    """Whether there is a limit to the norm."""
+    """Whether the norm is limited."""
     by_value: bool
-    """Whether there is a limit to each value."""
+    """Whether each value is limited."""
     steps: list[Clipped] = field(default_factory=list)
 
     def figures(self) -> dict[str, float]:
-        """Figures of the steps so far, by name.
+        """Return the figures of the steps so far, by name.
 
         `gradient_norm` and `gradient_norm_max` are the median and the largest of the norms before clipping;
         `clipped_by_norm` is the share of steps, `clipped_by_value` the share of values of all steps, that were

@@ -1,4 +1,4 @@
-"""Ctrl-C between two batches, and not in the middle of what compiled code calls back."""
+"""Interrupt training between two batches, not in the middle of a batch."""
 
 import signal
 import threading
@@ -10,7 +10,7 @@ import lightning.pytorch as pl
 
 
 class Interrupts(pl.Callback):
-    """Holds the first Ctrl-C back until a batch is done; the second ends the program where it is.
+    """Hold the first Ctrl-C back until a batch is done; the second ends the program where it is.
 
     A KeyboardInterrupt that is raised while numba compiles is swallowed there, or ends the process.
     """
@@ -20,9 +20,10 @@ class Interrupts(pl.Callback):
 
     @contextmanager
     def held_back(self) -> Iterator[None]:
-        """While this lasts, an interrupt is one of this callback's, where there can be any.
+        """Let this callback handle interrupts while the context lasts.
 
-        A thread other than the main one gets none, nor does what a shell started in its background.
+        Nothing is changed in a thread other than the main one, or in a process that a shell started in its
+        background: they get no interrupts.
 
         Raises:
             KeyboardInterrupt: Ctrl-C was pressed after the last batch.
@@ -44,7 +45,7 @@ class Interrupts(pl.Callback):
         self.on_train_batch_end()
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """Raise what was held back.
+        """Raise the interrupt that was held back, if there was one.
 
         Raises:
             KeyboardInterrupt: Ctrl-C was pressed.
@@ -53,5 +54,5 @@ class Interrupts(pl.Callback):
             raise KeyboardInterrupt
 
     def on_validation_batch_end(self, *_: Any) -> None:
-        """The same."""
+        """Raise the interrupt that was held back, if there was one."""
         self.on_train_batch_end()

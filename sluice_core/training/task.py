@@ -1,4 +1,4 @@
-"""What every task of training has in common: an optimizer, a learning rate over time, averaged weights."""
+"""The base of every training task: an optimizer, a learning rate over time, averaged weights."""
 
 import math
 from typing import Any, Generic, TypeVar
@@ -15,9 +15,9 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 class Task(pl.LightningModule, Generic[Model]):
-    """Fits a model by AdamW, with a moving average of its weights (Polyak and Juditsky 1992), which is what dev sees.
+    """Fit a model by AdamW, with a moving average of its weights (Polyak and Juditsky 1992) that dev is evaluated with.
 
-    A subclass computes `training_step`, logging `train_loss`, and logs `dev_error` for each validation.
+    A subclass has a `training_step` that logs `train_loss`, and logs `dev_error` and `dev_loss` in each validation.
     """
 
     def __init__(self, model: Model, training: TrainingConfig, steps: int) -> None:
@@ -25,8 +25,8 @@ class Task(pl.LightningModule, Generic[Model]):
 
         Args:
             model: what is trained.
-            training: how.
-            steps: optimizer steps of the whole training, for the learning rate's decay.
+            training: the settings of training.
+            steps: the optimizer steps of the whole training, for the learning rate's decay.
         """
         super().__init__()
         self.model, self.training_config, self.total_steps = model, training, steps
@@ -37,12 +37,12 @@ class Task(pl.LightningModule, Generic[Model]):
 
     @property
     def best_weights(self) -> dict[str, Tensor]:
-        """The weights to keep: the averaged ones where there are."""
+        """The weights to keep: the averaged ones, if weights are averaged."""
         return self.evaluated.state_dict()
 
     @property
     def evaluated(self) -> Model:
-        """The model that dev is measured with."""
+        """The model that dev is evaluated with."""
         return self.averaged.module if self.averaged else self.model  # type: ignore[return-value]
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
@@ -75,7 +75,7 @@ class Task(pl.LightningModule, Generic[Model]):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _rate(self, step: int) -> float:
-        """Share of the learning rate at a step: linear warm-up, then the decay of the settings."""
+        """Return the share of the learning rate at a step: linear warm-up, then the decay of the settings."""
         training = self.training_config
         if step < training.warmup_steps:
             return (step + 1) / training.warmup_steps

@@ -18,13 +18,13 @@ def test_the_training_benchmark_does_all_that_its_recipe_asks_for(tmp_path: Path
     rows, _ = training.rows_of_files(9)
     stages = training.Stages(config, rows, tmp_path)
     exchanged = []
-    inner = stages.examples._exchange
+    inner = stages.dataset._exchange
 
     def exchange(item, samples, generator):
         exchanged.append(inner(item, samples, generator))
         return exchanged[-1]
 
-    stages.examples._exchange = exchange
+    stages.dataset._exchange = exchange
     seconds = stages.one_by_one()
     assert set(seconds) == {
         training.READING,

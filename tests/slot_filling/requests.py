@@ -8,7 +8,7 @@ import torch
 from slot_filling.config import TaggerConfig
 from slot_filling.network.model import TaggerModel
 from slot_filling.sentences import Sentence
-from slot_filling.training.dataset import Batch, Example, collate
+from slot_filling.training.dataset import EncodedSentence, SentenceBatch, collate_sentences
 from slot_filling.vocabulary import Vocabulary
 
 REQUESTS = [
@@ -65,12 +65,12 @@ def model(config: TaggerConfig, seed: int = 0) -> TaggerModel:
     return made.eval()
 
 
-def batch(sentences: list[Sentence]) -> Batch:
+def batch(sentences: list[Sentence]) -> SentenceBatch:
     """Return a batch of sentences."""
     known = vocabulary()
-    return collate(
+    return collate_sentences(
         [
-            Example(
+            EncodedSentence(
                 item,
                 known.encode(each.words),
                 known.encode_tags(each.tags or ()),

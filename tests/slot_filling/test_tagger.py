@@ -19,7 +19,7 @@ from slot_filling.schemes import SchemeName
 from slot_filling.sentences import Sentence
 from slot_filling.tagger import Tagger
 from slot_filling.tagging import Tagging
-from slot_filling.training.dataset import Examples, collate
+from slot_filling.training.dataset import SentenceDataset, collate_sentences
 from slot_filling.vocabulary import Vocabulary
 from sluice_core.errors import UserError
 from sluice_core.grammar.travel_written import written
@@ -344,11 +344,11 @@ def test_a_tagger_that_learned_something_finds_place_date_and_value() -> None:
     torch.manual_seed(0)
     config = TaggerConfig.check({**SETTINGS, "encoder": {**SETTINGS["encoder"], "dropout": 0}}, "test")
     tagger = Tagger(config, Vocabulary.learn(sentences))
-    examples = Examples(sentences, tagger.vocabulary)
+    examples = SentenceDataset(sentences, tagger.vocabulary)
     optimizer = torch.optim.Adam(tagger.model.parameters(), 1e-2)
     for epoch in range(5):
         for first in range(0, len(sentences), 20):
-            batch = collate([examples[epoch, item] for item in range(first, first + 20)])
+            batch = collate_sentences([examples[epoch, item] for item in range(first, first + 20)])
             emissions, intents = tagger.model(batch.words)
             assert intents is not None
             loss = tagger.model.head.loss(emissions, batch.tags, batch.words.lengths).mean()

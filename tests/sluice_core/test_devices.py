@@ -12,5 +12,5 @@ def test_devices() -> None:
 
 @pytest.mark.parametrize("name", ["foo", "cpu:x", "xpu:9", "cuda:99", ""])
 def test_a_device_that_is_not_there_is_named(name: str) -> None:
-    with pytest.raises(DeviceError, match=f"device '{name}' is not to be had here: .*; take cpu"):
+    with pytest.raises(DeviceError, match=f"device '{name}' is not available here: .*; use cpu"):
         find_device(name)

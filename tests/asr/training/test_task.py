@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from asr.acoustic.ctc_loss import consistency_loss
-from asr.training.dataset import Batch
+from asr.training.dataset import UtteranceBatch
 from asr.training.task import training_losses
 
 
-def batch_of(lengths: list[int], targets: Tensor, target_lengths: list[int]) -> Batch:
-    return Batch(
+def batch_of(lengths: list[int], targets: Tensor, target_lengths: list[int]) -> UtteranceBatch:
+    return UtteranceBatch(
         items=list(range(len(lengths))),
         features=torch.zeros(len(lengths), max(lengths), 1),
         lengths=torch.tensor(lengths),
@@ -21,7 +21,7 @@ def batch_of(lengths: list[int], targets: Tensor, target_lengths: list[int]) -> 
     )
 
 
-def twice(batch: Batch) -> Batch:
+def twice(batch: UtteranceBatch) -> UtteranceBatch:
     doubled = {
         name: torch.cat([value, value]) for name, value in vars(batch).items() if isinstance(value, Tensor)
     }

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from slot_filling.config import TaggerConfig
 from slot_filling.network.model import TaggerModel
 from slot_filling.sentences import Sentence
-from slot_filling.training.dataset import Batch, Examples, collate
+from slot_filling.training.dataset import SentenceBatch, SentenceDataset, collate_sentences
 from slot_filling.training.noise import Noise
 from slot_filling.training.task import TaggingTask
 from sluice_core.training.batching import LengthBatches
@@ -24,10 +24,12 @@ def task_of(config: TaggerConfig) -> TaggingTask:
     return TaggingTask(config, model(config), vocabulary(), SENTENCES, 3 * config.training.max_epochs)
 
 
-def loader(train: bool, sentences: list[Sentence] = SENTENCES) -> "DataLoader[Batch]":
+def loader(train: bool, sentences: list[Sentence] = SENTENCES) -> "DataLoader[SentenceBatch]":
     lengths = [len(each.words) for each in sentences]
     batches = LengthBatches(lengths, batch_size=2, batch_length=100, seed=1, shuffle=train)
-    return DataLoader(Examples(sentences, vocabulary()), batch_sampler=batches, collate_fn=collate)
+    return DataLoader(
+        SentenceDataset(sentences, vocabulary()), batch_sampler=batches, collate_fn=collate_sentences
+    )
 
 
 def test_the_loss_is_the_mean_of_labels_and_weighed_intents() -> None:
@@ -95,18 +97,18 @@ def test_dev_figures_are_those_of_the_sentences_in_their_order() -> None:
 
 def test_damage_is_decided_by_seed_epoch_and_sentence() -> None:
     known = vocabulary()
-    damaged = Examples(SENTENCES, known, Noise(known.words, edit=0.7), seed=3)
+    damaged = SentenceDataset(SENTENCES, known, Noise(known.words, edit=0.7), seed=3)
     first = [damaged[0, item].encoded for item in range(5)]
     for other, same in (((0, 3), True), ((1, 3), False), ((0, 4), False)):
         epoch, seed = other
-        again = Examples(SENTENCES, known, Noise(known.words, edit=0.7), seed=seed)
+        again = SentenceDataset(SENTENCES, known, Noise(known.words, edit=0.7), seed=seed)
         encoded = [again[epoch, item].encoded for item in range(5)]
         equal = all(
             a.characters.shape == b.characters.shape and np.array_equal(a.characters, b.characters)
             for a, b in zip(first, encoded, strict=True)
         )
         assert equal == same
-    plain = Examples(SENTENCES, known)
+    plain = SentenceDataset(SENTENCES, known)
     assert all(np.array_equal(plain[0, n].tags, damaged[0, n].tags) for n in range(5))
 
 

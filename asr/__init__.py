@@ -1,4 +1,4 @@
-"""Audio to text: features, acoustic model, CTC, decoding, and the `Transcriber` that uses them."""
+"""From audio to text: features, acoustic model, CTC, decoding, and the `Transcriber` that uses them."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""Transcripts written as text, JSON, subtitles (SRT, WebVTT) and NIST's CTM."""
+"""Formats of transcripts: text, JSON, subtitles (SRT, WebVTT) and NIST's CTM."""
 
 import json
 import re
@@ -14,19 +14,19 @@ from sluice_core.errors import UserError
 Format = Literal["text", "json", "srt", "vtt", "ctm"]
 
 FORMATS: dict[Format, str] = {"text": ".txt", "json": ".json", "srt": ".srt", "vtt": ".vtt", "ctm": ".ctm"}
-"""What transcripts can be written as, and how such files' names end."""
+"""The formats, with the suffixes of their files."""
 
 LINE_CHARACTERS = 42
 CUE_LINES = 2
 CUE_SECONDS = 7.0
 SHORTEST_CUE_SECONDS = 1.0  # where the next cue leaves room for it
 SENTENCE_PAUSE_SECONDS = 0.8
-"""Usual limits of subtitles (BBC and Netflix guidelines); a cue ends at a pause this long."""
+"""A cue ends at a pause this long. All these are usual limits of subtitles (BBC and Netflix guidelines)."""
 
 
 @dataclass(frozen=True)
 class Cue:
-    """Words that are shown together."""
+    """The words of a subtitle that are shown together."""
 
     start_ms: int
     end_ms: int
@@ -34,10 +34,15 @@ class Cue:
 
 
 def format_transcript(transcript: Transcript, kind: Format) -> str:
-    """A transcript as the content of a file, which ends with a line end unless it is empty.
+    """Return a transcript as the content of a file, which ends with a newline unless it is empty.
 
     Raises:
         UserError: there is no such format.
+
+    Example:
+        >>> words = (Word("taipei", 0.5, 1.1, 0.9),)
+        >>> print(format_transcript(Transcript("taipei", words, -1.0, 2.0, "trip.wav"), "ctm"), end="")
+        trip 1 0.500 0.600 taipei 0.900
     """
     if kind not in FORMATS:
         raise UserError(f"there is no format {kind!r}; there are {', '.join(FORMATS)}")
@@ -52,12 +57,12 @@ def format_transcript(transcript: Transcript, kind: Format) -> str:
 
 
 def cues(words: Sequence[Word]) -> list[Cue]:
-    """Words as subtitles: in order, never two at once, each within the limits of lines and seconds.
+    """Divide words into the cues of subtitles: in order, never two at once, within the limits of lines and seconds.
 
-    A cue ends where somebody pauses; what is still too long is divided at its longest pause near the middle. A
-    cue of one word is as long as the word. Short ones stay until they can be read or the next comes.
+    A cue ends where the speaker pauses. A cue that is still too long is divided at its longest pause near the middle;
+    a cue of one word is as long as the word. Short cues stay until they can be read or the next one comes.
     """
-    groups = [part for group in _sentences(words) for part in _fit(group)]
+    groups = [part for group in _split_at_pauses(words) for part in _fit(group)]
     starts = [round(1000 * group[0].start) for group in groups]
     made: list[Cue] = []
     for position, group in enumerate(groups):
@@ -78,7 +83,7 @@ def _json(transcript: Transcript) -> str:
 
 
 def _srt(transcript: Transcript) -> str:
-    """SubRip: numbered cues, a comma before the milliseconds, a blank line after each."""
+    """Return SubRip: numbered cues, a comma before the milliseconds, a blank line after each."""
     return "\n".join(
         f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n" + _joined(cue.lines)
         for number, cue in enumerate(cues(transcript.words), 1)
@@ -86,7 +91,7 @@ def _srt(transcript: Transcript) -> str:
 
 
 def _vtt(transcript: Transcript) -> str:
-    """WebVTT (W3C): a header, blank lines between cues, and no bare `&`, `<` or `>` in their text."""
+    """Return WebVTT (W3C): a header, blank lines between cues, and no bare `&`, `<` or `>` in their text."""
     blocks = ["WEBVTT\n"]
     for cue in cues(transcript.words):
         text = _joined(cue.lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -95,7 +100,7 @@ def _vtt(transcript: Transcript) -> str:
 
 
 def _ctm(transcript: Transcript) -> str:
-    """NIST's time-marked conversation (SCTK, doc/infmts.htm): file, channel, start, duration, word, confidence."""
+    """Return NIST's CTM (SCTK, doc/infmts.htm): file, channel, start, duration, word, confidence."""
     name = re.sub(r"\s+", "_", Path(transcript.source).stem) if transcript.source else "audio"
     return "".join(
         f"{name} 1 {word.start:.3f} {max(word.end - word.start, 0):.3f} {word.text} {word.confidence:.3f}\n"
@@ -103,8 +108,8 @@ def _ctm(transcript: Transcript) -> str:
     )
 
 
-def _sentences(words: Sequence[Word]) -> list[list[Word]]:
-    """Divided wherever there is a long pause."""
+def _split_at_pauses(words: Sequence[Word]) -> list[list[Word]]:
+    """Divide words wherever there is a long pause."""
     groups: list[list[Word]] = [[word] for word in words[:1]]
     for previous, word in pairwise(words):
         if word.start - previous.end >= SENTENCE_PAUSE_SECONDS:
@@ -114,7 +119,7 @@ def _sentences(words: Sequence[Word]) -> list[list[Word]]:
 
 
 def _fit(group: list[Word]) -> list[list[Word]]:
-    """Divided until each part keeps to the limits, or is one word."""
+    """Divide a group until each part keeps to the limits of a cue, or is one word."""
     if len(group) == 1:
         return [group]
     if group[-1].end - group[0].start <= CUE_SECONDS and len(_lines(group)) <= CUE_LINES:
@@ -131,7 +136,7 @@ def _fit(group: list[Word]) -> list[list[Word]]:
 
 
 def _lines(group: Sequence[Word]) -> tuple[str, ...]:
-    """The text in lines, of like length where two are enough; only a word too long for a line exceeds it."""
+    """Break the text into lines, two of like length where two are enough; only a word alone may exceed a line."""
     texts = [word.text for word in group]
     if len(whole := " ".join(texts)) <= LINE_CHARACTERS:
         return (whole,)

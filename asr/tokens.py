@@ -1,4 +1,4 @@
-"""The alphabet of a recognizer: text to token numbers and back. Token 0 is CTC's blank."""
+"""The alphabet of a recognizer: from text to token numbers and back. Token 0 is the blank of CTC."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -27,14 +27,23 @@ class TokensError(UserError):
 
 
 class Tokens:
-    """Characters, or subwords, that a recognizer can write."""
+    """The characters, or subwords, that a recognizer can write.
+
+    Example:
+        >>> tokens = Tokens.learn(["to taipei"])
+        >>> tokens.decode(tokens.encode("a tie"))
+        'a tie'
+    """
 
     def __init__(self, symbols: Sequence[str], subwords: str | None = None) -> None:
-        """Take over an alphabet.
+        """Make an alphabet.
 
         Args:
-            symbols: every token's text in order of its number; the first is the blank.
-            subwords: for subwords, the segmentation model as JSON text of the `tokenizers` library.
+            symbols: the text of every token, in the order of their numbers; the first is the blank.
+            subwords: the segmentation model of subwords as JSON text of the `tokenizers` library; None for characters.
+
+        Raises:
+            TokensError: the first symbol is not the blank, or a symbol is there twice.
         """
         if not symbols or symbols[0] != BLANK_SYMBOL:
             raise TokensError(f"an alphabet begins with {BLANK_SYMBOL}")
@@ -46,7 +55,11 @@ class Tokens:
 
     @classmethod
     def learn(cls, texts: Iterable[str], config: TokensConfig | None = None) -> "Tokens":
-        """The alphabet of training transcripts: each character seen, or subwords by byte-pair encoding."""
+        """Learn the alphabet of training transcripts: each character in them, or subwords by byte-pair encoding.
+
+        Raises:
+            TokensError: there are no characters, or subwords are asked for and `tokenizers` is not installed.
+        """
         config = config or TokensConfig()
         if config.kind == "subwords":
             return _learn_subwords(texts, config.size)
@@ -59,10 +72,14 @@ class Tokens:
         return len(self.symbols)
 
     def encode(self, text: str, where: str = "") -> list[int]:
-        """Token numbers of a text.
+        """Return the token numbers of a text.
+
+        Args:
+            text: the text.
+            where: the words that open an error message, such as the name of an utterance.
 
         Raises:
-            TokensError: characters are outside the alphabet; they are named, and so is `where`.
+            TokensError: characters are outside the alphabet; the message names them.
         """
         unknown = self.unknown(text)
         if unknown:
@@ -76,24 +93,24 @@ class Tokens:
         return [self._numbers[character] for character in text]
 
     def encode_known(self, text: str) -> list[int]:
-        """Token numbers of a text without the characters that the alphabet lacks."""
+        """Return the token numbers of a text, without the characters that the alphabet lacks."""
         unknown = set(self.unknown(text))
         return self.encode("".join(character for character in text if character not in unknown))
 
     def unknown(self, text: str) -> list[str]:
-        """The characters of a text that the alphabet lacks, each once, sorted."""
+        """Return the characters of a text that the alphabet lacks, each once and sorted."""
         characters = set(text)
         if self._subwords:
             return sorted(characters - {" "} - {c for symbol in self.symbols[1:] for c in symbol})
         return sorted(characters - self._numbers.keys())
 
     def decode(self, numbers: Iterable[int]) -> str:
-        """The text of token numbers; blanks are left out."""
+        """Return the text of token numbers; blanks are left out."""
         text = "".join([self.texts[number] for number in numbers])
         return text.strip() if self._subwords else text
 
     def words(self, numbers: Sequence[int]) -> list[list[int]]:
-        """Positions in `numbers` that make up each word: characters between spaces, or joined subwords."""
+        """Return the positions in `numbers` of each word's tokens: characters between spaces, or joined subwords."""
         words: list[list[int]] = []
         word: list[int] = []
         edges = self._edges
@@ -108,7 +125,7 @@ class Tokens:
 
     @cached_property
     def _edges(self) -> list[tuple[bool, bool]]:
-        """Of each token, whether a word begins with it or after it, and whether it has letters of a word."""
+        """For each token, whether a word begins with it or after it, and whether it has letters of a word."""
         return [
             (
                 symbol == " " or (bool(self._subwords) and symbol.startswith(_WORD_START)),
@@ -119,18 +136,18 @@ class Tokens:
 
     @cached_property
     def texts(self) -> list[str]:
-        """What each token writes: the blank nothing, a subword that begins a word a space before its letters."""
+        """The text that each token writes: nothing for the blank; a space first for a subword that begins a word."""
         mark = _WORD_START if self._subwords else " "
         return ["", *(symbol.replace(mark, " ") for symbol in self.symbols[1:])]
 
     def describe(self) -> str:
-        """The characters for a person to read, shortened when there are many."""
+        """Return the symbols for a person to read, shortened where there are many."""
         symbols = ["space" if symbol == " " else symbol for symbol in self.symbols[1:]]
         shown = " ".join(symbols[:60])
         return shown if len(symbols) <= 60 else f"{shown} … ({len(symbols)} in all)"
 
     def save(self, path: Path) -> None:
-        """Write the alphabet as JSON text."""
+        """Write the alphabet to a file as JSON."""
         tree: dict[str, object] = {"symbols": self.symbols}
         if self._subwords:
             tree["subwords"] = json.loads(self._subwords)
@@ -138,7 +155,11 @@ class Tokens:
 
     @classmethod
     def load(cls, path: Path) -> "Tokens":
-        """Read an alphabet that `save` wrote."""
+        """Read an alphabet that `save` wrote.
+
+        Raises:
+            TokensError: the file is missing or damaged.
+        """
         try:
             tree = json.loads(path.read_text(encoding="utf-8"))
             subwords = tree.get("subwords")
@@ -164,7 +185,7 @@ def _tokenizers():  # type: ignore[no-untyped-def]  # as above
 
 
 def _learn_subwords(texts: Iterable[str], size: int) -> Tokens:
-    """Byte-pair encoding (Sennrich et al. 2016) of words that begin with a mark."""
+    """Learn subwords by byte-pair encoding (Sennrich et al. 2016); a mark begins each word."""
     library = _tokenizers()
     segmenter = library.Tokenizer(library.models.BPE())
     segmenter.pre_tokenizer = library.pre_tokenizers.Metaspace(replacement=_WORD_START)

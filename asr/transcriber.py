@@ -309,7 +309,7 @@ class Transcriber:
 
     @cached_property
     def emitter(self) -> Emitter:
-        """What reads recordings and computes their emissions in batches."""
+        """The reader of recordings, which computes their emissions in batches."""
         return Emitter(self.emissions, self.config.features.sample_rate, self.seconds_per_step)
 
     @torch.inference_mode()

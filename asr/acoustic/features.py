@@ -1,4 +1,4 @@
-"""Spectral features as one module: log-mel or MFCC, deltas, normalization, all within lengths."""
+"""Spectral features as one torch module: log-mel or MFCC, deltas, normalization; padding never changes a result."""
 
 import logging
 import math
@@ -18,24 +18,29 @@ _CONSTANTS = ("window", "filters", "transform")
 
 
 class FeatureError(UserError):
-    """Feature settings that contradict each other, or samples that features cannot be computed of."""
+    """Feature settings contradict each other, or features cannot be computed of a batch."""
 
 
 class Features(nn.Module):
-    """Samples to features, batched, on any device; padding never changes a result.
+    """Computes features of a batch of samples, on any device; padding never changes a result.
 
-    Each utterance is taken to lie in endless silence: frame *t* is centred on sample `t * hop`, and
-    what lies before the first or past the last sample is zero. Frames are windowed (periodic Hann),
-    padded to the next power of two, and squared in the frequency domain; triangular filters on
-    Slaney's mel scale with unit area give mel energies, which are not allowed below `config.floor`
-    before the natural logarithm. `kind: mfcc` takes the first coefficients of their orthonormal DCT-II
-    (Davis and Mermelstein 1980). Then come deltas (`deltas`), then `normalize`, over valid frames only.
+    Each utterance is taken to lie in endless silence: frame *t* is centred on sample `t * hop`, and samples before the
+    first and past the last are zero. Frames are multiplied by a periodic Hann window, padded to the next power of two,
+    and squared in the frequency domain. Triangular filters of unit area on Slaney's mel scale give mel energies, which
+    are clamped to at least `config.floor` before the natural logarithm. `kind: mfcc` takes the first coefficients of
+    their orthonormal DCT-II (Davis and Mermelstein 1980). Deltas (`deltas`) and normalization (`normalize`) follow,
+    over valid frames only.
 
-    Everything is computed in float32 whatever the type of the input or of autocast; the constants are
-    no part of the weights.
+    Everything is computed in float32, whatever the type of the input or of autocast. The constants are not part of the
+    weights.
 
     Attributes:
-        size: features of one frame.
+        size: the number of features of one frame.
+
+    Example:
+        >>> features, lengths = Features(FeatureConfig())(torch.zeros(1, 16000), torch.tensor([16000]))
+        >>> tuple(features.shape), lengths.tolist()
+        ((1, 101, 80), [101])
     """
 
     window: Tensor
@@ -67,25 +72,25 @@ class Features(nn.Module):
 
     @property
     def seconds_per_frame(self) -> float:
-        """Time from one frame's centre to the next one's."""
+        """The time from the centre of one frame to that of the next."""
         return self.hop_samples / self.config.sample_rate
 
     def frames(self, lengths: Any) -> Any:
-        """Frames of utterances of so many samples (an int, or a tensor of ints): `1 + lengths // hop`."""
+        """Return the number of frames, `1 + lengths // hop`, of so many samples (an int or a tensor of ints)."""
         return 1 + lengths // self.hop_samples
 
     def forward(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the features of a batch.
 
         Args:
-            samples: `[batch, samples]`, of any float type; what lies past a length is not looked at.
-            lengths: `[batch]` integers, valid samples of each row, at least 1.
+            samples: `[batch, samples]` of any float type; samples past a length are not read.
+            lengths: `[batch]` integers, the number of samples of each utterance, at least 1.
 
         Returns:
-            features `[batch, time, size]` float32, zero past each length, and their lengths `[batch]`.
+            Features `[batch, time, size]` float32, zero past each length, and lengths `[batch]` in frames.
 
         Raises:
-            FeatureError: wrong shapes, or a length outside 1 to the number of samples.
+            FeatureError: a shape or type is wrong, or a length is not between 1 and the number of samples.
         """
         _check_batch(samples, lengths)
         lengths = lengths.to(samples.device)
@@ -105,7 +110,7 @@ class Features(nn.Module):
             return features.masked_fill(~valid, 0.0), frames
 
     def _log_mel(self, samples: Tensor) -> Tensor:
-        """`[batch, samples]` to `[batch, time, mels]`."""
+        """Return log-mel energies `[batch, time, mels]` of samples `[batch, samples]`."""
         spectrum = torch.stft(
             samples,
             n_fft=self.fft_samples,
@@ -121,7 +126,7 @@ class Features(nn.Module):
         return energies.clamp_(min=self.config.floor).log_()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Constants follow the model to its device but stay float32 when it is turned to half precision."""
+        """Apply a conversion of the module; the constants follow it to a device but stay float32 in half precision."""
         kept = {name: getattr(self, name) for name in _CONSTANTS}
         super()._apply(fn, recurse)
         for name, constant in kept.items():
@@ -130,15 +135,18 @@ class Features(nn.Module):
 
 
 def normalize(features: Tensor, valid: Tensor, epsilon: float = 1e-5) -> Tensor:
-    """Give each feature of each utterance mean 0 and variance 1 over its valid frames.
+    """Normalize each feature of each utterance to mean 0 and variance 1 over its valid frames.
 
-    Two passes over values taken relative to the first frame, so that a large constant offset costs no
-    precision and a feature that never changes comes out as exactly zero.
+    Two passes over values relative to the first frame keep precision where there is a large constant offset, and turn
+    a feature that never changes to exactly zero.
 
     Args:
         features: `[batch, time, size]`.
-        valid: `[batch, time, 1]`, true within the lengths.
+        valid: `[batch, time, 1]` bool, true within the lengths.
         epsilon: added to the variance.
+
+    Returns:
+        `[batch, time, size]`.
     """
     count = valid.sum(dim=1, keepdim=True)
     shifted = (features - features[:, :1]).masked_fill(~valid, 0.0)
@@ -148,15 +156,18 @@ def normalize(features: Tensor, valid: Tensor, epsilon: float = 1e-5) -> Tensor:
 
 
 def deltas(features: Tensor, lengths: Tensor, window: int = 2) -> Tensor:
-    """Slopes over time by regression (Young et al., The HTK Book, section 5.9).
+    """Return the slopes of features over time by regression (Young et al., The HTK Book, section 5.9).
 
-    `d[t] = sum(k * (c[t + k] - c[t - k])) / (2 * sum(k ** 2))` over k = 1 … `window`; before the first
-    frame stands the first, past the last valid one the last.
+    `d[t] = sum(k * (c[t + k] - c[t - k])) / (2 * sum(k ** 2))` over k = 1 … `window`. The first frame is repeated
+    before the beginning, the last valid one after the end.
 
     Args:
         features: `[batch, time, size]`.
-        lengths: `[batch]` valid frames.
-        window: frames looked at on each side.
+        lengths: `[batch]` int64, the number of valid frames.
+        window: the number of frames on each side.
+
+    Returns:
+        `[batch, time, size]`.
     """
     time, size = features.shape[1:]
     steps = torch.arange(-window, time + window, device=features.device).clamp(min=0)
@@ -170,7 +181,7 @@ def deltas(features: Tensor, lengths: Tensor, window: int = 2) -> Tensor:
 
 
 def dct(inputs: int, outputs: int) -> Tensor:
-    """Orthonormal DCT-II as a matrix `[inputs, outputs]`: multiply from the right."""
+    """Return the orthonormal DCT-II as a matrix `[inputs, outputs]`, to multiply by from the right."""
     n = torch.arange(inputs, dtype=torch.float64).unsqueeze(1)
     k = torch.arange(outputs, dtype=torch.float64)
     matrix = torch.cos(math.pi / inputs * (n + 0.5) * k) * math.sqrt(2 / inputs)
@@ -181,10 +192,10 @@ def dct(inputs: int, outputs: int) -> Tensor:
 def mel_filters(
     sample_rate: int, fft_samples: int, mels: int, low_hz: float = 0.0, high_hz: float | None = None
 ) -> Tensor:
-    """Triangles of unit area, evenly spaced on Slaney's mel scale: `[bins, mels]`, float32.
+    """Return triangular filters of unit area, evenly spaced on Slaney's mel scale: `[bins, mels]` float32.
 
-    The scale (Slaney, Auditory Toolbox, 1998; librosa's default) is linear up to 1 kHz, 200/3 Hz to the
-    mel, and logarithmic above, 27 mels to a factor of 6.4.
+    The scale (Slaney, Auditory Toolbox, 1998; the default of librosa) is linear up to 1 kHz, with 200/3 Hz to the mel,
+    and logarithmic above, with 27 mels to a factor of 6.4.
     """
     edges_mel = torch.linspace(
         hz_to_mel(low_hz), hz_to_mel(high_hz or sample_rate / 2), mels + 2, dtype=torch.float64
@@ -198,7 +209,12 @@ def mel_filters(
 
 
 def hz_to_mel(hz: float) -> float:
-    """Slaney's mel scale."""
+    """Convert a frequency to Slaney's mel scale.
+
+    Example:
+        >>> hz_to_mel(1000)
+        15.0
+    """
     return hz * 3 / 200 if hz < 1000 else 15 + math.log(hz / 1000) * 27 / math.log(6.4)
 
 

@@ -1,4 +1,4 @@
-"""Features to token posteriors: convolutional subsampling, recurrent layers, softmax."""
+"""The acoustic model: convolutional subsampling, recurrent layers, and log-probabilities of tokens."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from sluice_core.masks import padding_mask
 
 
 class Subsampling(nn.Module):
-    """Two 3x3 convolutions that shorten time 2x or 4x and frequency 4x (as in Deep Speech 2, 2015)."""
+    """Two 3x3 convolutions that shorten time 2x or 4x and frequency 4x (as in Deep Speech 2, Amodei et al. 2015)."""
 
     def __init__(self, feature_size: int, channels: int, factor: int) -> None:
         super().__init__()
@@ -23,28 +23,42 @@ class Subsampling(nn.Module):
         self.output_size = channels * -(-feature_size // 4)
 
     def steps(self, frames: Tensor) -> Tensor:
-        """Steps that remain of `frames` (any shape, int64)."""
+        """Return the number of steps that remain of `frames` (int64, of any shape)."""
         for stride in self.time_strides:
             frames = -(-frames // stride)
         return frames
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """`[batch, time, size]` to `[batch, steps, output_size]`; both zero past their lengths."""
+        """Subsample features.
+
+        Args:
+            features: `[batch, time, size]`, zero past each length.
+            lengths: `[batch]` int64, in frames.
+
+        Returns:
+            `[batch, steps, output_size]`, zero past each length, and lengths `[batch]` in steps.
+        """
         planes = features[:, None]  # [batch, 1, time, size]
         for convolution, stride in zip(self.convolutions, self.time_strides, strict=True):
             planes = torch.relu(convolution(planes))
             lengths = -(-lengths // stride)
-            # A convolution makes something of the zeros past a length; the next one must not read it.
+            # A convolution does not keep the zeros past a length, and the next one must not read its values there.
             inside = padding_mask(lengths, planes.shape[2])
             planes = planes * inside[:, None, :, None].to(planes.dtype)
         return planes.transpose(1, 2).flatten(2), lengths  # [batch, steps, channels * size / 4]
 
 
 class AcousticModel(nn.Module):
-    """Log-mel features to log-posteriors over tokens, at a half or a quarter of the frame rate.
+    """Computes log-probabilities of tokens from features, at a half or a quarter of the frame rate.
 
-    No layer looks at another utterance of the batch (layer, not batch, normalization), and none reads past
-    a length: a padded batch gives each utterance what it has alone.
+    No layer mixes utterances of a batch (normalization is by layer, not by batch), and none reads past a length, so an
+    utterance has the same result in any padded batch as alone.
+
+    Example:
+        >>> model = AcousticModel(ModelConfig(hidden_size=8), feature_size=80, token_count=5)
+        >>> log_probs, lengths = model(torch.zeros(1, 100, 80), torch.tensor([100]))
+        >>> tuple(log_probs.shape), lengths.tolist()
+        ((1, 25, 5), [25])
     """
 
     def __init__(self, config: ModelConfig, feature_size: int, token_count: int) -> None:
@@ -56,18 +70,18 @@ class AcousticModel(nn.Module):
         self.output = nn.Linear(self.stack.output_size, token_count)
 
     def steps(self, frames: Tensor) -> Tensor:
-        """Steps of the posteriors for `frames` of features (int64, any shape)."""
+        """Return the number of steps of the output for `frames` of features (int64, of any shape)."""
         return self.subsampling.steps(frames)
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute log-posteriors.
+        """Compute log-probabilities.
 
         Args:
             features: `[batch, time, size]`, zero past each length.
-            lengths: `[batch]` int64 frames.
+            lengths: `[batch]` int64, in frames.
 
         Returns:
-            Natural log-probabilities `[batch, steps, tokens]` float32, and steps `[batch]` int64.
+            Natural log-probabilities `[batch, time, tokens]` float32, and lengths `[batch]` int64 in steps.
         """
         hidden, lengths = self.subsampling(features, lengths)
         hidden = self.stack.outputs(self.norm(hidden), lengths)

@@ -37,8 +37,8 @@ def detect_speech(blocks: Iterable[np.ndarray], sample_rate: int) -> Iterator[tu
     Example:
         >>> samples = np.concatenate([np.zeros(8000), np.sin(np.arange(8000)), np.zeros(8000)])
         >>> (_, speech), = detect_speech([samples], 8000)
-        >>> np.flatnonzero(np.diff(speech))  # frames after which speech begins and ends
-        array([ 97, 201])
+        >>> np.flatnonzero(np.diff(speech)).tolist()  # the frames after which speech begins and ends
+        [100, 198]
     """
     previous: np.ndarray | None = None  # levels
     waiting: tuple[np.ndarray, np.ndarray] | None = None  # samples and levels

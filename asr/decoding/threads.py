@@ -1,4 +1,4 @@
-"""How many threads decoding and forced alignment use."""
+"""The number of threads that decoding and forced alignment use."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Long recordings: nothing lost or doubled where they are divided and stitched, times of the recording, memory that does not grow.
+"""Long recordings: nothing is lost or doubled by segmentation and stitching, times are right, memory does not grow.
 
 The recognizer here reads a code: a token is a tone of its own loudness, so that what was said is known exactly. It
 errs where a real one would: near the edge of a window that cuts into speech it makes tokens up, and each window

@@ -4,8 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.slot_filling.test_tagger import TAGGER
 
 AFTER_THE_SCORES = [
@@ -24,16 +22,13 @@ def loaded_by(code: str, *names: str) -> list[str]:
     ]
 
 
-def test_after_the_scores_there_is_no_torch() -> None:
+def test_scores_become_slots_without_torch() -> None:
     heads, others = AFTER_THE_SCORES[:5], AFTER_THE_SCORES[5:]
     modules = [f"slot_filling.heads.{name}" for name in heads] + [f"slot_filling.{name}" for name in others]
-    code = f"import {', '.join(modules)}\nfrom slot_filling import Slot, Tagging"
-    assert loaded_by(code, "torch") == []
-
-
-def test_scores_become_slots_without_torch() -> None:
-    code = """
+    code = f"""
+import {", ".join(modules)}
 import numpy as np
+from slot_filling import Slot, Tagging
 from slot_filling.decoding import predict, tagging_of
 from slot_filling.heads.chain import TransitionScores
 from slot_filling.sentences import Sentence
@@ -55,11 +50,10 @@ assert tagging.slots[0].confidence > 0.99
     assert loaded_by(code, "torch") == []
 
 
-@pytest.mark.parametrize("importing", ["from slot_filling import Tagger", "import slot_filling.tagger"])
-def test_a_tagger_in_use_loads_nothing_of_training(tmp_path: Path, importing: str) -> None:
+def test_a_tagger_in_use_loads_nothing_of_training(tmp_path: Path) -> None:
     TAGGER.save(tmp_path)
-    code = f"""{importing}
-from slot_filling.tagger import Tagger
+    code = f"""
+from slot_filling import Tagger
 Tagger.load({str(tmp_path)!r}).tag("fly to New York", alternatives=2)
 """
     assert loaded_by(code, *TRAINING) == []

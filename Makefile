@@ -65,8 +65,8 @@ test: setup ## run all tests, then the slow ones that train
 test-fast: setup ## run the tests that train nothing
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
-lint: setup ## ruff and mypy
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+lint: setup ## ruff, mypy, and who may import whom
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 docs: setup ## build the documentation into build/site; a dead link or a missing name is an error
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'

@@ -16,12 +16,16 @@ from sluice_core.training.config import TrainingConfig
 class SpeechCorpusConfig(CorpusConfig):
     """Where utterances come from and how they are divided into train, dev and test."""
 
-    kind: Literal["travel", "an4", "fsdd", "ljspeech", "librispeech", "manifest"]
+    kind: Literal["travel", "an4", "fsdd", "ljspeech", "librispeech", "manifest"] = Field(
+        description="which corpus, or a manifest of your own"
+    )
     dev_speakers: list[str] = Field([], description="speakers of dev, by name, instead of a share")
     test_speakers: list[str] = Field(
         [], description="speakers of test, by name, where there is no test split"
     )
-    case: Literal["keep", "lower", "upper"] = "lower"
+    case: Literal["keep", "lower", "upper"] = Field(
+        "lower", description="what becomes of the letters of transcripts"
+    )
     utterances: int = Field(2000, ge=20, description="size of the embedded corpus")
     max_seconds: float = Field(30.0, gt=0, description="longer training utterances are left out, and counted")
 
@@ -29,16 +33,22 @@ class SpeechCorpusConfig(CorpusConfig):
 class FeatureConfig(Settings):
     """Spectral features, in the terms of the field; times in milliseconds, frequencies in Hz."""
 
-    kind: Literal["log_mel", "mfcc"] = "log_mel"
+    kind: Literal["log_mel", "mfcc"] = Field(
+        "log_mel", description="log mel energies, or cepstral coefficients of them"
+    )
     sample_rate: int = Field(16000, ge=4000, le=48000, description="Hz; audio of other rates is resampled")
-    window_ms: float = Field(25.0, gt=0)
-    hop_ms: float = Field(10.0, gt=0)
-    mels: int = Field(80, ge=4)
+    window_ms: float = Field(25.0, gt=0, description="length of a frame")
+    hop_ms: float = Field(10.0, gt=0, description="from one frame to the next")
+    mels: int = Field(80, ge=4, description="bands of the mel scale")
     coefficients: int = Field(13, ge=2, description="cepstral coefficients (kind: mfcc)")
-    low_hz: float = Field(20.0, ge=0)
-    high_hz: float | None = Field(None, description="half the sample rate if not given")
+    low_hz: float = Field(20.0, ge=0, description="where the lowest band begins")
+    high_hz: float | None = Field(
+        None, description="where the highest band ends; half the sample rate if not given"
+    )
     deltas: int = Field(0, ge=0, le=2, description="1 adds differences over time, 2 also theirs")
-    normalize: Literal["utterance", "none"] = "utterance"
+    normalize: Literal["utterance", "none"] = Field(
+        "utterance", description="bring each band to mean 0 and deviation 1 over the utterance, or not"
+    )
     floor: float = Field(1e-8, gt=0, description="smallest mel energy before the logarithm")
 
 
@@ -47,16 +57,18 @@ class AugmentConfig(Settings):
 
     start_epoch: int = Field(0, ge=0, description="first epoch with augmentation (counted from 0)")
     speed: tuple[float, float] = Field((1.0, 1.0), description="factor drawn evenly from this range")
-    speed_probability: float = Field(1.0, ge=0, le=1)
-    gain_db: tuple[float, float] = (0.0, 0.0)
-    noise_probability: float = Field(0.0, ge=0, le=1)
-    noise_snr_db: tuple[float, float] = (10.0, 30.0)
+    speed_probability: float = Field(1.0, ge=0, le=1, description="of an utterance that its speed is changed")
+    gain_db: tuple[float, float] = Field((0.0, 0.0), description="gain drawn evenly from this range")
+    noise_probability: float = Field(0.0, ge=0, le=1, description="of an utterance that noise is added")
+    noise_snr_db: tuple[float, float] = Field(
+        (10.0, 30.0), description="signal-to-noise ratio drawn evenly from this range"
+    )
     noise_files: Path | None = Field(
         None, description="folder of recordings of noise; generated if not given"
     )
-    frequency_masks: int = Field(0, ge=0)
+    frequency_masks: int = Field(0, ge=0, description="masks over bands (SpecAugment)")
     frequency_mask_bins: int = Field(8, ge=0, description="widest frequency mask")
-    time_masks: int = Field(0, ge=0)
+    time_masks: int = Field(0, ge=0, description="masks over frames (SpecAugment)")
     time_mask_frames: int = Field(10, ge=0, description="widest time mask")
     time_mask_share: float = Field(0.2, ge=0, le=1, description="most of an utterance that masks may cover")
     consistency: float = Field(
@@ -84,9 +96,9 @@ class AugmentConfig(Settings):
 class ModelConfig(StackConfig):
     """The acoustic model's shape."""
 
-    subsampling: Literal[2, 4] = 4
-    channels: int = Field(16, ge=1)
-    layers: int = Field(2, ge=1)
+    subsampling: Literal[2, 4] = Field(4, description="frames that become one step of the network")
+    channels: int = Field(16, ge=1, description="of the two convolutions")
+    layers: int = Field(2, ge=1, description="each fed by the one below")
 
 
 class RecognizerConfig(RunSettings):

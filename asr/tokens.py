@@ -18,7 +18,9 @@ BLANK_SYMBOL = "<blank>"
 class TokensConfig(Settings):
     """Settings of the alphabet, which is learned from the training transcripts."""
 
-    kind: Literal["characters", "subwords"] = "characters"
+    kind: Literal["characters", "subwords"] = Field(
+        "characters", description="what a token is; subwords need the extra subwords"
+    )
     size: int = Field(200, ge=10, description="number of subwords (kind: subwords)")
 
 

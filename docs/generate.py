@@ -16,9 +16,11 @@ from pydantic_core import PydanticUndefined
 
 from asr.config import RecognizerConfig
 from asr.decoding.config import DecodingConfig
+from asr.long_form.segmentation import SegmentationSettings
 from slot_filling.config import TaggerConfig
 from sluice.cli import make_parser
 from sluice.downloads.table import CORPORA
+from sluice.understanding import UnderstandingConfig
 from sluice_core.config import Settings
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -29,6 +31,8 @@ SECTIONS: tuple[tuple[str, str, type[Settings]], ...] = (
     ("A recognizer's recipe", "ctc", RecognizerConfig),
     ("A tagger's recipe", "slots", TaggerConfig),
     ("decoding.yaml", "decoding", DecodingConfig),
+    ("long_form.yaml", "long-form", SegmentationSettings),
+    ("understanding.yaml", "understanding", UnderstandingConfig),
 )
 """Title, beginning of anchors, and the model at the top of each tree."""
 

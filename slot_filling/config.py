@@ -27,9 +27,11 @@ class VocabularyConfig(Settings):
 class EncoderConfig(StackConfig):
     """How words become vectors in their context."""
 
-    word_size: int = Field(100, ge=1)
-    characters: Literal["none", "cnn", "lstm"] = "cnn"
-    character_size: int = Field(30, ge=1)
+    word_size: int = Field(100, ge=1, description="of the vector for a word")
+    characters: Literal["none", "cnn", "lstm"] = Field(
+        "cnn", description="what reads the characters of a word"
+    )
+    character_size: int = Field(30, ge=1, description="of the vector for a character")
     character_filters: int = Field(
         50, ge=1, description="filters of each width, or units of each direction (lstm)"
     )
@@ -56,7 +58,9 @@ class EncoderConfig(StackConfig):
 class HeadConfig(Settings):
     """What is predicted, and how the labels of a sentence hang together."""
 
-    kind: HeadName = "crf"
+    kind: HeadName = Field(
+        "crf", description="what turns scores of tags into paths, and learns by which loss"
+    )
     label_components: bool = Field(
         True,
         description="tags share what is learned of the components of their labels, as toloc in B-toloc.city_name",
@@ -81,7 +85,7 @@ class NoiseConfig(Settings):
 class TaggerConfig(RunSettings):
     """A whole experiment: one recipe file, and `config.yaml` of the run directory it makes."""
 
-    task: Literal["slots"] = "slots"
+    task: Literal["slots"] = Field("slots", description="tells a tagger's settings from a recognizer's")
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="the run directory is runs/NAME")
     corpus: SentenceCorpusConfig
     vocabulary: VocabularyConfig = VocabularyConfig()

@@ -14,7 +14,7 @@ class StackConfig(Settings):
     """Recurrent layers: which cell, how many, how large, and what runs them."""
 
     cell: str = Field("lstm", description="a name in sluice_cells.CELLS, such as peephole_lstm")
-    layers: int = Field(1, ge=1)
+    layers: int = Field(1, ge=1, description="each fed by the one below")
     hidden_size: int = Field(192, ge=1, description="units of each direction")
     cell_options: dict[str, Any] = Field({}, description="of the cell, such as {periods: [1, 2, 4]}")
     bidirectional: bool = Field(True, description="read each sequence both ways")

@@ -183,6 +183,12 @@ def test_command_line_page_has_every_command_and_option() -> None:
 def test_settings_page_has_every_setting() -> None:
     page = generate.settings_page()
     assert "| `model.cell` | text | `lstm` |" in page
+    undescribed = [
+        line
+        for line in page.splitlines()
+        if re.fullmatch(r"\| `.*\|\s*(\((from|above|to|below)[^|]*\))?\s*\|", line)
+    ]
+    assert not [line for line in undescribed if "](#" not in line], "settings without a description"
     assert "| `encoder.cell` |" in page and "| `word_bonus` |" in page
     assert "PydanticUndefined" not in page and "typing." not in page
 

@@ -11,7 +11,7 @@ from sluice_core.config import Settings
 class ConfidenceConfig(Settings):
     """Weights of the logistic regression that makes word confidences probabilities; each weighs a log-odds."""
 
-    bias: float = 0.0
+    bias: float = Field(0.0, description="log-odds of a word of which the others say nothing")
     lowest: float = Field(0.0, description="of the lowest posterior of the word's letters and spaces around")
     mean: float = Field(0.0, description="of the geometric mean of the posteriors of its letters")
     share: float = Field(0.0, description="of the share of the n-best list that has this word at this place")
@@ -20,7 +20,9 @@ class ConfidenceConfig(Settings):
 class DecodingConfig(Settings):
     """Settings of decoding: `decoding.yaml` of a run directory, which `sluice tune` writes."""
 
-    method: Literal["greedy", "beam"] = "greedy"
+    method: Literal["greedy", "beam"] = Field(
+        "greedy", description="the likeliest token of each step, or prefix beam search"
+    )
     beam: int = Field(64, ge=1, le=100_000, description="prefixes kept after each step")
     beam_threshold: float = Field(
         20.0, gt=0, description="prefixes this far (natural log) behind the best are dropped; .inf keeps all"

@@ -11,7 +11,9 @@ from sluice_core.corpus_files import CorpusConfig
 class SentenceCorpusConfig(CorpusConfig):
     """Where labelled sentences come from and how they are divided into train, dev and test."""
 
-    kind: Literal["travel", "spoken_travel", "atis", "snips", "conll", "jsonl"]
+    kind: Literal["travel", "spoken_travel", "atis", "snips", "conll", "jsonl"] = Field(
+        description="which corpus, or the format of your own"
+    )
     scheme: SchemeName | None = Field(None, description="how the tags are written; detected if not given")
     columns: list[str] | list[int] = Field(
         [],

@@ -12,13 +12,15 @@ class TrainingConfig(Settings):
     """How a model is trained, whichever it is."""
 
     seed: int = Field(17, description="decides initialization, order, dropout and augmentation")
-    max_epochs: int = Field(50, ge=1)
+    max_epochs: int = Field(50, ge=1, description="passes over the training split, at most")
     batch_size: int = Field(8, ge=1, description="most sequences in a batch, on each device")
     batch_seconds: float = Field(120.0, gt=0, description="most padded seconds in a batch, on each device")
-    learning_rate: float = Field(2e-3, gt=0)
-    weight_decay: float = Field(1e-2, ge=0)
-    warmup_steps: int = Field(200, ge=0)
-    decay: Literal["cosine", "linear", "constant"] = "cosine"
+    learning_rate: float = Field(2e-3, gt=0, description="largest, after the warm-up (AdamW)")
+    weight_decay: float = Field(1e-2, ge=0, description="of AdamW")
+    warmup_steps: int = Field(200, ge=0, description="steps over which the learning rate rises from 0")
+    decay: Literal["cosine", "linear", "constant"] = Field(
+        "cosine", description="how the learning rate falls after the warm-up"
+    )
     clip_norm: float | None = Field(5.0, gt=0, description="largest norm of a gradient; null for no limit")
     clip_value: float | None = Field(None, gt=0, description="largest absolute value in a gradient")
     average_decay: float = Field(0.999, ge=0, lt=1, description="moving average of weights; 0 turns it off")
@@ -30,8 +32,10 @@ class TrainingConfig(Settings):
     patience: int = Field(
         20, ge=1, description="epochs without a better dev error before stopping (keep: best)"
     )
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
-    accelerator: str = "auto"
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
+        "auto", description="auto: half precision on a GPU, float32 on a CPU"
+    )
+    accelerator: str = Field("auto", description="what trains: cpu, cuda, …; a GPU where there is one")
     devices: int = Field(1, ge=1, description="how many GPUs (or CPU processes) train together")
     threads: int = Field(0, ge=0, description="CPU threads inside an operation; 0 leaves torch's choice")
     workers: int | None = Field(

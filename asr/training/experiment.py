@@ -51,8 +51,8 @@ log = logging.getLogger("sluice")
 WORDS_FILE = "words.json"
 """Where the words of the training utterances are, for `augment.exchange_probability`."""
 
-CUT_LIKE = 200
-"""Training utterances that show how long recordings are to be cut."""
+SEGMENTATION_UTTERANCES = 200
+"""The number of training utterances that the settings of segmentation are fitted to."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,7 @@ def finish(experiment: RecognizerExperiment, minutes: float, *, quiet: bool = Fa
 def _segmentation(experiment: RecognizerExperiment) -> SegmentationSettings:
     """Find settings that divide long recordings into pieces like some of the training utterances."""
     rate, rows = experiment.config.features.sample_rate, experiment.utterances["train"]
-    some = range(0, len(rows), -(-len(rows) // CUT_LIKE))
+    some = range(0, len(rows), -(-len(rows) // SEGMENTATION_UTTERANCES))
 
     def samples() -> Iterator[np.ndarray]:
         for item in some:

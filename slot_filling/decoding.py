@@ -136,7 +136,9 @@ def _intent(found: Decoding, item: int) -> tuple[Floats | None, int | None]:
     """Return the probabilities of a sentence's intents, and its intent."""
     if found.probabilities is None or found.intents is None or not found.chain.lengths[item]:
         return None, None
-    return found.probabilities[item], int(found.intents[item])
+    # The network computes in float32: of more digits, the last would differ between a sentence alone and in a batch.
+    probabilities = found.probabilities[item].astype(np.float32).astype(np.float64)
+    return probabilities, int(found.intents[item])
 
 
 def _confidences(

@@ -34,9 +34,9 @@ def _tune(transcriber: Transcriber, cache: Path, quiet: bool) -> None:
     from asr.corpora import load_corpus
     from asr.tuning import candidates_from_transcripts, save_tuning, tune_run
 
-    rows = load_corpus(transcriber.config.corpus, cache)
-    candidates = candidates_from_transcripts(list(rows["train"]["text"]))
-    save_tuning(transcriber, tune_run(transcriber, rows["dev"], candidates, quiet=quiet))
+    corpus = load_corpus(transcriber.config.corpus, cache)
+    candidates = candidates_from_transcripts(list(corpus["train"]["text"]))
+    save_tuning(transcriber, tune_run(transcriber, corpus["dev"], candidates, quiet=quiet))
 
 
 def taggers(settings: UnderstandSettings, runs: Path, quiet: bool) -> dict[str, Tagger]:

@@ -20,6 +20,15 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def capitalize(text: str) -> str:
+    """Return a text that begins with a capital letter and is otherwise as it was.
+
+    >>> capitalize("lower training.learning_rate")
+    'Lower training.learning_rate'
+    """
+    return text[:1].upper() + text[1:]
+
+
 def reported_split(evaluated: Iterable[str]) -> str:
     """Return the split whose utterances or sentences a report goes into: test, else dev, else the first.
 

@@ -15,9 +15,10 @@ import torch
 
 from asr.config import RecognizerConfig
 from asr.corpora.dataset_cache import dataset_features
-from asr.evaluation import report
+from asr.evaluation import error_tables
 from asr.evaluation.evaluation import Evaluation, evaluate
-from asr.evaluation.report import write_report
+from asr.evaluation.pictures import DRAWN_SECONDS
+from asr.evaluation.report import MOST_UNREADABLE, write_report
 from asr.tokens import Tokens
 from asr.transcriber import Transcriber
 from tests.pages import Reader, check_self_contained
@@ -179,7 +180,7 @@ def test_the_figure_that_selects_decides_the_unit(tmp_path: Path) -> None:
 
 
 def test_long_recordings_and_large_splits_are_cut(tmp_path: Path) -> None:
-    rows = corpus(tmp_path, ["a " * 1000], seconds=report.DRAWN_SECONDS + 5)
+    rows = corpus(tmp_path, ["a " * 1000], seconds=DRAWN_SECONDS + 5)
     reader = write(tmp_path, {"dev": rows}, {"dev": heard(rows, ["b"])})
     assert "The first 30 seconds" in words_of(reader)
     assert (tmp_path / "report.html").stat().st_size < 3_000_000
@@ -189,10 +190,10 @@ def test_long_recordings_and_large_splits_are_cut(tmp_path: Path) -> None:
     many = replace(many, references=[f"y{n}" for n in range(count)], confidences=[[0.5]] * count)
     many = replace(many, unreadable={f"v{n}": "gone" for n in range(99)})
     text = words_of(write(tmp_path, {}, {"dev": many}))
-    assert f"the {report.MOST_SPEAKERS} worst of {count}" in text
-    assert f"300 different, the {report.MOST_CONFUSIONS} most frequent" in text
-    assert f"The {report.MOST_UTTERANCES} with the highest" in text
-    assert f"the first {report.MOST_UNREADABLE}" in text and "v60" not in text
+    assert f"the {error_tables.MOST_SPEAKERS} worst of {count}" in text
+    assert f"300 different, the {error_tables.MOST_CONFUSIONS} most frequent" in text
+    assert f"The {error_tables.MOST_UTTERANCES} with the highest" in text
+    assert f"the first {MOST_UNREADABLE}" in text and "v60" not in text
 
 
 def test_what_the_diagnostics_would_say_is_said_without_repeating_it_in_the_log(

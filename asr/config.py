@@ -31,7 +31,7 @@ class SpeechCorpusConfig(CorpusConfig):
 
 
 class FeatureConfig(Settings):
-    """Spectral features, in the terms of the field; times in milliseconds, frequencies in Hz."""
+    """Spectral features; times in milliseconds, frequencies in Hz."""
 
     kind: Literal["log_mel", "mfcc"] = Field(
         "log_mel", description="log mel energies, or cepstral coefficients of them"
@@ -74,22 +74,24 @@ class AugmentConfig(Settings):
     consistency: float = Field(
         0.0,
         ge=0,
-        description="above 0 each utterance of a batch is there twice, masked differently, and this is the weight "
-        "of how far the two answers differ (CR-CTC); an epoch takes nearly twice as long, and fewer are needed",
+        description="weight of the difference between the outputs for two differently masked copies of each utterance "
+        "(CR-CTC); above 0 an epoch takes nearly twice as long, and fewer epochs are needed",
     )
     exchange_probability: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="of an utterance that some of its words are exchanged for the speaker's others",
+        description="probability that some words of an utterance are exchanged for other words of its speaker",
     )
-    exchange_share: float = Field(0.4, ge=0, le=1, description="of such an utterance's words")
+    exchange_share: float = Field(
+        0.4, ge=0, le=1, description="share of such an utterance's words that are exchanged"
+    )
     exchange_epoch: int = Field(
         15, ge=1, description="first epoch with exchanges; by then the model must know where words are"
     )
 
     def exchanges(self, epoch: int) -> bool:
-        """Whether words are exchanged in an epoch (counted from 0)."""
+        """Return whether words are exchanged in an epoch (counted from 0)."""
         return self.exchange_probability > 0 and epoch >= self.exchange_epoch
 
 
@@ -102,7 +104,7 @@ class ModelConfig(StackConfig):
 
 
 class RecognizerConfig(RunSettings):
-    """A whole experiment: one recipe file, and `config.yaml` of the run directory it makes."""
+    """A recognizer's whole experiment: a recipe file, and the `config.yaml` of the run directory that it makes."""
 
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="the run directory is runs/NAME")
     corpus: SpeechCorpusConfig

@@ -16,7 +16,7 @@ HeadName = Literal["softmax", "crf", "perceptron", "max_margin", "softmax_margin
 
 
 class VocabularyConfig(Settings):
-    """What is told apart."""
+    """Which words the tagger knows, and what it knows of them beforehand."""
 
     min_count: int = Field(2, ge=1, description="rarer words of training are unknown; their spelling remains")
     vectors: Path | None = Field(
@@ -35,8 +35,12 @@ class EncoderConfig(StackConfig):
     character_filters: int = Field(
         50, ge=1, description="filters of each width, or units of each direction (lstm)"
     )
-    character_widths: list[int] = Field([3], min_length=1, description="of the filters, in characters, odd")
-    shape_size: int = Field(10, ge=0, description="of the vector for capitals and digits; 0 leaves it out")
+    character_widths: list[int] = Field(
+        [3], min_length=1, description="widths of the filters, in characters, odd"
+    )
+    shape_size: int = Field(
+        10, ge=0, description="size of the vector for capitals and digits; 0 leaves it out"
+    )
     window: int = Field(1, ge=1, description="words that a cell sees at once, odd; 7 helps simple cells")
     hidden_size: int = Field(200, ge=1, description="units of each direction")
     dropout: float = Field(0.5, ge=0, lt=1, description="variational: one mask a sentence")
@@ -44,7 +48,7 @@ class EncoderConfig(StackConfig):
     rare_word_dropout: float = Field(
         0.0,
         ge=0,
-        description="a: a word seen c times is unknown in training in a of a + c cases, if that is more",
+        description="the a with which a word seen c times is unknown in a of a + c cases in training, if that is more",
     )
 
     @field_validator("window", "character_widths")
@@ -56,7 +60,7 @@ class EncoderConfig(StackConfig):
 
 
 class HeadConfig(Settings):
-    """What is predicted, and how the labels of a sentence hang together."""
+    """What is predicted, and how the labels of a sentence depend on each other."""
 
     kind: HeadName = Field(
         "crf", description="what turns scores of tags into paths, and learns by which loss"
@@ -69,7 +73,9 @@ class HeadConfig(Settings):
     intent_limits: bool = Field(
         False, description="no intent is answered beside labels that training never has beside it"
     )
-    intent_weight: float = Field(0.5, ge=0, description="of the intent's loss beside that of the labels")
+    intent_weight: float = Field(
+        0.5, ge=0, description="weight of the intent's loss; that of the labels has 1"
+    )
 
     renamed: ClassVar[Mapping[str, str]] = {"parts": "label_components"}
 
@@ -83,7 +89,7 @@ class NoiseConfig(Settings):
 
 
 class TaggerConfig(RunSettings):
-    """A whole experiment: one recipe file, and `config.yaml` of the run directory it makes."""
+    """A tagger's whole experiment: a recipe file, and the `config.yaml` of the run directory that it makes."""
 
     task: Literal["slots"] = Field("slots", description="tells a tagger's settings from a recognizer's")
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="the run directory is runs/NAME")
@@ -93,7 +99,7 @@ class TaggerConfig(RunSettings):
     ensemble: list[dict[str, Any]] = Field(
         [{}],
         min_length=1,
-        description="networks side by side whose scores are averaged: each is `encoder` but for what it says",
+        description="networks trained side by side whose scores are averaged: for each, what differs from `encoder`",
     )
     head: HeadConfig = HeadConfig()
     noise: NoiseConfig = NoiseConfig()
@@ -116,7 +122,7 @@ class TaggerConfig(RunSettings):
 
     @property
     def encoders(self) -> list[EncoderConfig]:
-        """The encoder's settings of each member of the ensemble."""
+        """The settings of each ensemble member's encoder."""
         return [_changed(self.encoder, changes) for changes in self.ensemble]
 
 

@@ -1,4 +1,4 @@
-"""One typed tree of settings: read from YAML, overridden from the command line, checked as a whole."""
+"""Typed trees of settings: read from YAML, overridden from the command line, checked as a whole."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from sluice_core.errors import UserError
 log = logging.getLogger("sluice")
 
 Override = str | tuple[str, Any]
-"""`"dotted.name=value"` as typed, its value in YAML, or the dotted name and the value itself."""
+"""A changed setting: `"dotted.name=value"` with the value in YAML, or the dotted name and the value itself."""
 
 
 class ConfigError(UserError):
@@ -21,7 +21,7 @@ class ConfigError(UserError):
 
 
 class Settings(BaseModel):
-    """A node of the tree: unknown names are errors, values do not change once checked."""
+    """A group of settings: unknown names are errors, and values do not change once they are checked."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 

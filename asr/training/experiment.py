@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sluice")
 
 WORDS_FILE = "words.json"
-"""Where the words of the training utterances are, for `augment.exchange_probability`."""
+"""The file of a run directory that says where the words of training utterances are (`augment.exchange_probability`)."""
 
 SEGMENTATION_UTTERANCES = 200
 """The number of training utterances that the settings of segmentation are fitted to."""
@@ -57,7 +57,7 @@ SEGMENTATION_UTTERANCES = 200
 
 @dataclass(frozen=True)
 class RecognizerExperiment:
-    """What an experiment is made of once its corpus is read."""
+    """A recognizer's experiment once its corpus is read."""
 
     config: RecognizerConfig
     run: Path
@@ -198,18 +198,18 @@ def fit(experiment: RecognizerExperiment, *, quiet: bool = False) -> None:
 
 
 def find_words(experiment: RecognizerExperiment, model: "AcousticModel", *, quiet: bool = False) -> None:
-    """Note where the words of the training utterances are, by a model that is half trained, if it is not noted yet."""
+    """Write down where the words of the training utterances are, by a half-trained model, unless it has been done."""
     file = experiment.run / WORDS_FILE
     if file.exists():
         return
     config = experiment.config
     aligner = Transcriber(config, experiment.transcriber.tokens, deepcopy(model).cpu().eval())
     rate, found = config.features.sample_rate, []
-    for row in track(experiment.utterances["train"], "finding words to exchange", quiet=quiet):
+    for utterance in track(experiment.utterances["train"], "finding words to exchange", quiet=quiet):
         words = []
         with suppress(AudioError, AlignmentError):  # training names the one; the other keeps its words
-            samples = read_utterance(row, rate)
-            words = cut_words(aligner.align(samples, row["text"]).words, samples, rate)
+            samples = read_utterance(utterance, rate)
+            words = cut_words(aligner.align(samples, utterance["text"]).words, samples, rate)
         found.append(words)
     save_words(file, found)
 
@@ -241,18 +241,18 @@ def finish(experiment: RecognizerExperiment, minutes: float, *, quiet: bool = Fa
 
 def _segmentation(experiment: RecognizerExperiment) -> SegmentationSettings:
     """Find settings that divide long recordings into pieces like some of the training utterances."""
-    rate, rows = experiment.config.features.sample_rate, experiment.utterances["train"]
-    some = range(0, len(rows), -(-len(rows) // SEGMENTATION_UTTERANCES))
+    rate, utterances = experiment.config.features.sample_rate, experiment.utterances["train"]
+    some = range(0, len(utterances), -(-len(utterances) // SEGMENTATION_UTTERANCES))
 
     def samples() -> Iterator[np.ndarray]:
         for item in some:
             with suppress(AudioError):  # training has named it
-                yield read_utterance(rows[item], rate)
+                yield read_utterance(utterances[item], rate)
 
     return fit_segmentation(samples(), rate)
 
 
-def leave_out_unfit(rows: "Dataset", transcriber: Transcriber) -> "Dataset":
+def leave_out_unfit(utterances: "Dataset", transcriber: Transcriber) -> "Dataset":
     """Leave out training utterances with more text than CTC can emit in their frames, naming each.
 
     Raises:
@@ -262,7 +262,7 @@ def leave_out_unfit(rows: "Dataset", transcriber: Transcriber) -> "Dataset":
     unfit: list[int] = []
     rate = transcriber.config.features.sample_rate
     for item, (name, text, seconds) in enumerate(
-        zip(rows["id"], rows["text"], rows["duration_seconds"], strict=True)
+        zip(utterances["id"], utterances["text"], utterances["duration_seconds"], strict=True)
     ):
         tokens = transcriber.tokens.encode(text, name)
         frames = transcriber.features.frames(torch.tensor(round(seconds * rate)))
@@ -273,19 +273,21 @@ def leave_out_unfit(rows: "Dataset", transcriber: Transcriber) -> "Dataset":
                 f"left out of training: {name}: its text needs {needed} steps ({len(tokens)} tokens and the blanks "
                 f"between equal ones), but its {int(frames)} frames give {steps}: {text!r}"
             )
-    if len(unfit) == len(rows):
+    if len(unfit) == len(utterances):
         raise UserError(
             "no training utterance has frames enough for its text: use model.subsampling=2, a shorter "
             "features.hop_ms, or subwords (tokens.kind=subwords); and check that texts belong to their audio"
         )
     if not unfit:
-        return rows
-    log.warning(f"{len(unfit)} of {len(rows)} training utterances left out; model.subsampling=2 fits more")
-    return rows.select(sorted(set(range(len(rows))) - set(unfit)))
+        return utterances
+    log.warning(
+        f"{len(unfit)} of {len(utterances)} training utterances left out; model.subsampling=2 fits more"
+    )
+    return utterances.select(sorted(set(range(len(utterances))) - set(unfit)))
 
 
-def _warn_unknown(split: str, rows: "Dataset", tokens: Tokens) -> None:
-    unknown = sorted({c for text in rows["text"] for c in tokens.unknown(text)})
+def _warn_unknown(split: str, utterances: "Dataset", tokens: Tokens) -> None:
+    unknown = sorted({c for text in utterances["text"] for c in tokens.unknown(text)})
     if unknown:
         log.warning(
             f"{split} has characters that training has not, so they cannot be recognized: "

@@ -1,4 +1,4 @@
-"""The CTC task: loss and dev error, for Lightning to run."""
+"""The task of training a recognizer with CTC: its loss and its dev error, as a Lightning module."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,13 @@ from sluice_core.training.task import Task
 
 
 def training_losses(log_probs: Tensor, lengths: Tensor, batch: UtteranceBatch) -> tuple[Tensor, Tensor]:
-    """For each token of the targets, CTC's loss, and how far two views differ (0 where there is one), in nats."""
+    """Return CTC's loss and how far two views differ (0 where there is one), in nats for each token of the targets.
+
+    Args:
+        log_probs: `[batch, steps, tokens]` natural logs.
+        lengths: `[batch]` int64 steps.
+        batch: what the log-probabilities are of.
+    """
     losses = ctc_loss(log_probs, lengths, batch.targets, batch.target_lengths)
     tokens = batch.target_lengths.sum().clamp(min=1)
     if batch.views == 1:
@@ -28,7 +34,7 @@ def training_losses(log_probs: Tensor, lengths: Tensor, batch: UtteranceBatch) -
 
 
 class CTCTask(Task[AcousticModel]):
-    """Fits an acoustic model with CTC; the dev error is that of the averaged weights, decoded greedily."""
+    """Fit an acoustic model with CTC; the dev error is that of the averaged weights, decoded greedily."""
 
     def __init__(
         self,
@@ -42,12 +48,12 @@ class CTCTask(Task[AcousticModel]):
         """Set up.
 
         Args:
-            config: of the whole experiment.
+            config: the settings of the whole experiment.
             model: what is trained.
             tokens: its alphabet.
-            dev_texts: references of the dev rows, in their order.
-            steps: optimizer steps of the whole training, for the learning rate's decay.
-            find_words: called before the epochs that exchange words, with the model that dev is measured with.
+            dev_texts: the references of the dev utterances, in their order.
+            steps: the optimizer steps of the whole training, for the learning rate's decay.
+            find_words: called before the epochs that exchange words, with the model that dev is evaluated with.
         """
         super().__init__(model, config.training, steps)
         self.find_words = find_words

@@ -35,12 +35,12 @@ from sluice_core.weights import save_weights
 log = logging.getLogger("sluice")
 
 MOST_WORDS = 4096
-"""Padded words of a batch at most, so that one long sentence does not cost the memory of many."""
+"""The largest number of padded words in a batch, so that one long sentence does not cost the memory of many."""
 
 
 @dataclass(frozen=True)
 class TaggerExperiment:
-    """What an experiment is made of once its corpus is read."""
+    """A tagger's experiment once its corpus is read."""
 
     config: TaggerConfig
     run: Path
@@ -110,15 +110,17 @@ def prepare(config: TaggerConfig, run: Path, start: Path | None = None) -> Tagge
     base = Tagger.load(start) if start else None
     if base:
         kept = {
-            "encoder": base.config.encoder,
+            "encoder": base.config.encoder.model_copy(update={"engine": config.encoder.engine}),
             "ensemble": base.config.ensemble,
             "head": base.config.head,
             "vocabulary": base.config.vocabulary,
         }
         config = config.model_copy(update=kept)
+        for encoder, settings in zip(base.model.encoders, config.encoders, strict=True):
+            encoder.stack.engine = settings.engine
     check_same_settings(run, config)
-    for encoder in config.encoders:
-        check_engine(encoder, config.training.accelerator, "encoder.engine")
+    for settings in config.encoders:
+        check_engine(settings, config.training.accelerator, "encoder.engine")
     torch.manual_seed(config.training.seed)
     sentences = load_corpus(config.corpus)
     for split, some in sentences.items():

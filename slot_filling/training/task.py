@@ -1,4 +1,4 @@
-"""The tagging task: loss and dev error, for Lightning to run."""
+"""The task of training a tagger: its loss and its dev error, as a Lightning module."""
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from sluice_core.training.task import Task
 
 
 class TaggingTask(Task[TaggerModel]):
-    """Fits a tagger; the dev error is 1 - F1 over the spans that the averaged weights find."""
+    """Fit a tagger; the dev error is 1 - F1 over the spans that the averaged weights find."""
 
     def __init__(
         self,
@@ -29,11 +29,11 @@ class TaggingTask(Task[TaggerModel]):
         """Set up.
 
         Args:
-            config: of the whole experiment.
+            config: the settings of the whole experiment.
             model: what is trained.
             vocabulary: its words and labels.
             dev: the sentences of the dev split, in their order.
-            steps: optimizer steps of the whole training, for the learning rate's decay.
+            steps: the optimizer steps of the whole training, for the learning rate's decay.
         """
         super().__init__(model, config.training, steps)
         self.config, self.vocabulary, self.dev = config, vocabulary, dev
@@ -58,7 +58,7 @@ class TaggingTask(Task[TaggerModel]):
         return torch.stack([self._cost(model.head, *each, batch) for each in scores]).mean()
 
     def _cost(self, head: Head, emissions: Tensor, intents: Tensor | None, batch: SentenceBatch) -> Tensor:
-        """Mean over sentences: of the labels, and of the intents where there are any."""
+        """Return the mean loss of the sentences: that of the labels, and that of the intents where there are any."""
         loss = head.loss(emissions, batch.tags, batch.words.lengths).mean()
         if intents is None:
             return loss

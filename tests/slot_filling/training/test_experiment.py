@@ -236,3 +236,13 @@ def test_an_engine_that_cannot_run_is_told_before_anything_is_read(
     with pytest.raises(UserError, match=message):
         prepare(config("x", "corpus.data=nowhere", *changes), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_fine_tuning_keeps_the_networks_and_takes_the_engine_it_is_told(tmp_path: Path) -> None:
+    ensemble = "ensemble=[{}, {cell: gru}]"
+    base = prepare(config("base", ensemble), tmp_path / "base")
+    base.tagger.save(tmp_path / "base")
+    experiment = prepare(config("x", "encoder.engine=reference"), tmp_path / "x", tmp_path / "base")
+    kept = base.config.encoder.model_copy(update={"engine": "reference"})
+    assert (experiment.config.encoder, experiment.config.ensemble) == (kept, base.config.ensemble)
+    assert [each.stack.engine for each in experiment.tagger.model.encoders] == ["reference"] * 2

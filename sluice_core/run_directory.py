@@ -20,6 +20,8 @@ FORMAT = 1
 
 CONFIG_FILE = "config.yaml"
 WEIGHTS_FILE = "model.safetensors"
+HISTORY_FILE = "history.json"
+"""The figures of each epoch of training."""
 METRICS_FILE = "metrics.json"
 """What a run writes last: where it is, the run is finished."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sluice_core.reporting.page import Block, Cell, Details, Grid, Notice, Paragraph, Picture, Section, Table
 from sluice_core.reporting.plots import Curve, line_chart
+from sluice_core.run_directory import HISTORY_FILE
 from sluice_core.training.config import TrainingConfig
 
 TABLE_EPOCHS = 200
@@ -16,7 +17,7 @@ TABLE_EPOCHS = 200
 def read_history(run: Path) -> list[dict[str, float]]:
     """Read the figures of each epoch, as training keeps them; none where the file is missing or broken."""
     try:
-        history = json.loads((run / "history.json").read_text(encoding="utf-8"))
+        history = json.loads((run / HISTORY_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
     return [epoch for epoch in history if isinstance(epoch, dict)] if isinstance(history, list) else []

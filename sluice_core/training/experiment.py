@@ -15,7 +15,7 @@ from sluice_cells.engines import choose_engine
 from sluice_core.config import ConfigError
 from sluice_core.devices import describe_machine
 from sluice_core.files import write_text
-from sluice_core.run_directory import CONFIG_FILE, METRICS_FILE, RunSettings
+from sluice_core.run_directory import CONFIG_FILE, HISTORY_FILE, METRICS_FILE, RunSettings
 from sluice_core.stack_config import StackConfig
 
 log = logging.getLogger("sluice")
@@ -29,7 +29,7 @@ class Clock:
 
     def __init__(self, run: Path) -> None:
         self._started = time.monotonic()
-        history = run / "history.json"
+        history = run / HISTORY_FILE
         epochs = json.loads(history.read_text(encoding="utf-8")) if history.exists() else []
         self._before = sum(epoch["seconds"] for epoch in epochs)
 

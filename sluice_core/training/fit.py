@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from sluice_core.devices import keep_memory, set_threads
+from sluice_core.run_directory import HISTORY_FILE
 from sluice_core.training.callbacks import (
     MONITOR,
     AtomicCheckpointIO,
@@ -60,7 +61,7 @@ def fit_task(
     keepers: list[pl.Callback] = [SaveLast(save)]
     if config.keep == "best":
         keepers = [SaveBest(save), EarlyStopping(MONITOR, patience=config.patience, check_finite=False)]
-    history, interrupts = History(run / "history.json", config.seed), Interrupts()
+    history, interrupts = History(run / HISTORY_FILE, config.seed), Interrupts()
     trainer = pl.Trainer(
         max_epochs=config.max_epochs,
         accelerator=config.accelerator,

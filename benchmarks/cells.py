@@ -63,7 +63,7 @@ TRAINING_LIMITS = {
     "gru_reset_before": 1.30,
     "elman": 0.60,
 }
-"""Of a training step on a padded batch."""
+"""The largest ratio that a training step on a padded batch may have."""
 
 COMPILE_LIMIT, LOAD_LIMIT = 2.0, 0.050
 """CPU seconds of a cell's first compilation; seconds until it runs, where it has been compiled before."""
@@ -340,9 +340,9 @@ class KernelTime:
     reason: str | None
     """Why it has none."""
     seconds: float
-    """Until it can run."""
+    """Seconds until it can run."""
     cpu_seconds: float
-    """Of the compiler and our own, until it can run: with what is compiled once for all cells."""
+    """CPU seconds of the compiler and of our own code until it can run, with what is compiled once for all cells."""
     fused_cpu_seconds: float
     """For the second kernel, which small cells need."""
 
@@ -377,7 +377,7 @@ def in_a_fresh_process(name: str, cache: str) -> KernelTime:
 
 
 def measure_kernels(names: list[str], times: int, quiet: bool) -> list[tuple[KernelTime, KernelTime]]:
-    """Of each cell, its first compilation, and what the next process takes that finds it compiled."""
+    """Measure the first compilation of each cell, and the start of the next process, which finds it compiled."""
     found = []
     with tempfile.TemporaryDirectory(prefix="sluice-benchmark-") as folder:
         for name in track(names, "compiling", quiet=quiet):

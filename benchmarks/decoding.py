@@ -65,7 +65,7 @@ class DecodingInput:
     references: list[str]
     tokens: Tokens
     words: list[str]
-    """Of the training texts."""
+    """The words of the training texts."""
     model: NGram
     weight: float
     bonus: float

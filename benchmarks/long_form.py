@@ -42,7 +42,7 @@ class Layout:
     silences: tuple[float, float]
     """Shortest and longest between utterances, in seconds."""
     share: float = 1 / 6
-    """Of the minutes asked for."""
+    """The share of the minutes asked for that this recording has."""
     suffix: str = ".wav"
     sample_rate: int | None = None
     """In Hz; the model's if none."""

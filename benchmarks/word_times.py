@@ -35,7 +35,7 @@ Times = np.ndarray
 """`[words, 2]`: start and end in seconds."""
 
 
-class Clock:
+class TimedRecognizer:
     """A recognizer asked when words are said."""
 
     def __init__(self, transcriber: Transcriber) -> None:
@@ -84,7 +84,7 @@ def right_pairs(reference: str, hypothesis: str) -> Iterator[tuple[int, int]]:
         spoken, heard = spoken + len(edit.reference), heard + len(edit.hypothesis)
 
 
-def against_truth(clock: Clock, rows: "Dataset", part: str) -> dict[str, Times]:
+def against_truth(clock: TimedRecognizer, rows: "Dataset", part: str) -> dict[str, Times]:
     """Errors of the two ways of timing on one part of the corpus."""
     greedy, forced = [], []
     for row in track(rows, f"{part}, true times", total=len(rows)):
@@ -98,7 +98,7 @@ def against_truth(clock: Clock, rows: "Dataset", part: str) -> dict[str, Times]:
     }
 
 
-def against_speed(clock: Clock, rows: "Dataset", utterances: int) -> dict[str, Times]:
+def against_speed(clock: TimedRecognizer, rows: "Dataset", utterances: int) -> dict[str, Times]:
     """How far the times of some recordings, played at other speeds, are from the same place."""
     errors: dict[float, list[Times]] = {factor: [] for factor in FACTORS}
     chosen = range(0, len(rows), max(1, len(rows) // utterances))[:utterances]
@@ -127,7 +127,7 @@ def main() -> None:
     transcriber = Transcriber.load(options.run)
     corpus = transcriber.config.corpus
     parts = load_corpus(corpus.model_copy(update={"data": options.data or corpus.data}), options.cache)
-    clock = Clock(transcriber)
+    clock = TimedRecognizer(transcriber)
     errors: dict[str, Times] = {}
     for part in ("dev", "test"):
         if part in parts and parts[part][0]["words"]:

@@ -22,7 +22,7 @@ Result = Any
 
 
 @dataclass(frozen=True)
-class Job:
+class RecipeJob:
     """A call that takes a while and whose result is decided by its arguments."""
 
     kind: str
@@ -53,7 +53,7 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value), parse_constant=lambda _: None)
 
 
-def perform(job: Job) -> Result:
+def perform(job: RecipeJob) -> Result:
     """Do one job, and return its result."""
     return job.function(**job.arguments)
 
@@ -64,7 +64,7 @@ class ResultStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def read(self, job: Job) -> Result | None:
+    def read(self, job: RecipeJob) -> Result | None:
         """Return the kept result; None where there is none, it belongs to other settings, or its file is damaged."""
         try:
             kept = json.loads((self.folder / job.file_name).read_text(encoding="utf-8"))
@@ -73,14 +73,14 @@ class ResultStore:
         known = isinstance(kept, dict) and kept.get("experiment") == job.facts
         return kept.get("result") if known else None
 
-    def keep(self, job: Job, result: Result) -> None:
+    def keep(self, job: RecipeJob, result: Result) -> None:
         """Keep a result, whole or not at all."""
         text = json.dumps({"experiment": job.facts, "result": _plain(result)})
         write_text(self.folder / job.file_name, text)
 
 
 def run_jobs(
-    jobs: list[Job], results: ResultStore, processes: int, quiet: bool = False
+    jobs: list[RecipeJob], results: ResultStore, processes: int, quiet: bool = False
 ) -> dict[str, dict[str, Result]]:
     """Do the jobs whose results are not kept yet.
 
@@ -103,7 +103,7 @@ def run_jobs(
     return found
 
 
-def _perform(jobs: list[Job], results: ResultStore, workers: int) -> Iterator[None]:
+def _perform(jobs: list[RecipeJob], results: ResultStore, workers: int) -> Iterator[None]:
     """Do the jobs and keep their results; yield once for each that is finished."""
     if workers <= 1:
         threads = torch.get_num_threads()

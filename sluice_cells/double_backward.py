@@ -47,4 +47,4 @@ class _NoFurther(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        raise RuntimeError(f"gradients of gradients are not to be had here: {ctx.reason}")
+        raise RuntimeError(f"gradients of gradients are not available here: {ctx.reason}")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from recipes.jobs import Job
+from recipes.jobs import RecipeJob
 from recipes.memory.climbing import climb
 from recipes.memory.generation import generate
 from recipes.memory.gradients import explode
@@ -24,7 +24,7 @@ def generate_targets(seeds: list[int], **arguments: Any) -> list[dict[str, Any]]
     return [generate(seed=seed, **arguments) for seed in seeds]
 
 
-def jobs_of(settings: MemorySettings) -> list[Job]:
+def jobs_of(settings: MemorySettings) -> list[RecipeJob]:
     """Return all jobs of the recipe, those that take longest first."""
     seed, jobs = settings.seed, []
     reach = ReachSettings(steps_back=settings.gradients.steps_back, sequences=settings.gradients.sequences)
@@ -38,7 +38,7 @@ def jobs_of(settings: MemorySettings) -> list[Job]:
                 "settings": climbing,
                 "gradients": reach if kind == "adding" else None,
             }
-            jobs.append(Job(kind, cell, climb_rates, arguments))
+            jobs.append(RecipeJob(kind, cell, climb_rates, arguments))
     seeds = list(range(seed, seed + settings.generation.targets))
     for cell in settings.generation.cells:
         for rate in settings.generation.learning_rates:
@@ -49,12 +49,12 @@ def jobs_of(settings: MemorySettings) -> list[Job]:
                 "seeds": seeds,
                 "settings": settings.generation,
             }
-            jobs.append(Job("generation", f"{cell}-{rate:g}", generate_targets, arguments))
+            jobs.append(RecipeJob("generation", f"{cell}-{rate:g}", generate_targets, arguments))
     for scale in settings.gradients.scales:
         for clip in (False, True):
             name = f"{scale:g}-{'clipped' if clip else 'free'}"
             arguments = {"scale": scale, "clip": clip, "seed": seed, "settings": settings.gradients}
-            jobs.append(Job("gradients", name, explode, arguments))
+            jobs.append(RecipeJob("gradients", name, explode, arguments))
     return jobs
 
 

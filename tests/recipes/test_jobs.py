@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from recipes import jobs
-from recipes.jobs import Job, ResultStore, run_jobs
+from recipes.jobs import RecipeJob, ResultStore, run_jobs
 from sluice_core.config import Settings
 
 
@@ -20,7 +20,7 @@ def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Stand-ins for the experiments, which take their time, and a list of those done."""
     done: list[str] = []
 
-    def perform(job: Job) -> dict[str, float]:
+    def perform(job: RecipeJob) -> dict[str, float]:
         if job.name == "breaks" and "breaks" not in done:
             done.append("breaks")
             raise KeyboardInterrupt
@@ -34,7 +34,7 @@ def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_what_is_finished_outlives_an_interrupt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     done = count_calls(monkeypatch)
     names = ("first", "breaks", "last")
-    planned = [Job("adding", name, dict, {"settings": Steps()}) for name in names]
+    planned = [RecipeJob("adding", name, dict, {"settings": Steps()}) for name in names]
     results = ResultStore(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         run_jobs(planned, results, 1, quiet=True)
@@ -49,7 +49,7 @@ def test_other_settings_and_broken_files_are_done_anew(
 ) -> None:
     done = count_calls(monkeypatch)
     results = ResultStore(tmp_path)
-    one, other = (Job("adding", "x", dict, {"settings": Steps(steps=steps)}) for steps in (5, 6))
+    one, other = (RecipeJob("adding", "x", dict, {"settings": Steps(steps=steps)}) for steps in (5, 6))
     for job in (one, other, one):
         run_jobs([job], results, 1, quiet=True)
     assert len(done) == 2

@@ -1,4 +1,4 @@
-"""A cell of one's own: what `check_cell` asks of it, and that it trains on the fast engine."""
+"""A cell of your own: what `check_cell` asks of it, and that it trains on the fast engine."""
 
 import re
 from types import SimpleNamespace

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from recipes.jobs import Job
+from recipes.jobs import RecipeJob
 from recipes.slots.comparison.jordan import JordanTagger
 from recipes.slots.comparison.settings import ComparisonSettings
 from slot_filling.config import TaggerConfig
@@ -95,10 +95,12 @@ def _without_warnings() -> Iterator[None]:
         logging.disable(before)
 
 
-def jobs_of(settings: ComparisonSettings) -> list[Job]:
+def jobs_of(settings: ComparisonSettings) -> list[RecipeJob]:
     """Return every training, one seed after another, so that early results cover all rows and columns."""
     return [
-        Job("training", _name(row, column, seed), train_once, {"config": settings.config(row, column, seed)})
+        RecipeJob(
+            "training", _name(row, column, seed), train_once, {"config": settings.config(row, column, seed)}
+        )
         for seed in settings.seeds
         for row in settings.rows
         for column in settings.columns

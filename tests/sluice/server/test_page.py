@@ -55,7 +55,7 @@ def test_colours_can_be_told_apart(theme: str) -> None:
 
 
 def _contrast(one: str, other: str) -> float:
-    """Of two colours, as WCAG defines it."""
+    """Return the contrast of two colours, as WCAG defines it."""
 
     def luminance(colour: str) -> float:
         models = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]

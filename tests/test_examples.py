@@ -123,6 +123,7 @@ def test_every_example_is_run_here_and_says_how() -> None:
     tested = set(re.findall(r'example\("(\w+)"', Path(__file__).read_text(encoding="utf-8")))
     names = {path.stem for path in EXAMPLES.glob("*.py")}
     assert tested == names
+    assert names == set(re.findall(r"`(\w+)\.py`", (EXAMPLES / "README.md").read_text(encoding="utf-8")))
     for name in names:
         docstring = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8").split('"""')[1]
         assert f"python examples/{name}.py" in docstring, f"examples/{name}.py does not say its full command"

@@ -86,8 +86,9 @@ def test_recognizer_answers_as_before() -> None:
         assert_alike(facts | {"said": case["said"], "seed": case["seed"]}, case, str(case["said"]))
 
 
-def test_tagger_answers_as_before() -> None:
+def test_tagger_answers_as_before(caplog: pytest.LogCaptureFixture) -> None:
     tagger = Tagger.load(RUNS / "tagger-v0")
+    assert "config.yaml: voices is called ensemble now; the old name is still read" in caplog.text
     tagger.today = TODAY
     for case in EXPECTED["tagger"]:
         facts = tagging_facts(tagger.tag(case["text"], alternatives=len(case["alternatives"])))

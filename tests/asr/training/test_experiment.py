@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from asr.tokens import Tokens
 from asr.training.experiment import WORDS_FILE, find_words, fit, prepare
 from asr.training.word_exchange import load_words
 from asr.transcriber import Transcriber
-from sluice_core.errors import UserError
+from sluice_core.errors import TrainingError, UserError
 from tests.conftest import RECIPES
 from tests.tones import RATE, SETTINGS, say, write_corpus
 
@@ -271,3 +272,14 @@ def test_devices_share_the_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             )
         else:
             assert all(shares) and set(counts.values()) == {1}
+
+
+def test_a_training_that_diverges_ends_with_advice(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path / "train", 40)
+    experiment = prepare(config(manifest, "training.batch_size=2"), tmp_path / "run", tmp_path / "cache")
+    torch.nn.init.constant_(experiment.transcriber.model.output.weight, math.nan)
+    with pytest.raises(
+        TrainingError, match=r"diverged\. Lower training\.learning_rate .*`sluice manifest check`"
+    ):
+        fit(experiment, quiet=True)
+    assert not (tmp_path / "run" / "model.safetensors").exists()

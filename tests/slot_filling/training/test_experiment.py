@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import os
 import signal
 import subprocess
@@ -18,9 +19,9 @@ import torch
 from slot_filling.config import TaggerConfig
 from slot_filling.tagger import Tagger
 from slot_filling.temperatures import Temperatures
-from slot_filling.training.experiment import MOST_WORDS, prepare, train
+from slot_filling.training.experiment import MOST_WORDS, fit, prepare, train
 from slot_filling.word_shapes import fold
-from sluice_core.errors import UserError
+from sluice_core.errors import TrainingError, UserError
 from sluice_core.files import CheckpointError
 from tests.conftest import ROOT
 from tests.pages import check_self_contained
@@ -246,3 +247,17 @@ def test_fine_tuning_keeps_the_networks_and_takes_the_engine_it_is_told(tmp_path
     kept = base.config.encoder.model_copy(update={"engine": "reference"})
     assert (experiment.config.encoder, experiment.config.ensemble) == (kept, base.config.ensemble)
     assert [each.stack.engine for each in experiment.tagger.model.encoders] == ["reference"] * 2
+
+
+def test_an_ensemble_may_be_given_by_its_old_name() -> None:
+    assert config("x", "voices=[{}, {cell: gru}]") == config("x", "ensemble=[{}, {cell: gru}]")
+
+
+def test_a_training_that_diverges_ends_with_advice(tmp_path: Path) -> None:
+    experiment = prepare(config(), tmp_path / "run")
+    torch.nn.init.constant_(experiment.tagger.model.output.weight, math.nan)
+    with pytest.raises(
+        TrainingError, match=r"diverged\. Lower training\.learning_rate .*the labelled sentences"
+    ):
+        fit(experiment, quiet=True)
+    assert not (tmp_path / "run" / "model.safetensors").exists()

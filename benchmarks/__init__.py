@@ -1,1 +1,1 @@
-"""Benchmarks: each prints its table."""
+"""Benchmarks, each of which prints a table: `python -m benchmarks.NAME`."""

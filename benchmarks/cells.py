@@ -1,13 +1,12 @@
-"""How fast recurrent cells run, as ratios to torch.nn: `python -m benchmarks.cells [--quick] [--json]`.
+"""Compare the speed of recurrent cells with torch.nn: `python -m benchmarks.cells [--quick] [--json]`.
 
-A stack of one layer and its peer of torch.nn, with as many inputs as units, run in the same process by turns; the
-ratio is that of the medians, below 1 where the stack is faster. A training step is a forward and a backward pass
-with the gradients of weights and input. A ragged batch has lengths from 0.3 T to T; the peer gets it packed, and
-its outputs are padded again, as users of torch.nn do it. Beside a ratio stands the most it may be, where there is
-such a limit, with a mark where it is more. Figures count on an idle machine only: on a virtual one, turns in which
-others had its processors are taken again, and a figure for which there were not enough others is marked "~". All
-is measured in several passes, minutes apart, and of a ratio's values in them the middle one is shown; --json has
-each of them.
+A stack of one layer and the nearest module of torch.nn, with as many inputs as units, take turns in one process. The
+ratio is that of their median times, below 1 if the stack is faster. A training step is a forward and a backward pass
+with the gradients of weights and input. A ragged batch has lengths from 0.3 T to T; the module of torch.nn gets it
+packed, and its outputs are padded again, as is usual with torch.nn. Where a ratio has a limit, the limit is printed
+beside it, with a mark if it is exceeded. Measure on an idle machine only. On a virtual machine, turns during which
+others used its processors are repeated, and a figure without enough undisturbed turns is marked "~". Everything is
+measured in several passes, minutes apart, and the median of a ratio over them is shown; --json has all of them.
 """
 
 import argparse
@@ -49,7 +48,7 @@ PEERS: dict[Peer, tuple[str, ...]] = {
     nn.GRU: ("gru", "gru_reset_before"),
     nn.RNN: ("elman",),
 }
-"""Cells by the module of torch.nn that stands nearest."""
+"""Cells by the module of torch.nn that they are compared with."""
 
 TRAINING_LIMITS = {
     "lstm": 1.10,
@@ -63,15 +62,15 @@ TRAINING_LIMITS = {
     "gru_reset_before": 1.30,
     "elman": 0.60,
 }
-"""The largest ratio that a training step on a padded batch may have."""
+"""The largest acceptable ratio of a training step on a padded batch."""
 
 COMPILE_LIMIT, LOAD_LIMIT = 2.0, 0.050
-"""CPU seconds of a cell's first compilation; seconds until it runs, where it has been compiled before."""
+"""Limits: CPU seconds of a cell's first compilation; seconds until a cell that was compiled before can run."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A batch, of as many features as units."""
+    """The shape of a batch, with as many features as units."""
 
     time: int
     batch: int
@@ -83,20 +82,20 @@ class Shape:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured, and how long."""
+    """What is measured, and for how long."""
 
     shapes: tuple[Shape, ...]
     threads: tuple[int, ...]
     passes: int
-    """How often all is measured, a machine being quicker in some minutes than in others; the middle ratio counts."""
+    """How often everything is measured, since a machine's speed varies over minutes; the median ratio is shown."""
     rounds: int
-    """Least number of turns in a pass that nothing disturbed."""
+    """The least number of undisturbed turns in a pass."""
     seconds: float
-    """Turns of a pass go on for so long."""
+    """The least duration of the turns in a pass."""
     compiled: tuple[str, ...]
-    """Cells whose compilation is measured."""
+    """The cells whose compilation is measured."""
     compilations: int
-    """How often; the median counts."""
+    """How often a compilation is measured; the median is shown."""
 
 
 WHOLE = Plan(
@@ -121,13 +120,13 @@ QUICK = Plan(
 
 @dataclass(frozen=True)
 class CellWorkload:
-    """One column of the table, but for the threads."""
+    """One column of the table, for any number of threads."""
 
     work: str
     layout: str
 
     def limit(self, cell: str, shape: Shape) -> float | None:
-        """The most that the ratio may be; None if nothing is said of it."""
+        """Return the largest acceptable ratio; None if there is no limit."""
         if shape not in WHOLE.shapes:
             return None
         is_lstm = cell in ("lstm", "peephole_lstm")
@@ -145,49 +144,49 @@ WORKLOADS = tuple(
 
 @dataclass(frozen=True)
 class CellRatio:
-    """One ratio."""
+    """The time of a cell compared with that of its peer in torch.nn, for one shape, workload and number of threads."""
 
     cell: str
     peer: str
     engine: str
     shape: Shape
     threads: int
-    task: CellWorkload
+    workload: CellWorkload
     seconds: float
     peer_seconds: float
     rounds: int
     undisturbed: bool
     passes: tuple[float, ...] = ()
-    """The ratio in each pass, the least first."""
+    """The ratio in each pass, in rising order."""
 
     @property
     def ratio(self) -> float:
-        """Time of the cell in times of its peer."""
+        """The cell's time divided by its peer's."""
         return self.seconds / self.peer_seconds
 
     @property
     def limit(self) -> float | None:
         """The most that the ratio may be."""
-        return self.task.limit(self.cell, self.shape)
+        return self.workload.limit(self.cell, self.shape)
 
     def text(self) -> str:
-        """The ratio, its limit, and marks if it is over or little sure."""
+        """Return the ratio and its limit, with marks if it exceeds the limit or is uncertain."""
         ratio = f"{'' if self.undisturbed else '~'}{self.ratio:.2f}"
         if self.limit is None:
             return ratio
         return f"{ratio} ≤{self.limit:.2f}{' OVER' if self.ratio > self.limit else ''}"
 
     def to_dict(self) -> dict[str, object]:
-        """All of it as plain values."""
+        """Return everything as plain values."""
         return {**asdict(self), "ratio": self.ratio, "limit": self.limit}
 
 
 Run = Callable[[Tensor, Tensor | None], Tensor]
-"""Inputs `[batch, time, features]` and lengths, if it is ragged, to outputs."""
+"""A function from inputs `[batch, time, features]` and the lengths of a ragged batch to outputs."""
 
 
 def peer_run(module: nn.RNNBase) -> Run:
-    """How one runs a module of torch.nn."""
+    """Return a function that runs a module of torch.nn."""
 
     def run(inputs: Tensor, lengths: Tensor | None) -> Tensor:
         if lengths is None:
@@ -199,19 +198,19 @@ def peer_run(module: nn.RNNBase) -> Run:
 
 
 def stack_run(stack: Stack) -> Run:
-    """How one runs a stack; the final states are computed too, as torch.nn does."""
+    """Return a function that runs a stack; the final states are computed too, as in torch.nn."""
     return lambda inputs, lengths: stack(inputs, lengths)[0]
 
 
 def work_of(
-    run: Run, weights: Iterable[nn.Parameter], shape: Shape, task: CellWorkload
+    run: Run, weights: Iterable[nn.Parameter], shape: Shape, workload: CellWorkload
 ) -> Callable[[], object]:
-    """A training step or an inference, ready to be timed."""
+    """Return a function that computes a training step or an inference, for timing."""
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(shape.batch, shape.time, shape.hidden, generator=generator)
     lengths = torch.randint(int(0.3 * shape.time), shape.time + 1, (shape.batch,), generator=generator)
-    given = lengths if task.layout == "ragged" else None
-    if task.work == "inference":
+    given = lengths if workload.layout == "ragged" else None
+    if workload.work == "inference":
         return torch.inference_mode()(lambda: run(inputs, given))
     with torch.no_grad():
         gradient = torch.randn_like(run(inputs, given))
@@ -220,13 +219,17 @@ def work_of(
 
 
 STOLEN = 0.05
-"""A turn counts if the machine's neighbours took no larger share of its time."""
+"""The largest share of a turn's time that other virtual machines may take for the turn to count."""
 PATIENCE = 3
-"""Turns are taken for so many times as long before those count that were disturbed."""
+"""How many times the usual duration turns are repeated before disturbed ones count."""
 
 
 def medians(works: dict[str, Callable[[], object]], plan: Plan) -> tuple[dict[str, float], int, bool]:
-    """Median seconds of each, all taking turns, after one to warm up; turns that count; if they were undisturbed."""
+    """Time functions by turns, after a turn to warm up.
+
+    Returns:
+        The median seconds of each, the number of turns that count, and whether these were undisturbed.
+    """
     for work in works.values():
         work()
     every: dict[str, list[float]] = {name: [] for name in works}
@@ -254,68 +257,68 @@ def _least(times: dict[str, list[float]]) -> int:
 
 
 def measure(plan: Plan, wanted: list[str], quiet: bool) -> list[CellRatio]:
-    """All measurements, each of the pass in which its ratio was the middle one."""
+    """Return all ratios, each from the pass in which it was the median."""
     found: dict[object, list[CellRatio]] = {}
     for number in range(plan.passes):
         for each in measure_once(plan, wanted, f"measuring, {number + 1} of {plan.passes}", quiet):
-            found.setdefault((each.shape, each.threads, each.task, each.cell), []).append(each)
+            found.setdefault((each.shape, each.threads, each.workload, each.cell), []).append(each)
     ranked = [sorted(each, key=lambda one: one.ratio) for each in found.values()]
     return [replace(each[plan.passes // 2], passes=tuple(one.ratio for one in each)) for each in ranked]
 
 
 def measure_once(plan: Plan, wanted: list[str], title: str, quiet: bool) -> Iterator[CellRatio]:
-    """One pass; a module of torch.nn and the cells it is compared with take turns."""
+    """Measure one pass; a module of torch.nn and the cells that are compared with it take turns."""
     groups = [
-        (shape, threads, task, peer, [cell for cell in cells if cell in wanted])
+        (shape, threads, workload, peer, [cell for cell in cells if cell in wanted])
         for shape in plan.shapes
         for threads in plan.threads
-        for task in WORKLOADS
-        if shape.batch > 1 or task.layout == "padded"
+        for workload in WORKLOADS
+        if shape.batch > 1 or workload.layout == "padded"
         for peer, cells in PEERS.items()
     ]
-    for shape, threads, task, peer, cells in track(groups, title, quiet=quiet):
+    for shape, threads, workload, peer, cells in track(groups, title, quiet=quiet):
         if not cells:
             continue
         torch.set_num_threads(threads)
         torch.manual_seed(0)
         module = peer(shape.hidden, shape.hidden, batch_first=True)
-        works = {"": work_of(peer_run(module), module.parameters(), shape, task)}
+        works = {"": work_of(peer_run(module), module.parameters(), shape, workload)}
         engines = {}
         for cell in cells:
             stack = Stack(cell, shape.hidden, shape.hidden)
             engines[cell] = engine_of(stack)
-            works[cell] = work_of(stack_run(stack), stack.parameters(), shape, task)
+            works[cell] = work_of(stack_run(stack), stack.parameters(), shape, workload)
         seconds, *turns = medians(works, plan)
         for cell in cells:
             name = f"nn.{peer.__name__}"
             times = (seconds[cell], seconds[""], *turns)
-            yield CellRatio(cell, name, engines[cell], shape, threads, task, *times)
+            yield CellRatio(cell, name, engines[cell], shape, threads, workload, *times)
 
 
 def engine_of(stack: Stack) -> str:
-    """The name of the engine that runs a stack's first cell on a CPU in float32."""
+    """Return the name of the engine that runs a stack's first cell on a CPU in float32."""
     first = next(module for module in stack.modules() if isinstance(module, Cell))
     chosen = choose_engine(stack.engine, first, torch.empty(1, first.input_size))
     return next(name for name, engine in ENGINES.items() if engine is chosen)
 
 
 def table(measurements: list[CellRatio]) -> str:
-    """A row for each shape and cell, a column for each task and number of threads."""
-    columns = list(dict.fromkeys((each.threads, each.task) for each in measurements))
-    found = {(each.shape, each.cell, each.threads, each.task): each.text() for each in measurements}
+    """Return the table, with a row for each shape and cell and a column for each workload and number of threads."""
+    columns = list(dict.fromkeys((each.threads, each.workload) for each in measurements))
+    found = {(each.shape, each.cell, each.threads, each.workload): each.text() for each in measurements}
     rows = [
         (
             str(shape),
             f"{cell} / {peer}",
             engine,
-            *(found.get((shape, cell, threads, task), "") for threads, task in columns),
+            *(found.get((shape, cell, threads, workload), "") for threads, workload in columns),
         )
         for shape, cell, peer, engine in dict.fromkeys(
             (each.shape, each.cell, each.peer, each.engine) for each in measurements
         )
     ]
     heads = [
-        f"{threads} thread{'s' * (threads > 1)}: {task.work}, {task.layout}" for threads, task in columns
+        f"{threads} thread{'s' * (threads > 1)}: {load.work}, {load.layout}" for threads, load in columns
     ]
     return tabulate(
         rows, ("shape", "cell / peer", "engine", *heads), tablefmt="github", disable_numparse=True
@@ -323,7 +326,7 @@ def table(measurements: list[CellRatio]) -> str:
 
 
 def between_passes(measurements: list[CellRatio]) -> str:
-    """How far the machine's minutes lie apart."""
+    """Return a sentence about how much the ratios differ between passes."""
     spreads = sorted(each.passes[-1] / each.passes[0] - 1 for each in measurements)
     half, tenth = statistics.median(spreads), spreads[len(spreads) * 9 // 10]
     return (
@@ -334,21 +337,21 @@ def between_passes(measurements: list[CellRatio]) -> str:
 
 @dataclass(frozen=True)
 class KernelTime:
-    """What it takes to have a cell's kernels, with no other cell's there, and once they have been compiled."""
+    """The time it takes to compile a cell's kernels, or to load compiled ones."""
 
     cell: str
     reason: str | None
-    """Why it has none."""
+    """Why the cell has no kernel; None if it has one."""
     seconds: float
-    """Seconds until it can run."""
+    """Time until the cell can run."""
     cpu_seconds: float
-    """CPU seconds of the compiler and of our own code until it can run, with what is compiled once for all cells."""
+    """CPU time of process and compiler until the cell can run, including what is compiled once for all cells."""
     fused_cpu_seconds: float
-    """For the second kernel, which small cells need."""
+    """CPU time for the fused kernel, which small cells need."""
 
 
 def kernel_time(name: str) -> KernelTime:
-    """Compile or load a cell's kernels, in this process; the cache is that of `SLUICE_CACHE`."""
+    """Compile or load a cell's kernels in this process; the cache is in `SLUICE_CACHE`."""
 
     def cpu_seconds() -> float:
         both = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
@@ -364,7 +367,7 @@ def kernel_time(name: str) -> KernelTime:
 
 
 def in_a_fresh_process(name: str, cache: str) -> KernelTime:
-    """`kernel_time` in a process that has just started."""
+    """Run `kernel_time` in a new process."""
     code = (
         "import json; from dataclasses import asdict; from benchmarks.cells import kernel_time; "
         f"print(json.dumps(asdict(kernel_time({name!r}))))"
@@ -377,7 +380,7 @@ def in_a_fresh_process(name: str, cache: str) -> KernelTime:
 
 
 def measure_kernels(names: list[str], times: int, quiet: bool) -> list[tuple[KernelTime, KernelTime]]:
-    """Measure the first compilation of each cell, and the start of the next process, which finds it compiled."""
+    """Return the times of each cell's first compilation, and of loading it in another process."""
     found = []
     with tempfile.TemporaryDirectory(prefix="sluice-benchmark-") as folder:
         for name in track(names, "compiling", quiet=quiet):
@@ -391,7 +394,7 @@ def measure_kernels(names: list[str], times: int, quiet: bool) -> list[tuple[Ker
 
 
 def kernel_table(kernels: list[tuple[KernelTime, KernelTime]]) -> str:
-    """A row for each cell."""
+    """Return the table of compilation times, with a row for each cell."""
 
     def mark(value: float, limit: float, digits: int) -> str:
         return f"{value:.{digits}f} ≤{limit:g}{' OVER' if value > limit else ''}"

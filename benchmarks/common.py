@@ -1,4 +1,4 @@
-"""What the benchmarks share: recordings to work on, and a clock."""
+"""Recordings to work on and a timer, for all benchmarks."""
 
 import os
 import statistics
@@ -12,12 +12,12 @@ import soundfile
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 AN4 = Path(os.environ.get("SLUICE_CORPORA", "")) / "an4"
-"""The real corpus, if the environment variable names the folder that has it."""
+"""The corpus AN4, if the environment variable SLUICE_CORPORA names the folder that holds it."""
 REPEATS = 5
 
 
 def median_seconds(work: Callable[[], object]) -> float:
-    """Median time of `REPEATS` repeats after one to warm up."""
+    """Return the median time of `REPEATS` calls, after one to warm up."""
     work()
     times = []
     for _ in range(REPEATS):
@@ -28,7 +28,7 @@ def median_seconds(work: Callable[[], object]) -> float:
 
 
 def stolen_seconds() -> float:
-    """Seconds for which the hypervisor gave this machine's processors to others; 0 where nothing says so."""
+    """Return for how long the hypervisor has given this machine's processors to others; 0 if that is not known."""
     stat = Path("/proc/stat")
     if not stat.exists():  # not Linux
         return 0.0
@@ -37,7 +37,7 @@ def stolen_seconds() -> float:
 
 
 def recordings(count: int = 100) -> tuple[list[Path], str]:
-    """Some audio files and what they are: AN4 where SLUICE_CORPORA has it, else noise of such lengths."""
+    """Return audio files and a description of them: AN4 if SLUICE_CORPORA has it, else noise of similar lengths."""
     files = sorted((AN4 / "wav").rglob("*.sph"))
     if files:
         return files[:: max(1, len(files) // count)][:count], f"{count} recordings of AN4"

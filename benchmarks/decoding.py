@@ -1,16 +1,16 @@
-"""How fast posteriors are decoded: `python -m benchmarks.decoding [RUN] [--peers PYTHON]`.
+"""Compare the speed of CTC decoders: `python -m benchmarks.decoding [RUN] [--peers PYTHON]`.
 
-The same log-probabilities go through ours, flashlight-text (whose engine is torchaudio's decoder too), pyctcdecode
-and fast-ctc-decode, one thread each, taking turns; figures are medians of CPU time. The emissions are those of the
-dev split of RUN, whose corpus is in `cache/`; without RUN, made-up ones of travel requests. The language model is a
-word trigram of the training texts, with the same weight for all; flashlight-text and "ours, lexicon" keep to the
-words of these texts, pyctcdecode and "ours" may write others.
+Our decoder, flashlight-text (which is torchaudio's decoder, too), pyctcdecode and fast-ctc-decode decode the same
+log-probabilities by turns, with one thread each; figures are medians of CPU time. The emissions are those of the dev
+split of RUN, whose corpus is in `cache/`; without RUN, artificial ones of travel requests. The language model is a word
+trigram of the training texts, with the same weight for all. flashlight-text and "ours, lexicon" are restricted to the
+words of these texts; pyctcdecode and "ours" may write others.
 
-There are two rounds: with nothing pruned but the beam, and with the thresholds people use: tokens below a posterior
-of 1e-5 extend nothing (flashlight-text takes a number of tokens instead: as many as are above it in 99 of 100 steps)
-and prefixes 20 (natural log) behind the best are dropped, by those that can.
+There are two rounds. In the first only the beam prunes. In the second the usual thresholds apply, where a decoder has
+them: tokens below a posterior of 1e-5 extend no prefix (flashlight-text takes a number of tokens instead: as many as
+are above it in 99 of 100 steps), and prefixes 20 (natural log) below the best are dropped.
 
-The peers may live in another environment, for pyctcdecode needs an older NumPy:
+The other decoders may be in another environment, because pyctcdecode needs an older NumPy:
 
     python -m venv peers && peers/bin/pip install 'numpy<2' flashlight-text kenlm pyctcdecode fast-ctc-decode
     python -m benchmarks.decoding RUN --peers peers/bin/python
@@ -50,14 +50,14 @@ from sluice_core.progress import track
 OURS, CLOSED = "ours", "ours, lexicon"
 PEERS = ("flashlight-text", "pyctcdecode", "fast-ctc-decode")
 LONG_SECONDS, LEAST_SECONDS = 20.0, 0.3
-"""What takes longer than the first is measured once; what takes less than the second, so often that it does not."""
+"""A decoder slower than the first is measured once; one faster than the second is repeated until it takes as long."""
 NO_THRESHOLDS = {"token_threshold": 0.0, "beam_threshold": math.inf}
 THRESHOLDS = {"token_threshold": 1e-5, "beam_threshold": 20.0}
 
 
 @dataclass(frozen=True)
 class DecodingInput:
-    """What everyone decodes."""
+    """The input of all decoders."""
 
     what: str
     emissions: list[np.ndarray]
@@ -73,7 +73,7 @@ class DecodingInput:
 
 @dataclass(frozen=True)
 class Setting:
-    """One row of the table, but for the decoder."""
+    """The settings of a decoder in one row of the table."""
 
     beam: int
     language: bool
@@ -81,7 +81,7 @@ class Setting:
 
     @property
     def values(self) -> dict[str, float]:
-        """What is pruned."""
+        """The pruning thresholds."""
         return THRESHOLDS if self.thresholds else NO_THRESHOLDS
 
 
@@ -94,7 +94,7 @@ SETTINGS = [
 
 
 def from_run(run: Path, count: int) -> tuple[str, list[np.ndarray], list[str], list[str], Tokens]:
-    """Emissions of a run's dev split, their references, the training texts and the alphabet."""
+    """Return emissions of a run's dev split, their references, the training texts and the tokens."""
     transcriber = Transcriber.load(run)
     rows = load_corpus(transcriber.config.corpus, Path("cache"))
     dev, rate = rows["dev"], transcriber.config.features.sample_rate
@@ -108,7 +108,7 @@ def from_run(run: Path, count: int) -> tuple[str, list[np.ndarray], list[str], l
 
 
 def made_up(count: int) -> tuple[str, list[np.ndarray], list[str], list[str], Tokens]:
-    """Emissions of sentences as if spoken: each letter some steps, blanks between, and noise."""
+    """Return artificial emissions of sentences: some steps for each letter, blanks in between, and noise."""
     train = [sentence.text.lower() for sentence in generate(2000)]
     references = [sentence.text.lower() for sentence in generate(count, part="dev")]
     tokens = Tokens([BLANK_SYMBOL, *sorted({letter for text in [*train, *references] for letter in text})])
@@ -125,7 +125,7 @@ def made_up(count: int) -> tuple[str, list[np.ndarray], list[str], list[str], To
 def joined(
     emissions: list[np.ndarray], references: list[str], tokens: Tokens, steps: int
 ) -> tuple[list[np.ndarray], list[str]]:
-    """Utterances one after another, a step of a sure space between them, until they have so many steps."""
+    """Join utterances until they have this many steps, with one step of a certain space in between."""
     space = np.full((1, len(tokens)), -20.0, np.float32)
     space[0, tokens.encode(" ")[0]] = 0.0
     longer: list[np.ndarray] = []
@@ -141,7 +141,7 @@ def joined(
 
 
 def prepare(arguments: argparse.Namespace) -> DecodingInput:
-    """Everything that is measured with."""
+    """Prepare the input of all decoders."""
     source = from_run(arguments.run, arguments.utterances) if arguments.run else made_up(arguments.utterances)
     what, emissions, references, train, tokens = source
     if arguments.steps:
@@ -153,10 +153,10 @@ def prepare(arguments: argparse.Namespace) -> DecodingInput:
 
 
 class Peers:
-    """Other decoders, in a process of their own."""
+    """The other decoders, in a separate process."""
 
     def __init__(self, python: str, task: DecodingInput, folder: Path) -> None:
-        """Write what they need and start them."""
+        """Write their input and start the process."""
         arrays = {f"{number:05}": emission for number, emission in enumerate(task.emissions)}
         np.savez(folder / "emissions.npz", **arrays)
         facts = {
@@ -181,7 +181,7 @@ class Peers:
         )
 
     def ask(self, name: str, setting: Setting) -> dict[str, Any]:
-        """Seconds and texts of one decoder, or why it has none."""
+        """Return seconds and texts of one decoder, or why it is not available."""
         assert self.process.stdin and self.process.stdout
         asked = {
             "decoder": name,
@@ -197,7 +197,7 @@ class Peers:
 
 
 def decoder(name: str, task: DecodingInput, setting: Setting) -> Decoder:
-    """One of ours."""
+    """Return one of our decoders."""
     if name == "greedy":
         return GreedySearch()
     settings = DecodingConfig(
@@ -208,7 +208,7 @@ def decoder(name: str, task: DecodingInput, setting: Setting) -> Decoder:
 
 
 def ours(name: str, task: DecodingInput, setting: Setting) -> Callable[[], dict[str, Any]]:
-    """Seconds and texts of one of ours, when called."""
+    """Return a function that returns seconds and texts of one of our decoders."""
     search = decoder(name, task, setting)
     padded, lengths = pad_log_probs(task.emissions)
 
@@ -227,7 +227,7 @@ def ours(name: str, task: DecodingInput, setting: Setting) -> Callable[[], dict[
 def measure(
     task: DecodingInput, peers: Peers, setting: Setting, rounds: int
 ) -> Iterator[tuple[str, float, float]]:
-    """Utterances a second and error rate of everyone who can do this; they take turns."""
+    """Yield name, utterances a second and error rate of every decoder that has this setting; they take turns."""
     names = ["greedy", OURS] if not setting.language else [OURS, CLOSED]
     runs: dict[str, Callable[[], dict[str, Any]]] = {name: ours(name, task, setting) for name in names}
     runs |= {name: lambda name=name: peers.ask(name, setting) for name in PEERS}
@@ -247,7 +247,7 @@ def measure(
 
 
 def rows(task: DecodingInput, peers: Peers, setting: Setting, rounds: int) -> Iterator[tuple[str, ...]]:
-    """The table's rows of one setting; a ratio is how many times as fast ours is, with a lexicon as the other has."""
+    """Yield the table's rows of one setting; the ratio is the speed of ours, with a lexicon if the other has one."""
     figures = {name: (speed, error) for name, speed, error in measure(task, peers, setting, rounds)}
     for name, (speed, error) in figures.items():
         against = CLOSED if name == "flashlight-text" and setting.language else OURS

@@ -1,10 +1,10 @@
-"""How fast the CRF head is beside pytorch-crf's: `python -m benchmarks.heads [--quick] [--json]`.
+"""Compare the speed of the CRF head with pytorch-crf: `python -m benchmarks.heads [--quick] [--json]`.
 
-Needs `pip install pytorch-crf`, which nothing else here does and `make bench` does first. A loss is that with the
-gradients of emissions and of all parameters; decoding is the best path of each sentence. Both sides get the same
-batch of 32 sentences with up to 50 words, and the same scores, and take turns in one process; a ratio is that of the
-medians, pytorch-crf's time in times of ours, with the least that is wanted beside it where something is. A ragged
-batch has lengths from 1 to 50; a padded one has 50 words everywhere. Figures count on an idle machine only.
+It needs `pip install pytorch-crf`, which `make bench` does. The loss is measured together with the gradients of
+emissions and of all parameters; decoding finds the best path of each sentence. Both get the same batch of 32 sentences
+of up to 50 words, and the same scores, and take turns in one process. The ratio is the median time of pytorch-crf
+divided by ours, with the smallest acceptable one beside it where there is one. A ragged batch has lengths from 1 to 50;
+a padded one has 50 words in every sentence. Measure on an idle machine only.
 """
 
 import argparse
@@ -28,12 +28,12 @@ from sluice_core.progress import track
 
 BATCH, TIME = 32, 50
 LIMITS = {"loss": 15.0, "decode": 10.0}
-"""The least ratio wanted on one thread with 127 labels."""
+"""The smallest acceptable ratio with 127 labels and one thread."""
 
 
 @dataclass(frozen=True)
 class HeadWorkload:
-    """What is timed."""
+    """The computation that is timed."""
 
     work: str
     layout: str
@@ -42,38 +42,38 @@ class HeadWorkload:
 
     @property
     def limit(self) -> float | None:
-        """The least that the ratio should be; None if nothing is said of it."""
+        """The smallest acceptable ratio; None if there is no limit."""
         return LIMITS[self.work] if self.labels == 127 and self.threads == 1 else None
 
 
 @dataclass(frozen=True)
 class HeadRatio:
-    """One row of the table."""
+    """The times of one computation, which are a row of the table."""
 
-    task: HeadWorkload
+    workload: HeadWorkload
     seconds: float
     peer_seconds: float
     rounds: int
 
     @property
     def ratio(self) -> float:
-        """Time of pytorch-crf in times of ours."""
+        """The time of pytorch-crf divided by ours."""
         return self.peer_seconds / self.seconds
 
     def row(self) -> tuple[object, ...]:
-        """The cells of the table."""
-        task, limit = self.task, self.task.limit
+        """Return the cells of the row."""
+        workload, limit = self.workload, self.workload.limit
         wanted = "" if limit is None else f"≥{limit:g}{' UNDER' if self.ratio < limit else ''}"
         times = (f"{1000 * self.seconds:.2f}", f"{1000 * self.peer_seconds:.2f}", f"{self.ratio:.1f}")
-        return (task.work, task.layout, task.labels, task.threads, *times, wanted)
+        return (workload.work, workload.layout, workload.labels, workload.threads, *times, wanted)
 
     def to_dict(self) -> dict[str, object]:
-        """All of it as plain values."""
-        return {**asdict(self), "ratio": self.ratio, "limit": self.task.limit}
+        """Return everything as plain values."""
+        return {**asdict(self), "ratio": self.ratio, "limit": self.workload.limit}
 
 
-def works(task: HeadWorkload, time_steps: int) -> tuple[Callable[[], object], Callable[[], object]]:
-    """Ours and pytorch-crf's, on the same scores, of which they say the same."""
+def works(workload: HeadWorkload, time_steps: int) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Return our function and that of pytorch-crf, after checking that they compute the same."""
     try:
         from torchcrf import CRF
     except ImportError:
@@ -81,7 +81,7 @@ def works(task: HeadWorkload, time_steps: int) -> tuple[Callable[[], object], Ca
             "pytorch-crf is not installed; the benchmark needs it: pip install pytorch-crf"
         ) from None
     generator = torch.Generator().manual_seed(0)
-    labels = task.labels
+    labels = workload.labels
     head = make_head("crf", labels, np.ones(labels), np.ones((labels, labels)), np.ones(labels))
     peer = CRF(labels, batch_first=True)
     parameters = dict(head.named_parameters())
@@ -94,7 +94,7 @@ def works(task: HeadWorkload, time_steps: int) -> tuple[Callable[[], object], Ca
     emissions = torch.randn(BATCH, time_steps, labels, generator=generator, requires_grad=True)
     tags = torch.randint(labels, (BATCH, time_steps), generator=generator)
     lengths = torch.full((BATCH,), time_steps)
-    if task.layout == "ragged":
+    if workload.layout == "ragged":
         lengths = torch.randint(1, time_steps + 1, (BATCH,), generator=generator)
     mask = torch.arange(time_steps) < lengths[:, None]
     given = emissions.detach()
@@ -109,7 +109,7 @@ def works(task: HeadWorkload, time_steps: int) -> tuple[Callable[[], object], Ca
 
     for mine, other in zip(our_loss(), their_loss(), strict=True):
         torch.testing.assert_close(mine, other, atol=1e-3, rtol=1e-3)  # the peer's float32 is the limit
-    if task.work == "loss":
+    if workload.work == "loss":
         return our_loss, their_loss
     paths = [path.tolist() for path in best_paths(head.chain(given, lengths))[0]]
     assert paths == peer.decode(given, mask), "the two do not decode alike"
@@ -117,17 +117,17 @@ def works(task: HeadWorkload, time_steps: int) -> tuple[Callable[[], object], Ca
 
 
 def measure(rounds: int, time_steps: int, quiet: bool) -> Iterator[HeadRatio]:
-    """All ratios, the two sides by turns."""
-    tasks = [
+    """Measure all ratios; the two take turns."""
+    workloads = [
         HeadWorkload(work, layout, labels, threads)
         for labels in (127, 9)
         for threads in (1, 2)
         for work in LIMITS
         for layout in ("padded", "ragged")
     ]
-    for task in track(tasks, "measuring", quiet=quiet):
-        torch.set_num_threads(task.threads)
-        both = works(task, time_steps)
+    for workload in track(workloads, "measuring", quiet=quiet):
+        torch.set_num_threads(workload.threads)
+        both = works(workload, time_steps)
         times: tuple[list[float], list[float]] = ([], [])
         for turn in range(rounds + 1):
             for work, kept in zip(both, times, strict=True):
@@ -135,7 +135,7 @@ def measure(rounds: int, time_steps: int, quiet: bool) -> Iterator[HeadRatio]:
                 work()
                 if turn:  # the first warms up
                     kept.append(time.perf_counter() - begun)
-        yield HeadRatio(task, statistics.median(times[0]), statistics.median(times[1]), rounds)
+        yield HeadRatio(workload, statistics.median(times[0]), statistics.median(times[1]), rounds)
 
 
 def main() -> None:

@@ -1,10 +1,11 @@
-"""Long recordings: `python -m benchmarks.long_form RUN [--minutes 60]`, where `cache/` has RUN's corpus (Linux only).
+"""Transcribe long recordings: `python -m benchmarks.long_form RUN [--minutes 60]` (Linux only).
 
-The utterances of the test split (of dev, where there is none) are joined into recordings, again and again in
-another order and loudness, over noise 60 dB under full scale. Each recording is written to a file and transcribed
-whole in a process of its own, whose greatest memory is given; and apart, cut in the silence up to 40 ms from where
-the utterances were joined. These milliseconds are drawn by chance: a shift by half a step of the model changes some
-15% of the travel recognizer's words, without making them better or worse, and the first cut is not the true one.
+RUN is a recognizer whose corpus is in `cache/`.
+The utterances of the test split (of dev, if there is none) are joined into recordings, repeatedly in random order
+and loudness, with noise 60 dB below full scale. Each recording is written to a file and transcribed as a whole in a
+separate process, whose peak memory is reported. For comparison the utterances are also transcribed one by one, cut
+out at a random place up to 40 ms into the silence around them, because a shift by half a step of the model changes some
+15% of the travel recognizer's words, without making them better or worse.
 """
 
 import argparse
@@ -36,16 +37,16 @@ GAIN_DB = 6.0
 
 @dataclass(frozen=True)
 class Layout:
-    """How a recording is put together."""
+    """How a recording is composed."""
 
     name: str
     silences: tuple[float, float]
-    """Shortest and longest between utterances, in seconds."""
+    """The shortest and the longest silence between utterances, in seconds."""
     share: float = 1 / 6
-    """The share of the minutes asked for that this recording has."""
+    """The share of the minutes asked for."""
     suffix: str = ".wav"
     sample_rate: int | None = None
-    """In Hz; the model's if none."""
+    """The sample rate in Hz; None for the model's."""
     channels: int = 1
 
 
@@ -59,7 +60,7 @@ LAYOUTS = [
 
 
 def compose(rows, layout: Layout, seconds: float, rate: int):  # type: ignore[no-untyped-def]
-    """Samples `[samples]` float32 at `rate` Hz; and where to cut each utterance out of them, and its text."""
+    """Return samples `[samples]` float32 at `rate` Hz, the range of each utterance in them, and the texts."""
     random = np.random.default_rng(0)
     parts: list[np.ndarray] = []
     spans: list[tuple[int, int]] = []
@@ -82,13 +83,13 @@ def compose(rows, layout: Layout, seconds: float, rate: int):  # type: ignore[no
 
 
 def transcribe_apart_from_this(run: str, path: Path) -> dict[str, float | str]:
-    """Text, seconds of work and greatest memory (MiB) of a new process."""
+    """Transcribe a file in a new process; return the text, the seconds, and the peak memory in MiB."""
     command = [sys.executable, "-m", "benchmarks.long_form", run, "--transcribe", str(path)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def transcribe_here(run: str, path: Path) -> None:
-    """What the new process does."""
+    """Transcribe a file in this process, and print the result as JSON."""
     transcriber = Transcriber.load(run)
     started = time.perf_counter()
     text = transcribe_long(path, transcriber.emitter, transcriber.emission_decoder()).text
@@ -100,7 +101,7 @@ def transcribe_here(run: str, path: Path) -> None:
 
 
 def measure(run: str, layout: Layout, minutes: float, rows, folder: Path) -> tuple[str, ...]:  # type: ignore[no-untyped-def]
-    """A line of the table."""
+    """Return a row of the table."""
     transcriber = Transcriber.load(run)
     rate = transcriber.config.features.sample_rate
     samples, spans, texts = compose(rows, layout, 60 * minutes * layout.share, rate)
@@ -132,10 +133,10 @@ def main() -> None:
     if options.transcribe:
         transcribe_here(options.run, options.transcribe)
         return
-    parts = load_corpus(Transcriber.load(options.run).config.corpus, Path("cache"))
-    split = "test" if "test" in parts else "dev"
+    splits = load_corpus(Transcriber.load(options.run).config.corpus, Path("cache"))
+    split = "test" if "test" in splits else "dev"
     with tempfile.TemporaryDirectory() as folder:
-        table = [measure(options.run, each, options.minutes, parts[split], Path(folder)) for each in LAYOUTS]
+        table = [measure(options.run, each, options.minutes, splits[split], Path(folder)) for each in LAYOUTS]
     print(f"{describe_machine()}\nutterances of {split}, {options.run}\n")
     header = ("recording", "minutes", "peak MiB", "times real time", "WER apart", "WER joined")
     print(tabulate(table, header, tablefmt="github", disable_numparse=True))

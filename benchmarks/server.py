@@ -1,10 +1,10 @@
-"""Many clients at once against `sluice serve`: throughput, latency, statuses and memory, beside one client alone.
+"""Measure `sluice serve` with many clients at once, compared with one client: throughput, latency, statuses, memory.
 
     python -m benchmarks.server [RUN] [--tagger RUN] [--clients 32] [--seconds 60] [--audio FILE …]
 
-RUN is whatever `sluice serve` takes; without it an untrained model of the AN4 recipe's size is served. Clients send
-clips of mixed lengths, one after the other over one connection each, to `/v1/audio/transcriptions`, and where the
-server has a tagger every second time to `/v1/understand`.
+RUN is what `sluice serve` takes; without it an untrained model of the AN4 recipe is served. Each client sends clips of
+mixed lengths one after another over one connection, to `/v1/audio/transcriptions` and, if the server has a tagger, half
+of them to `/v1/understand`.
 """
 
 import argparse
@@ -31,12 +31,12 @@ from sluice_core.devices import describe_machine
 
 BOUNDARY = "sluice-benchmark"
 TURNS = 6
-"""One client and many take turns, so that what else the machine does meets both; throughputs are medians of them."""
+"""One client and many take turns, so that other load affects both; throughputs are medians over the turns."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A request's body, ready to be sent."""
+    """The body of a request, and the duration of its audio."""
 
     body: bytes
     seconds: float
@@ -44,25 +44,25 @@ class Clip:
 
 @dataclass(frozen=True)
 class Reply:
-    """What became of a request."""
+    """The result of a request."""
 
     status: int
-    """0: the connection broke."""
+    """The HTTP status; 0 if the connection broke."""
     latency_seconds: float
     audio_seconds: float
     at_seconds: float
-    """When it was there."""
+    """When the answer was complete."""
 
 
 def clip(path: Path) -> Clip:
-    """A file as a form."""
+    """Return a file as the body of a form."""
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{path.name}"\r\n\r\n'
     body = head.encode() + path.read_bytes() + f"\r\n--{BOUNDARY}--\r\n".encode()
     return Clip(body, audio_info(path).duration_seconds)
 
 
 def start(arguments: Sequence[str]) -> tuple["subprocess.Popen[str]", int]:
-    """A server's process, once it listens, and its port."""
+    """Start a server; return its process and port once it listens."""
     command = [sys.executable, "-m", "sluice.cli", "serve", "--port", "0", *arguments]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -75,7 +75,7 @@ def start(arguments: Sequence[str]) -> tuple["subprocess.Popen[str]", int]:
 
 
 def memory_mb(process: "subprocess.Popen[str]") -> float:
-    """Memory that a process and its children have in use, what they share counted once (Linux; NaN elsewhere)."""
+    """Return the memory of a process and its children, shared pages counted once (Linux; NaN elsewhere)."""
     try:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         return sum(map(_share_kb, [str(process.pid), *children])) / 1024
@@ -89,7 +89,7 @@ def _share_kb(pid: str) -> int:
 
 
 def ask(line: http.client.HTTPConnection, endpoint: str, sent: Clip) -> Reply:
-    """Send a request and wait for its answer."""
+    """Send a request and wait for the answer."""
     started = time.perf_counter()
     try:
         kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
@@ -106,19 +106,19 @@ def ask(line: http.client.HTTPConnection, endpoint: str, sent: Clip) -> Reply:
 
 @dataclass(eq=False)
 class Load:
-    """What came of so many clients, in turns."""
+    """The results of a number of clients, over all turns."""
 
     clients: int
     replies: list[Reply] = field(default_factory=list)
     per_second: list[float] = field(default_factory=list)
-    """Requests answered, in each turn."""
+    """Requests answered a second, in each turn."""
     audio_per_second: list[float] = field(default_factory=list)
-    """Seconds."""
+    """Seconds of audio answered a second, in each turn."""
     memory_mb: list[float] = field(default_factory=list)
-    """After each turn."""
+    """The server's memory after each turn."""
 
     def add(self, replies: Sequence[Reply], until: float, seconds: float, megabytes: float) -> None:
-        """A turn of so many `seconds`, which was over at `until`: what came later was answered to fewer and fewer."""
+        """Add a turn of `seconds` that ended at `until`; later answers, with fewer clients waiting, do not count."""
         good = [reply for reply in replies if reply.status == 200 and reply.at_seconds <= until]
         self.replies += replies
         self.per_second.append(len(good) / seconds)
@@ -126,7 +126,7 @@ class Load:
         self.memory_mb.append(megabytes)
 
     def row(self) -> list[str]:
-        """A line of the table."""
+        """Return a row of the table."""
         latencies = [reply.latency_seconds for reply in self.replies if reply.status == 200] or [float("nan")]
         statuses = Counter(reply.status for reply in self.replies)
         return [
@@ -142,7 +142,7 @@ class Load:
 def turn(
     port: int, clips: Sequence[Clip], endpoints: Sequence[str], clients: int, seconds: float, seed: int
 ) -> tuple[list[Reply], float]:
-    """All replies to so many clients, and when their time was over; requests under way by then are waited for."""
+    """Return all replies to a number of clients, and when the turn ended; requests sent by then are waited for."""
     replies: list[Reply] = []
     until = time.perf_counter() + seconds
 
@@ -162,7 +162,7 @@ def turn(
 
 
 def read_options() -> argparse.Namespace:
-    """What was asked for on the command line."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
         "run", nargs="?", metavar="RUN", help="what to serve (default: an untrained recognizer)"

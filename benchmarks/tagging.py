@@ -1,7 +1,7 @@
-"""How fast sentences are tagged: `python -m benchmarks.tagging [RUN]`.
+"""Measure how fast sentences are tagged: `python -m benchmarks.tagging [RUN]`.
 
-Without a run the travel recipe's model is used with random weights, which is as fast as a trained one. The sentences
-are the embedded corpus's written requests.
+Without RUN, the model of the travel recipe with random weights is used, which is as fast as a trained one. The
+sentences are the written requests of the embedded corpus.
 """
 
 import subprocess
@@ -27,7 +27,7 @@ LONG_WORDS = 10_000
 
 
 def random_run() -> Path:
-    """A run directory of the travel recipe's model, untrained."""
+    """Return a run directory with an untrained model of the travel recipe."""
     run = Path(tempfile.mkdtemp(prefix="sluice-benchmark-"))
     torch.manual_seed(0)
     config = TaggerConfig.read(find_recipe(RECIPE))

@@ -1,8 +1,8 @@
-"""How fast the AN4 model trains, and where the time goes: `python -m benchmarks.training`.
+"""Measure how fast the AN4 model trains, and what takes the time: `python -m benchmarks.training`.
 
-First each stage is timed alone, one after another on the same batches; then the whole runs as in training, with
-data workers where training would have some. Random texts stand in for transcripts, which changes no speed, and their
-words stand in the recordings as long as they are.
+First each stage is timed alone, one after another on the same batches. Then everything runs as in training, with data
+workers if training would use any. Random texts take the place of transcripts, which does not change the speed; each
+word is as long in the recording as it is in the text.
 """
 
 import statistics
@@ -40,7 +40,7 @@ EPOCH = 100  # any epoch with augmentation
 
 
 def rows_of_files(count: int = 160) -> tuple[list[dict[str, Any]], str]:
-    """Rows as corpora give them, with random texts of a usual rate."""
+    """Return rows as a corpus has them, with random texts at a usual speaking rate, and what they are."""
     files, what = recordings(count)
     generator = np.random.default_rng(0)
     rows = []
@@ -54,7 +54,7 @@ def rows_of_files(count: int = 160) -> tuple[list[dict[str, Any]], str]:
 
 
 def spoken_words(row: dict[str, Any], sample_rate: int) -> list[WordSegment]:
-    """The words of a text, as if each letter and each space took the same time."""
+    """Return the words of a text with times as if each letter and each space took equally long."""
     samples = row["duration_seconds"] * sample_rate / (len(row["text"]) + 1)
     words, letters = [], 0
     for word in row["text"].split():
@@ -86,14 +86,14 @@ class Stages:
         self.seconds: dict[str, float] = {}
 
     def timed(self, stage: str, work: Callable[[], Any]) -> Any:
-        """Do a stage's work and add its time."""
+        """Run a stage and add its time."""
         started = time.perf_counter()
         result = work()
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
         return result
 
     def one_by_one(self) -> dict[str, float]:
-        """Seconds of each stage over all rows, nothing overlapping."""
+        """Return the seconds of each stage over all rows, without overlap."""
         self.seconds = {}
         rate = self.config.features.sample_rate
         for batch in self.batches:
@@ -106,21 +106,21 @@ class Stages:
         return dict(self.seconds)
 
     def step(self, batch: UtteranceBatch) -> None:
-        """One optimizer step, its parts timed."""
+        """Do one optimizer step, and time its stages."""
         log_probs, lengths = self.timed("forward", lambda: self.model(batch.features, batch.lengths))
         loss = self.timed("loss", lambda: sum(training_losses(log_probs, lengths, batch)))
         self.timed("backward", loss.backward)
         self.timed("clipping and optimizer", self.update)
 
     def update(self) -> None:
-        """Clip, step, forget the gradients."""
+        """Clip the gradients, do the step, and reset the gradients."""
         training = self.config.training
         clip_gradients(self.model.parameters(), norm=training.clip_norm, value=training.clip_value)
         self.optimizer.step()
         self.optimizer.zero_grad()
 
     def overlapping(self, loader: "DataLoader[UtteranceBatch]") -> float:
-        """Seconds of the whole, with the data made by workers meanwhile."""
+        """Return the seconds of all steps, with data workers running at the same time."""
         started = time.perf_counter()
         for batch in loader:
             self.step(batch)
@@ -134,7 +134,7 @@ def main() -> None:
 
 
 def run(folder: Path) -> None:
-    """Measure and print, with a folder for what training keeps."""
+    """Measure and print; `folder` is for files that training keeps."""
     config = RecognizerConfig.read(find_recipe(RECIPE))
     rows, what = rows_of_files()
     audio_seconds = sum(row["duration_seconds"] for row in rows)

@@ -1,7 +1,7 @@
-"""How fast recordings are transcribed: `python -m benchmarks.transcribe [RUN]`.
+"""Measure how fast recordings are transcribed: `python -m benchmarks.transcribe [RUN]`.
 
-Without a run the AN4 model is used with random weights, which is as fast as a trained one.
-The real-time factor is seconds of work for a second of audio, reading included; lower is faster.
+Without RUN, the AN4 model with random weights is used, which is as fast as a trained one. The real-time factor is the
+seconds of work for a second of audio, including reading; lower is faster.
 """
 
 import subprocess
@@ -24,7 +24,7 @@ RECIPE = "ctc/an4"
 
 
 def random_run() -> Path:
-    """A run directory of the AN4 model, untrained."""
+    """Return a run directory with an untrained AN4 model."""
     run = Path(tempfile.mkdtemp(prefix="sluice-benchmark-"))
     torch.manual_seed(0)
     config = RecognizerConfig.read(find_recipe(RECIPE))

@@ -1,11 +1,12 @@
-"""How true the times of words are: `python -m benchmarks.word_times RUN`.
+"""Measure how accurate word timestamps are: `python -m benchmarks.word_times RUN`.
 
-Two measurements, in milliseconds, on the corpus that the run was trained on:
+It measures two errors, in milliseconds, on the corpus that the run was trained on:
 
-- against the true times, where the corpus has them (the embedded corpus: its synthesizer reports them), of dev and
-  test: for the words that greedy decoding gets right, and for the known text by forced alignment;
-- against themselves, on training recordings: the text aligned with a recording played faster or slower by a known
-  factor, its times scaled back, less those of the recording as it is. A model's step is 40 ms.
+- compared with the true times of dev and test, if the corpus has them (the embedded corpus does, because its
+  synthesizer reports them): for the words that greedy decoding recognizes correctly, and for the known text by forced
+  alignment;
+- compared with themselves, on training recordings: the text is aligned with the recording as it is, and with the
+  recording played faster or slower by a known factor, whose times are scaled back. A step of the model is 40 ms.
 """
 
 import argparse
@@ -32,22 +33,22 @@ if TYPE_CHECKING:
 
 FACTORS = (0.9, 1.1)
 Times = np.ndarray
-"""`[words, 2]`: start and end in seconds."""
+"""`[words, 2]`: start and end of each word in seconds."""
 
 
 class TimedRecognizer:
-    """A recognizer asked when words are said."""
+    """The two ways in which a recognizer finds the times of words."""
 
     def __init__(self, transcriber: Transcriber) -> None:
         self.transcriber = transcriber
         self.rate = transcriber.config.features.sample_rate
 
     def emit(self, samples: np.ndarray) -> Emission:
-        """What both ways of timing need of `[samples]`."""
+        """Return the emission of samples `[samples]`, which both ways need."""
         return next(self.transcriber.emitter.emit_many([samples]))
 
     def align(self, emission: Emission, text: str) -> Times:
-        """Times of the words of a known text."""
+        """Return the times of the words of a known text, by forced alignment."""
         alignment = align_text(
             emission.log_probs,
             text,
@@ -59,23 +60,23 @@ class TimedRecognizer:
         return as_times(alignment.words)
 
     def hear(self, emission: Emission) -> tuple[str, Times]:
-        """The text that greedy decoding hears, and its words' times."""
+        """Return the text of greedy decoding, and the times of its words."""
         (transcript,) = self.transcriber.decode([emission], GreedySearch())
         return transcript.text, as_times(transcript.words)
 
 
 def as_times(words: Sequence[Word]) -> Times:
-    """The times alone."""
+    """Return the times of words as an array."""
     return np.array([(word.start, word.end) for word in words]).reshape(-1, 2)
 
 
 def true_times(row: dict[str, Any]) -> Times:
-    """Those that the corpus has."""
+    """Return the true times of a row's words."""
     return np.array([(word["start_seconds"], word["end_seconds"]) for word in row["words"]]).reshape(-1, 2)
 
 
 def right_pairs(reference: str, hypothesis: str) -> Iterator[tuple[int, int]]:
-    """Positions in both texts of the words that are right."""
+    """Yield the positions in both texts of the words that are correct."""
     spoken = heard = 0
     (edits,) = align_texts([reference], [hypothesis], "words")
     for edit in edits:
@@ -84,22 +85,22 @@ def right_pairs(reference: str, hypothesis: str) -> Iterator[tuple[int, int]]:
         spoken, heard = spoken + len(edit.reference), heard + len(edit.hypothesis)
 
 
-def against_truth(clock: TimedRecognizer, rows: "Dataset", part: str) -> dict[str, Times]:
-    """Errors of the two ways of timing on one part of the corpus."""
+def against_truth(clock: TimedRecognizer, rows: "Dataset", split: str) -> dict[str, Times]:
+    """Return the errors of both ways on one split of the corpus."""
     greedy, forced = [], []
-    for row in track(rows, f"{part}, true times", total=len(rows)):
+    for row in track(rows, f"{split}, true times", total=len(rows)):
         emission, truth = clock.emit(read_utterance(row, clock.rate)), true_times(row)
         forced.append(clock.align(emission, row["text"]) - truth)
         text, times = clock.hear(emission)
         greedy += [times[heard] - truth[spoken] for spoken, heard in right_pairs(row["text"], text)]
     return {
-        f"{part}: greedy, words that are right": np.reshape(greedy, (-1, 2)),
-        f"{part}: forced alignment": np.concatenate(forced),
+        f"{split}: greedy, words that are right": np.reshape(greedy, (-1, 2)),
+        f"{split}: forced alignment": np.concatenate(forced),
     }
 
 
 def against_speed(clock: TimedRecognizer, rows: "Dataset", utterances: int) -> dict[str, Times]:
-    """How far the times of some recordings, played at other speeds, are from the same place."""
+    """Return how much the times of some recordings differ when they are played at other speeds."""
     errors: dict[float, list[Times]] = {factor: [] for factor in FACTORS}
     chosen = range(0, len(rows), max(1, len(rows) // utterances))[:utterances]
     for item in track(chosen, "training recordings, speeds", total=len(chosen)):
@@ -126,13 +127,13 @@ def main() -> None:
     options = parser.parse_args()
     transcriber = Transcriber.load(options.run)
     corpus = transcriber.config.corpus
-    parts = load_corpus(corpus.model_copy(update={"data": options.data or corpus.data}), options.cache)
+    splits = load_corpus(corpus.model_copy(update={"data": options.data or corpus.data}), options.cache)
     clock = TimedRecognizer(transcriber)
     errors: dict[str, Times] = {}
-    for part in ("dev", "test"):
-        if part in parts and parts[part][0]["words"]:
-            errors |= against_truth(clock, parts[part], part)
-    errors |= against_speed(clock, parts["train"], options.utterances)
+    for split in ("dev", "test"):
+        if split in splits and splits[split][0]["words"]:
+            errors |= against_truth(clock, splits[split], split)
+    errors |= against_speed(clock, splits["train"], options.utterances)
     lines = []
     for what, times in errors.items():
         percentiles = np.percentile(np.abs(times), [50, 90, 95], axis=0).T * 1000

@@ -1,7 +1,7 @@
 """Word times in seconds, from the steps at which CTC emits the tokens and from the silences of the audio.
 
 A CTC model is free to emit a letter anywhere in its sound, for a step or two, so a word is bounded neither by the step
-of its first letter nor by that of its last. Words are bounded instead (measured by `benchmarks/word_times.py` on audio
+of its first letter nor by that of its last. Words are bounded instead (measured by `benchmarks.word_times` on audio
 with known times):
 
 - between words that follow each other closely, by the step at which the space begins;

@@ -1,1 +1,1 @@
-"""What benchmarks compare with, run by a Python that has it."""
+"""Other libraries that benchmarks compare with, run by a Python that has them installed."""

@@ -1,10 +1,10 @@
-"""Other CTC decoders, for benchmarks/decoding.py, which starts this file in the Python that has them.
+"""Other CTC decoders, for `benchmarks.decoding`, which runs this file with the Python that has them installed.
 
     python benchmarks/peers/decoders.py FOLDER
 
 FOLDER has `emissions.npz` (log-probabilities `[steps, tokens]` of each utterance), `task.json` and `words.arpa`. Each
-line of standard input is a JSON object that asks for one decoder with one setting; the line that answers has the
-CPU seconds that all utterances took and their texts, or why there are none. It needs NumPy alone beside the decoders.
+line of standard input is a JSON object that names a decoder and its settings; the line that answers has the CPU seconds
+for all utterances and their texts, or why the decoder is not available. Beside the decoders only NumPy is needed.
 """
 
 import json
@@ -23,10 +23,10 @@ Decode = Callable[[np.ndarray], str]
 
 
 class PeerInput:
-    """What is to be decoded, and with what."""
+    """The input of all decoders."""
 
     def __init__(self, folder: Path) -> None:
-        """Read the folder."""
+        """Read it from a folder."""
         arrays = np.load(folder / "emissions.npz")
         self.emissions = [np.ascontiguousarray(arrays[name], np.float32) for name in arrays.files]
         facts = json.loads((folder / "task.json").read_text(encoding="utf-8"))
@@ -39,7 +39,7 @@ class PeerInput:
 
 
 def flashlight(task: PeerInput, setting: dict[str, Any]) -> Decode:
-    """flashlight-text: a lexicon decoder with KenLM, or one without lexicon; both sum the paths of a prefix."""
+    """Return the decoder of flashlight-text, with lexicon and KenLM or without both; it sums the paths of a prefix."""
     from flashlight.lib.text import decoder as library
 
     size = len(task.symbols)
@@ -80,7 +80,7 @@ def flashlight(task: PeerInput, setting: dict[str, Any]) -> Decode:
 
 
 def pyctcdecode(task: PeerInput, setting: dict[str, Any]) -> Decode:
-    """Decoder of pyctcdecode with KenLM; an open vocabulary, in which unknown words cost ten."""
+    """Return the decoder of pyctcdecode with KenLM and an open vocabulary, in which an unknown word costs 10."""
     from pyctcdecode import build_ctcdecoder
 
     labels = ["", *task.symbols[1:]]
@@ -92,7 +92,7 @@ def pyctcdecode(task: PeerInput, setting: dict[str, Any]) -> Decode:
 
 
 def fast_ctc_decode(task: PeerInput, setting: dict[str, Any]) -> Decode:
-    """fast-ctc-decode, which has no language model and no beam threshold."""
+    """Return the decoder of fast-ctc-decode, which has no language model and no beam threshold."""
     from fast_ctc_decode import beam_search
 
     if setting["language"]:
@@ -107,11 +107,11 @@ DECODERS: dict[str, tuple[str, Callable[[PeerInput, dict[str, Any]], Decode]]] =
     "pyctcdecode": ("pyctcdecode", pyctcdecode),
     "fast-ctc-decode": ("fast-ctc-decode", fast_ctc_decode),
 }
-"""By name: the package, and what makes a decoder of a setting."""
+"""The package of each decoder, and the function that creates the decoder from its settings."""
 
 
 def answer(task: PeerInput, setting: dict[str, Any], ready: dict[str, Decode]) -> dict[str, Any]:
-    """Decode all utterances by the decoder and setting asked for, until it has taken a while; seconds of one pass."""
+    """Decode all utterances repeatedly, for the least time asked for, and return the seconds of one pass."""
     package, make = DECODERS[setting["decoder"]]
     key = json.dumps(setting, sort_keys=True)
     try:
@@ -128,7 +128,7 @@ def answer(task: PeerInput, setting: dict[str, Any], ready: dict[str, Decode]) -
 
 
 def main() -> None:
-    """Answer line by line."""
+    """Answer each line of standard input."""
     task, ready = PeerInput(Path(sys.argv[1])), {}
     for line in sys.stdin:
         print(json.dumps(answer(task, json.loads(line), ready)), flush=True)

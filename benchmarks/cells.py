@@ -288,11 +288,21 @@ def measure_once(plan: Plan, wanted: list[str], title: str, quiet: bool) -> Iter
             stack = Stack(cell, shape.hidden, shape.hidden)
             engines[cell] = engine_of(stack)
             works[cell] = work_of(stack_run(stack), stack.parameters(), shape, workload)
-        seconds, *turns = medians(works, plan)
+        seconds, rounds, undisturbed = medians(works, plan)
         for cell in cells:
             name = f"nn.{peer.__name__}"
-            times = (seconds[cell], seconds[""], *turns)
-            yield CellRatio(cell, name, engines[cell], shape, threads, workload, *times)
+            yield CellRatio(
+                cell,
+                name,
+                engines[cell],
+                shape,
+                threads,
+                workload,
+                seconds[cell],
+                seconds[""],
+                rounds,
+                undisturbed,
+            )
 
 
 def engine_of(stack: Stack) -> str:

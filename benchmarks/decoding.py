@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def from_run(run: Path, count: int) -> tuple[str, list[np.ndarray], list[str], l
 def made_up(count: int) -> tuple[str, list[np.ndarray], list[str], list[str], Tokens]:
     """Return artificial emissions of sentences: some steps for each letter, blanks in between, and noise."""
     train = [sentence.text.lower() for sentence in generate(2000)]
-    references = [sentence.text.lower() for sentence in generate(count, part="dev")]
+    references = [sentence.text.lower() for sentence in generate(count, split="dev")]
     tokens = Tokens([BLANK_SYMBOL, *sorted({letter for text in [*train, *references] for letter in text})])
     generator = np.random.default_rng(17)
     emissions = []
@@ -158,7 +159,7 @@ class Peers:
     def __init__(self, python: str, task: DecodingInput, folder: Path) -> None:
         """Write their input and start the process."""
         arrays = {f"{number:05}": emission for number, emission in enumerate(task.emissions)}
-        np.savez(folder / "emissions.npz", **arrays)
+        np.savez(folder / "emissions.npz", **arrays)  # type: ignore[arg-type]  # its stub takes the names for other arguments
         facts = {
             "symbols": task.tokens.symbols,
             "words": task.words,
@@ -230,7 +231,7 @@ def measure(
     """Yield name, utterances a second and error rate of every decoder that has this setting; they take turns."""
     names = ["greedy", OURS] if not setting.language else [OURS, CLOSED]
     runs: dict[str, Callable[[], dict[str, Any]]] = {name: ours(name, task, setting) for name in names}
-    runs |= {name: lambda name=name: peers.ask(name, setting) for name in PEERS}
+    runs |= {name: partial(peers.ask, name, setting) for name in PEERS}
     answers: dict[str, list[dict[str, Any]]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():

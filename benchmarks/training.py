@@ -9,6 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +99,14 @@ class Stages:
         rate = self.config.features.sample_rate
         for batch in self.batches:
             for _, item in batch:
-                self.timed(READING, lambda item=item: read_utterance(self.rows[item], rate))
-            joined = self.timed(
-                DATA, lambda batch=batch: collate_utterances([self.dataset[i] for i in batch])
-            )
+                self.timed(READING, partial(read_utterance, self.rows[item], rate))
+            joined = self.timed(DATA, partial(self.read, batch))
             self.step(joined)
         return dict(self.seconds)
+
+    def read(self, batch: list[tuple[int, int]]) -> UtteranceBatch:
+        """Return the batch of these items, augmented as in their epoch."""
+        return collate_utterances([self.dataset[item] for item in batch])
 
     def step(self, batch: UtteranceBatch) -> None:
         """Do one optimizer step, and time its stages."""
@@ -119,7 +122,7 @@ class Stages:
         self.optimizer.step()
         self.optimizer.zero_grad()
 
-    def overlapping(self, loader: "DataLoader[UtteranceBatch]") -> float:
+    def overlapping(self, loader: "DataLoader[Any]") -> float:
         """Return the seconds of all steps, with data workers running at the same time."""
         started = time.perf_counter()
         for batch in loader:
@@ -140,7 +143,7 @@ def run(folder: Path) -> None:
     audio_seconds = sum(row["duration_seconds"] for row in rows)
     stages = Stages(config, rows, folder)
     workers = config.training.worker_count
-    loader = DataLoader(
+    loader: DataLoader[Any] = DataLoader(
         stages.dataset,
         batch_sampler=stages.batches,
         collate_fn=collate_utterances,

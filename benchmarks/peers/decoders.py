@@ -129,7 +129,8 @@ def answer(task: PeerInput, setting: dict[str, Any], ready: dict[str, Decode]) -
 
 def main() -> None:
     """Answer each line of standard input."""
-    task, ready = PeerInput(Path(sys.argv[1])), {}
+    task = PeerInput(Path(sys.argv[1]))
+    ready: dict[str, Decode] = {}
     for line in sys.stdin:
         print(json.dumps(answer(task, json.loads(line), ready)), flush=True)
 

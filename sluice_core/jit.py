@@ -1,10 +1,17 @@
 """Compile functions with numba when they are first called, and keep the result on disk for the next process.
 
-numba keeps what it compiled beside the module, or else in the user's cache folder. It compiles anew when the module
-changes, but not when a function changes that the module calls in another file: delete `__pycache__` then.
+numba notices that a module has changed, but not that what the module calls in another file has: it would go on
+running the old code, or fail for names that are no more. So the results are kept in a folder whose name is a hash of
+the sources of all compiled functions: `sluice/numba` in the user's cache, or below `SLUICE_CACHE`. Where
+`NUMBA_CACHE_DIR` is set, it is used as it is.
 """
 
+import functools
+import hashlib
+import os
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
@@ -12,6 +19,7 @@ import numba
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _compile: Any = numba.njit  # whose type hints lack some of the options below
+_numba: Any = numba.config  # it makes its attributes itself
 
 
 def compiled(function: Function) -> Function:
@@ -36,10 +44,33 @@ def compiled_sums(function: Function) -> Function:
 
 
 def _kept(function: Function, options: dict[str, Any]) -> Function:
+    given = _numba.CACHE_DIR
+    _numba.CACHE_DIR = given or _cache_folder(function.__module__.partition(".")[0])  # read when decorating
     try:
         return _compile(function, nogil=True, error_model="numpy", cache=True, **options)
     except RuntimeError:
         return _compile(function, nogil=True, error_model="numpy", **options)
+    finally:
+        _numba.CACHE_DIR = given
+
+
+@functools.cache
+def _cache_folder(package: str) -> str:
+    """Return where the compiled functions of a package are kept as its sources are now."""
+    source = Path(getattr(sys.modules[package], "__file__", None) or __file__)
+    files = source.parent.rglob("*.py") if source.name == "__init__.py" else [source]  # else it is a script
+    digest = hashlib.sha256()
+    for path in sorted({Path(__file__), *files}):
+        text = path.read_bytes()
+        if b"jit" in text:
+            digest.update(text)
+    chosen = os.environ.get("SLUICE_CACHE")
+    base = (
+        Path(chosen)
+        if chosen
+        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sluice"
+    )
+    return str(base / "numba" / digest.hexdigest()[:16])
 
 
 def compiled_part(function: Function) -> Function:

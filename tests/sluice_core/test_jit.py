@@ -1,0 +1,45 @@
+"""Compiled functions: kept on disk, and compiled anew when what they call has changed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CALLER = """
+from sluice_core.jit import compiled
+from package.part import part
+
+@compiled
+def whole(number):
+    return part(number) + 1
+"""
+PART = """
+from sluice_core.jit import compiled_part
+
+@compiled_part
+def part(number):
+    return number * {factor}
+"""
+
+
+def answer(folder: Path) -> str:
+    """Call the function in a process of its own."""
+    environment = {**os.environ, "SLUICE_CACHE": str(folder / "cache"), "PYTHONPATH": f"{folder}:{ROOT}"}
+    command = [sys.executable, "-c", "from package.caller import whole; print(whole(10))"]
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_a_change_in_another_file_is_compiled_anew(tmp_path: Path) -> None:
+    # numba 0.68.1 looks at the file of the function alone: whole would go on multiplying by 2.
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").touch()
+    (tmp_path / "package" / "caller.py").write_text(CALLER)
+    (tmp_path / "package" / "part.py").write_text(PART.format(factor=2))
+    assert answer(tmp_path) == "21"
+    kept = {path.name for path in tmp_path.rglob("*.nbc")}
+    assert kept
+    assert answer(tmp_path) == "21"
+    assert {path.name for path in tmp_path.rglob("*.nbc")} == kept, "compiled a second time"
+    (tmp_path / "package" / "part.py").write_text(PART.format(factor=3))
+    assert answer(tmp_path) == "31"

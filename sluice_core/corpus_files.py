@@ -78,7 +78,9 @@ def corpus_folder(data: Path | None, corpus: str, needed: Sequence[str]) -> Path
     """
     looked_for = " and ".join(needed)
     if data is None:
-        raise CorpusError(f"corpus {corpus} needs its folder (corpus.data), the one with {looked_for}")
+        raise CorpusError(
+            f"corpus {corpus} needs its folder (corpus.data; --data FOLDER), the one with {looked_for}"
+        )
     if all((data / path).exists() for path in needed):
         return data
     message = f"{data}: not the {corpus} corpus: looked for {looked_for}; {describe_folder(data)}"

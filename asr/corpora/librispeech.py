@@ -47,7 +47,9 @@ def _split_folders(data: Path | None) -> dict[str, list[Path]]:
         CorpusError: no folder is named, or it is not in this layout.
     """
     if data is None:
-        raise CorpusError("corpus librispeech needs its folder (corpus.data), the one with train-clean-100")
+        raise CorpusError(
+            "corpus librispeech needs its folder (corpus.data; --data FOLDER), the one with train-clean-100"
+        )
     if (data / "LibriSpeech").is_dir():  # what the archives unpack to
         data = data / "LibriSpeech"
     found = {split: [path for path in sorted(data.glob(f"{split}-*")) if path.is_dir()] for split in SPLITS}

@@ -62,7 +62,7 @@ def load(config: SpeechCorpusConfig, cache: Path) -> dict[str, "Dataset"]:
     paths = {"train": config.train or config.data, "dev": config.dev, "test": config.test}
     if paths["train"] is None:
         raise CorpusError(
-            "corpus manifest needs a manifest file: corpus.data, or corpus.train and corpus.dev"
+            "corpus manifest needs a manifest file: corpus.data (--data FILE), or corpus.train and corpus.dev"
         )
     splits, keys = {}, {}
     for split, path in paths.items():

@@ -31,7 +31,8 @@ def locate(config: SentenceCorpusConfig) -> dict[str, Path]:
     named = {split: getattr(config, split) for split in NAMES if getattr(config, split) is not None}
     if config.data is None and "train" not in named:
         raise CorpusError(
-            f"corpus {config.kind} needs its {_needed(config)}: corpus.data, or corpus.train and corpus.dev"
+            f"corpus {config.kind} needs its {_needed(config)}: corpus.data (--data FOLDER), "
+            "or corpus.train and corpus.dev"
         )
     if config.data is None:
         return named

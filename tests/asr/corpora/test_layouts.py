@@ -73,7 +73,7 @@ def test_an4_wrong_folder_says_what_was_looked_for_and_found(an4, tmp_path):
         with pytest.raises(CorpusError) as caught:
             load("an4", folder, tmp_path / "cache")
         assert "looked for etc/an4_train.transcription and wav/an4_clstk; " + found in str(caught.value)
-    with pytest.raises(CorpusError, match=r"needs its folder \(corpus\.data\)"):
+    with pytest.raises(CorpusError, match=r"needs its folder \(corpus\.data; --data FOLDER\)"):
         load("an4", None, tmp_path / "cache")
 
 

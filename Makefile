@@ -17,7 +17,7 @@ SETTINGS    = $(foreach setting,$(SET),--set $(call quoted,$(setting)))
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-21s  %s\n", $$1, $$2}'
 	@echo
 	@echo "make recipe-ctc CORPUS=an4 DATA=path/to/an4               a real corpus (travel, an4, fsdd, ljspeech, librispeech, manifest)"
 	@echo "make recipe-ctc CORPUS=manifest DATA=mine.csv NAME=mine   your own recordings"

@@ -32,6 +32,7 @@ from sluice_core.run_directory import CONFIG_FILE, WEIGHTS_FILE
 from sluice_core.training.batching import LengthBatches
 from sluice_core.training.experiment import (
     Clock,
+    check_devices,
     check_engine,
     check_same_settings,
     finished_metrics,
@@ -140,6 +141,7 @@ def prepare(
         config = config.model_copy(update={"model": model, "features": base.config.features})
         base.model.stack.engine = config.model.engine
     check_same_settings(run, config)
+    check_devices(config.training)
     check_engine(config.model, config.training.accelerator, "model.engine")
     torch.manual_seed(config.training.seed)
     utterances = load_corpus(config.corpus, cache)

@@ -129,13 +129,14 @@ def tune_run(
         quiet: show no progress.
 
     Raises:
+        ConfigError: the beam is out of range.
         UserError: no audio of the split can be read, or a model does not fit the alphabet.
     """
+    anew = {"method": "beam", "beam": beam, "language_model": None, "lexicon": None, "confidence": None}
+    settings = DecodingConfig.check(transcriber.decoding.model_dump() | anew, "decoding")
     emissions = _emissions(transcriber, rows, quiet=quiet)
     greedy = emissions.decode(GreedySearch(), transcriber.tokens)
     references = emissions.references
-    anew = {"method": "beam", "beam": beam, "language_model": None, "lexicon": None, "confidence": None}
-    settings = transcriber.decoding.model_copy(update=anew)
     tunings = []
     for candidate in [Candidate("no language model", None), *candidates]:
         search = BeamSearch(transcriber.tokens, settings, candidate.model, candidate.lexicon)

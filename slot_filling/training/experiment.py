@@ -23,6 +23,7 @@ from sluice_core.run_directory import CONFIG_FILE, WEIGHTS_FILE
 from sluice_core.training.batching import LengthBatches
 from sluice_core.training.experiment import (
     Clock,
+    check_devices,
     check_engine,
     check_same_settings,
     finished_metrics,
@@ -119,6 +120,7 @@ def prepare(config: TaggerConfig, run: Path, start: Path | None = None) -> Tagge
         for encoder, settings in zip(base.model.encoders, config.encoders, strict=True):
             encoder.stack.engine = settings.engine
     check_same_settings(run, config)
+    check_devices(config.training)
     for settings in config.encoders:
         check_engine(settings, config.training.accelerator, "encoder.engine")
     torch.manual_seed(config.training.seed)

@@ -13,10 +13,11 @@ from torch import nn
 from sluice_cells import make_cell
 from sluice_cells.engines import choose_engine
 from sluice_core.config import ConfigError
-from sluice_core.devices import describe_machine
+from sluice_core.devices import DeviceError, describe_machine, find_device
 from sluice_core.files import write_text
 from sluice_core.run_directory import CONFIG_FILE, HISTORY_FILE, METRICS_FILE, RunSettings
 from sluice_core.stack_config import StackConfig
+from sluice_core.training.config import TrainingConfig
 
 log = logging.getLogger("sluice")
 
@@ -114,6 +115,28 @@ def check_engine(stack: StackConfig, accelerator: str, setting: str) -> None:
         choose_engine(stack.engine, cell, torch.empty(1, 1, device=device))
     except ValueError as error:
         raise ConfigError(f"{setting}: {error}; {setting}=auto takes one that can") from error
+
+
+def check_devices(config: TrainingConfig) -> None:
+    """Refuse settings that ask for devices that this machine does not have, before a run directory takes them.
+
+    Raises:
+        ConfigError: the message says which are missing.
+    """
+    name = (
+        "cuda"
+        if config.accelerator == "gpu" and not torch.backends.mps.is_available()
+        else config.accelerator
+    )
+    if name not in ("auto", "gpu", "tpu"):  # Lightning's own words, the last of which torch does not know
+        try:
+            find_device(name)
+        except DeviceError as error:
+            raise ConfigError(f"training.accelerator: {error}") from error
+    if name in ("auto", "cuda") and 0 < torch.cuda.device_count() < config.devices:
+        raise ConfigError(
+            f"training.devices: {config.devices} GPUs are asked for, and this machine has {torch.cuda.device_count()}"
+        )
 
 
 def process_rank(devices: int) -> tuple[int, int]:

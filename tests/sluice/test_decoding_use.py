@@ -67,6 +67,15 @@ def test_tuning_leaves_what_the_person_set(tuned: Path, tone_run: ToneRun, tmp_p
     assert "decade" not in {word for row in tone_run.manifest.read_text().split() for word in row.split(",")}
 
 
+def test_a_beam_without_prefixes_is_refused(
+    tuned: Path, tone_run: ToneRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache = str(tuned.parent / "cache")
+    assert main(["tune", str(tone_run.run), "--cache", cache, "--beam", "0", "--quiet"]) == 1
+    assert "beam: Input should be greater than or equal to 1" in capsys.readouterr().err
+    assert not (tone_run.run / "decoding.yaml").exists()
+
+
 def test_a_run_is_tuned_once_more_and_saved_elsewhere(tuned: Path, tmp_path: Path) -> None:
     Transcriber.load(tuned).save(tmp_path / "copy")
     again = Transcriber.load(tmp_path / "copy")

@@ -41,6 +41,7 @@ def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCo
     """
     import jiwer
 
+    references, hypotheses = _single_spaced(references), _single_spaced(hypotheses)
     return _count(jiwer.process_words, references, hypotheses, lambda text: len(text.split()))
 
 
@@ -53,6 +54,11 @@ def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> Er
     import jiwer
 
     return _count(jiwer.process_characters, references, hypotheses, len)
+
+
+def _single_spaced(texts: Sequence[str]) -> list[str]:
+    """Put one space between words: jiwer 4.0.0 splits at U+0020 alone, so that a tab would join two words."""
+    return [" ".join(text.split()) for text in texts]
 
 
 def _count(process, references, hypotheses, size) -> ErrorCount:  # type: ignore[no-untyped-def]
@@ -90,6 +96,8 @@ def align_texts(references: Sequence[str], hypotheses: Sequence[str], unit: Unit
 
     process = jiwer.process_words if unit == "words" else jiwer.process_characters
     split = str.split if unit == "words" else list
+    if unit == "words":
+        references, hypotheses = _single_spaced(references), _single_spaced(hypotheses)
     spoken = [item for item, reference in enumerate(references) if split(reference)]
     edits: list[tuple[Edit, ...]] = [
         (Edit("insert", (), tuple(split(hypothesis))),) if split(hypothesis) else ()

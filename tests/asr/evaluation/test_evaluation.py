@@ -16,6 +16,13 @@ def test_substitutions_deletions_insertions() -> None:
     assert count.rate == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("space", ["\t", "\n", "  ", "\u00a0", "\u2003"])
+def test_any_white_space_separates_words(space: str) -> None:
+    reference = f"to{space}boston"
+    assert word_errors([reference], ["to boston"]) == ErrorCount(0, 0, 0, 2)
+    assert right_words(["to boston"], [reference]) == [True, True]
+
+
 def test_characters_of_a_language_without_spaces() -> None:
     count = character_errors(["好棒棒"], ["好棒"])
     assert (count.errors, count.total, count.deletions) == (1, 3, 1)

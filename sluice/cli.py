@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _escape_unprintable_characters()
     options = make_parser().parse_args(arguments)
-    is_further_rank = int(os.environ.get("RANK", 0)) > 0  # only the first of torchrun's processes logs
+    # Of the processes of one training only the first logs; torchrun numbers them by RANK, Lightning by LOCAL_RANK.
+    is_further_rank = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) > 0
     _log_to_stderr(quiet=options.quiet or is_further_rank)
     warn_of_renamed_options(options)
     try:

@@ -52,7 +52,10 @@ class Settings(BaseModel):
         tree = cls._with_new_names(tree, where)
         for override in overrides:
             name, value = _parse(override) if isinstance(override, str) else override
-            _set_value(tree, cls._new_name(name), value)
+            name, group = cls._new_name(name)
+            if group and isinstance(value, dict):
+                value = group._with_new_names(value, where, f"{name}.")
+            _set_value(tree, name, value)
         try:
             return cls.model_validate(tree)
         except ValidationError as error:
@@ -88,8 +91,11 @@ class Settings(BaseModel):
         return copy
 
     @classmethod
-    def _new_name(cls, name: str) -> str:
-        """Return what a setting with a dotted name is called today, with a remark where that is something else."""
+    def _new_name(cls, name: str) -> "tuple[str, type[Settings] | None]":
+        """Return what a setting with a dotted name is called today, and the class of a group of settings.
+
+        A remark is logged where the name is an old one.
+        """
         group: type[Settings] | None = cls
         names: list[str] = []
         for old in name.split("."):
@@ -98,7 +104,7 @@ class Settings(BaseModel):
         new = ".".join(names)
         if new != name:
             log.warning(f"the setting {name} is called {new} now; the old name is still understood")
-        return new
+        return new, group
 
     @classmethod
     def _group(cls, name: str) -> "type[Settings] | None":

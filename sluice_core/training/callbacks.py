@@ -25,7 +25,7 @@ MONITOR = "dev_error"
 
 
 MOST_SKIPPED = 10
-"""This many gradients of one epoch that are not finite end the training."""
+"""This many gradients that are not finite, of one epoch or one after another, end the training."""
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -84,9 +84,9 @@ class GradientClipping(pl.Callback):
     """Clip the gradient of every step, and log each epoch's figures of it as `ClippingRecord` names them.
 
     A step whose gradient is not finite is skipped: no weight and nothing the optimizer remembers changes, and
-    the learning rate's schedule goes on. `MOST_SKIPPED` of them in one epoch end the training. Under mixed
-    precision the hook sees gradients without the loss's scale; where the loss has a scale that is searched for
-    (16-mixed), skipped steps are part of the search and are not counted.
+    the learning rate's schedule goes on. `MOST_SKIPPED` of them in one epoch, or one after another where epochs are
+    short, end the training. Under mixed precision the hook sees gradients without the loss's scale; where the loss
+    has a scale that is searched for (16-mixed), skipped steps are part of the search and are not counted.
     """
 
     def __init__(self, norm: float | None, value: float | None, look_at: str = "the data") -> None:
@@ -99,7 +99,8 @@ class GradientClipping(pl.Callback):
         """
         self.norm, self.value, self.look_at = norm, value, look_at
         self.record = ClippingRecord(norm is not None, value is not None)
-        self._skipped = 0
+        self._skipped = 0  # in this epoch
+        self._skipped_in_a_row = 0
         self._said = False
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -112,12 +113,13 @@ class GradientClipping(pl.Callback):
         """Clip, or skip the step.
 
         Raises:
-            TrainingError: `MOST_SKIPPED` steps of this epoch were skipped.
+            TrainingError: `MOST_SKIPPED` steps of this epoch, or the last so many, were skipped.
         """
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         clipped = clip_gradients(parameters, norm=self.norm, value=self.value)
         self.record.steps.append(clipped)
         if clipped.finite:
+            self._skipped_in_a_row = 0
             return
         optimizer.zero_grad()  # to None, which optimizers pass over
         if getattr(trainer.precision_plugin, "scaler", None) is None:
@@ -125,14 +127,16 @@ class GradientClipping(pl.Callback):
 
     def _count_skipped(self) -> None:
         self._skipped += 1
+        self._skipped_in_a_row += 1
         if not self._said:
             self._said = True
             log.warning(
                 "a gradient was not finite and its step was skipped; if this goes on, lower training.learning_rate"
             )
-        if self._skipped >= MOST_SKIPPED:
+        if max(self._skipped, self._skipped_in_a_row) >= MOST_SKIPPED:
+            which = "of one epoch" if self._skipped >= MOST_SKIPPED else "one after another"
             raise TrainingError(
-                f"{MOST_SKIPPED} gradients of one epoch were not finite: training has diverged. Lower "
+                f"{MOST_SKIPPED} gradients {which} were not finite: training has diverged. Lower "
                 "training.learning_rate (a third of it), raise training.warmup_steps, and look at "
                 f"{self.look_at}."
             )

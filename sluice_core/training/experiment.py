@@ -128,7 +128,7 @@ def check_devices(config: TrainingConfig) -> None:
         if config.accelerator == "gpu" and not torch.backends.mps.is_available()
         else config.accelerator
     )
-    if name not in ("auto", "gpu", "tpu"):  # Lightning's own words, the last of which torch does not know
+    if name not in ("auto", "gpu"):  # words of Lightning that torch does not know
         try:
             find_device(name)
         except DeviceError as error:

@@ -120,6 +120,15 @@ def test_overrides_by_old_or_new_names_win(
     assert told == override.startswith("core")
 
 
+def test_an_override_of_a_whole_group_may_hold_old_names(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "sluice"):
+        assert Outer.check({"inner": {"size": 1}}, "x.yaml", ["core={width: 5}"]).inner.size == 5
+    assert caplog.messages == [
+        "the setting core is called inner now; the old name is still understood",
+        "x.yaml: inner.width is called inner.size now; the old name is still read",
+    ]
+
+
 def test_an_old_name_beside_the_new_one_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"x\.yaml: inner\.width is the old name of inner\.size, and both"):
         Outer.check({"inner": {"width": 3, "size": 4}}, "x.yaml")

@@ -181,6 +181,12 @@ def test_gradients_that_are_not_finite_end_the_training_with_advice(
     assert skips_told(caplog) == 1
 
 
+def test_such_gradients_one_after_another_end_a_training_of_short_epochs(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"gradients one after another were not finite"):
+        train(tmp_path, *[math.nan] * 3, epochs=MOST_SKIPPED, patience=99)
+    assert len(read_history(tmp_path)) == MOST_SKIPPED // 3
+
+
 def test_a_bad_gradient_now_and_then_does_not_end_a_long_training(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

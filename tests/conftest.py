@@ -1,5 +1,6 @@
 """What tests share: where the real corpora lie, when they do."""
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,6 +46,18 @@ class ToneRun:
     """Recordings that training has not heard."""
     folder: Path
     """Where their audio lies."""
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> None:
+    """Undo what an earlier test's command line did to the loggers: `caplog` hears what is propagated."""
+    from sluice.cli import PACKAGES
+
+    for name in PACKAGES:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel(logging.NOTSET)
 
 
 def once_for_all_workers(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:

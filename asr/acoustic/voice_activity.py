@@ -77,8 +77,14 @@ def _levels(chunk: np.ndarray, size: int) -> np.ndarray:
     """Return the levels of frames in dB of full scale, of samples and of differences: `[2, frames]`, not smoothed."""
     count = len(chunk) // size
     frames = chunk[: count * size].reshape(count, size)
-    energies = np.stack([frames.var(axis=1), np.diff(frames, axis=1).var(axis=1)])
+    energies = np.stack([_variance(frames), _variance(frames[:, 1:] - frames[:, :-1])])
     return 10 * np.log10(np.maximum(energies, 10 ** (SILENCE_DB / 10)))
+
+
+def _variance(frames: np.ndarray) -> np.ndarray:
+    """Return the variance of each frame, as `frames.var(axis=1)`, which takes longer to begin than to compute it."""
+    deviations = frames - frames.mean(axis=1, keepdims=True)
+    return (deviations * deviations).mean(axis=1)
 
 
 def _decide(before: np.ndarray | None, levels: np.ndarray, after: np.ndarray | None) -> np.ndarray:
@@ -91,8 +97,8 @@ def _decide(before: np.ndarray | None, levels: np.ndarray, after: np.ndarray | N
     edge = SMOOTHED_FRAMES // 2
     padded = np.pad(joined, ((0, 0), (edge, edge)), mode="edge")
     smooth = np.stack([np.convolve(band, kernel, mode="valid") for band in padded])
-    loud = np.percentile(smooth, LOUD_PERCENTILE, axis=1)
-    noise = np.maximum(np.percentile(smooth, NOISE_PERCENTILE, axis=1), loud - LARGEST_RANGE_DB)
+    loud, noise = np.percentile(smooth, (LOUD_PERCENTILE, NOISE_PERCENTILE), axis=1)
+    noise = np.maximum(noise, loud - LARGEST_RANGE_DB)
     threshold = noise + np.clip(RANGE_SHARE * (loud - noise), *ABOVE_NOISE_DB)
     speech = (smooth > threshold[:, None]).any(axis=0)
     first = 0 if before is None else before.shape[1]

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 import yaml
 
-from sluice_core.config import ConfigError, Override, Settings
+from sluice_core.config import ConfigError, Override, Settings, read_tree
 from sluice_core.files import CheckpointError
 
 FORMAT = 1
@@ -24,6 +24,12 @@ HISTORY_FILE = "history.json"
 """The figures of each epoch of training."""
 METRICS_FILE = "metrics.json"
 """What a run writes last: where it is, the run is finished."""
+
+
+SPEECH = "speech"
+"""The task of settings that name none: a recognizer's."""
+MODELS = {SPEECH: "recognizer", "slots": "tagger"}
+"""The kind of model of each task."""
 
 
 class RunSettings(Settings):
@@ -59,14 +65,25 @@ def read_run_settings(directory: Path, settings: type[SomeSettings]) -> SomeSett
     """Read the settings of a run directory.
 
     Raises:
-        CheckpointError: there is no such directory, it is not a run directory, or a newer Sluice wrote it.
+        CheckpointError: there is no such directory, it is not a run directory, the run of another kind of model, or a
+            newer Sluice wrote it.
         ConfigError: its settings are wrong; names the setting.
     """
     if not directory.is_dir():
         raise CheckpointError(f"{directory}: no such run directory; `sluice train` makes one")
     if not (directory / CONFIG_FILE).is_file():
         raise CheckpointError(f"{directory}: no {CONFIG_FILE} in it, so it is not a run directory")
-    return settings.read(directory / CONFIG_FILE)
+    tree = read_tree(directory / CONFIG_FILE)
+    try:
+        return settings.check(tree, str(directory / CONFIG_FILE))
+    except ConfigError as error:
+        task = settings.model_fields["task"].default if "task" in settings.model_fields else SPEECH
+        found = str(tree.get("task", SPEECH))
+        if found == task or found not in MODELS:
+            raise
+        raise CheckpointError(
+            f"{directory} is the run of a {MODELS[found]}; name the run of a {MODELS[task]} here"
+        ) from error
 
 
 def task_of(path: Path) -> str:
@@ -78,5 +95,5 @@ def task_of(path: Path) -> str:
     try:
         tree = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return "speech"
-    return str(tree.get("task", "speech")) if isinstance(tree, dict) else "speech"
+        return SPEECH
+    return str(tree.get("task", SPEECH)) if isinstance(tree, dict) else SPEECH

@@ -95,6 +95,19 @@ def test_weights_of_another_run_are_refused(runs: Path, name: str, load: Load) -
 
 
 @BOTH
+def test_a_run_of_the_other_kind_is_told_as_such(runs: Path, name: str, load: Load) -> None:
+    other = {"recognizer": "tagger", "tagger": "recognizer"}[name]
+    with pytest.raises(
+        CheckpointError, match=rf"{other}-v0 is the run of a {other}; name the run of a {name} here"
+    ):
+        load(runs / f"{other}-v0")
+    with (runs / f"{name}-v0" / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write("unheard_of: 1\n")
+    with pytest.raises(ConfigError, match=r"unheard_of"):
+        load(runs / f"{name}-v0")
+
+
+@BOTH
 def test_what_is_no_run_directory(tmp_path: Path, name: str, load: Load) -> None:
     with pytest.raises(CheckpointError, match="no such run directory; `sluice train` makes one"):
         load(tmp_path / "nothing")

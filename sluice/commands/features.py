@@ -32,8 +32,9 @@ def run(options: argparse.Namespace) -> int:
     from asr.acoustic.features import Features
     from asr.audio.reading import check_samples, read_audio
     from asr.config import FeatureConfig, RecognizerConfig
+    from sluice_core.run_directory import read_run_settings
 
-    base = RecognizerConfig.read(options.model / "config.yaml").features if options.model else FeatureConfig()
+    base = read_run_settings(options.model, RecognizerConfig).features if options.model else FeatureConfig()
     config = FeatureConfig.check(base.model_dump(), "features", options.set)
     samples, rate = read_audio(options.audio, config.sample_rate)
     samples = check_samples(samples, rate, str(options.audio))

@@ -105,12 +105,13 @@ def _sentences(options: argparse.Namespace) -> Iterator[list[str]]:
     """Yield the sentences to train on: of files, of a run's training transcripts, or of both."""
     from asr.config import RecognizerConfig
     from sluice_core.language_models.text import read_sentences, split_units
+    from sluice_core.run_directory import read_run_settings
 
     if not options.text and not options.model:
         raise UserError("give text files to train on, - for standard input, or --run RUN for its transcripts")
     yield from read_sentences(options.text, options.unit, options.case)
     if options.model:
-        corpus = RecognizerConfig.read(options.model / "config.yaml").corpus
+        corpus = read_run_settings(options.model, RecognizerConfig).corpus
         for text in training_transcripts(corpus, options.cache):
             yield split_units(text, options.unit, options.case, f"a transcript of {options.model}")
 

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import math
+import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from torch.optim import Optimizer
 
 from sluice_core.errors import TrainingError
-from sluice_core.files import write_atomic, write_bytes, write_text
+from sluice_core.files import CheckpointError, write_atomic, write_bytes, write_text
 from sluice_core.training.gradient_clipping import ClippingRecord, clip_gradients
 
 log = logging.getLogger("sluice")
@@ -43,8 +44,17 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = True
     ) -> dict[str, Any]:
-        """Read without unpickling objects, whatever is asked for."""
-        return torch.load(path, map_location=map_location or "cpu", weights_only=True)
+        """Read without unpickling objects, whatever is asked for.
+
+        Raises:
+            CheckpointError: the file is damaged.
+        """
+        try:
+            return torch.load(path, map_location=map_location or "cpu", weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise CheckpointError(
+                f"{path}: damaged, so training cannot go on from it; delete it, and training begins anew"
+            ) from error
 
 
 class SaveBest(pl.Callback):

@@ -14,7 +14,7 @@ from sluice_cells import make_cell
 from sluice_cells.engines import choose_engine
 from sluice_core.config import ConfigError
 from sluice_core.devices import DeviceError, describe_machine, find_device
-from sluice_core.files import write_text
+from sluice_core.files import CheckpointError, write_text
 from sluice_core.run_directory import CONFIG_FILE, HISTORY_FILE, METRICS_FILE, RunSettings
 from sluice_core.stack_config import StackConfig
 from sluice_core.training.config import TrainingConfig
@@ -29,10 +29,20 @@ class Clock:
     """
 
     def __init__(self, run: Path) -> None:
+        """Start the clock.
+
+        Raises:
+            CheckpointError: `history.json` is damaged.
+        """
         self._started = time.monotonic()
         history = run / HISTORY_FILE
-        epochs = json.loads(history.read_text(encoding="utf-8")) if history.exists() else []
-        self._before = sum(epoch["seconds"] for epoch in epochs)
+        try:
+            epochs = json.loads(history.read_text(encoding="utf-8")) if history.exists() else []
+            self._before = sum(float(epoch["seconds"]) for epoch in epochs)
+        except (ValueError, TypeError, KeyError) as error:
+            raise CheckpointError(
+                f"{history}: damaged: {error}; delete it, and training goes on from its last checkpoint"
+            ) from error
 
     def minutes(self) -> float:
         """Return the minutes so far."""
@@ -40,12 +50,26 @@ class Clock:
 
 
 def finished_metrics(run: Path) -> dict[str, Any] | None:
-    """Return the metrics of a run that is finished already, and say so in the log; None for one that is not."""
-    metrics = run / METRICS_FILE
-    if not metrics.exists():
+    """Return the metrics of a run that is finished already, and say so in the log; None for one that is not.
+
+    Raises:
+        CheckpointError: `metrics.json` is damaged.
+    """
+    file = run / METRICS_FILE
+    if not file.exists():
         return None
+    try:
+        metrics = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(
+            f"{file}: damaged: {error}; delete it, and the run is evaluated anew"
+        ) from error
+    if not isinstance(metrics, dict) or "minutes" not in metrics:
+        raise CheckpointError(
+            f"{file}: damaged: not a run's metrics; delete it, and the run is evaluated anew"
+        )
     log.warning(f"{run} is finished already; for another training give another --name, or delete it")
-    return json.loads(metrics.read_text(encoding="utf-8"))
+    return metrics
 
 
 def write_metrics(run: Path, metrics: dict[str, Any]) -> None:

@@ -1,12 +1,15 @@
 """What both experiments check before anything long begins."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from sluice_core.config import ConfigError
 from sluice_core.devices import DeviceError
+from sluice_core.files import CheckpointError
 from sluice_core.training.config import TrainingConfig
-from sluice_core.training.experiment import check_devices
+from sluice_core.training.experiment import Clock, check_devices, finished_metrics
 
 
 @pytest.mark.parametrize("accelerator", ["auto", "cpu"])
@@ -28,6 +31,17 @@ def test_more_gpus_than_there_are_cannot_train_together(monkeypatch: pytest.Monk
     check_devices(TrainingConfig(devices=2))
     with pytest.raises(ConfigError, match=r"training.devices: 3 GPUs are asked for, and this machine has 2"):
         check_devices(TrainingConfig(devices=3))
+
+
+@pytest.mark.parametrize("damage", ["[{", "{}]", '{"a": 1}', '[{"epoch": 0}]', '[{"seconds": "x"}]', "3"])
+def test_a_damaged_history_or_metrics_say_what_to_do(tmp_path: Path, damage: str) -> None:
+    assert Clock(tmp_path).minutes() < 1 and finished_metrics(tmp_path) is None
+    for name in ("history.json", "metrics.json"):
+        (tmp_path / name).write_text(damage, encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"history\.json: damaged: .*delete it"):
+        Clock(tmp_path)
+    with pytest.raises(CheckpointError, match=r"metrics\.json: damaged: .*delete it"):
+        finished_metrics(tmp_path)
 
 
 def _no_device(name: str) -> torch.device:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from sluice_core.errors import TrainingError
+from sluice_core.files import CheckpointError
 from sluice_core.reporting.learning_curves import learning_curves, read_history
 from sluice_core.reporting.page import Page
 from sluice_core.training.callbacks import MOST_SKIPPED, GradientClipping
@@ -200,6 +201,14 @@ def test_each_epoch_has_its_own_figures(tmp_path: Path) -> None:
     train(tmp_path, 0.5, 0.25, epochs=3, clip_norm=1.0)  # goes on after the second
     assert [epoch["skipped_steps"] for epoch in read_history(tmp_path)] == [1, 1, 0]
     assert [epoch["clipped_by_norm"] for epoch in read_history(tmp_path)] == [1.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("damage", ["", "garbage", "PK"])
+def test_a_damaged_checkpoint_says_what_to_do(tmp_path: Path, damage: str) -> None:
+    train(tmp_path, 1.0)
+    (tmp_path / "checkpoints" / "last.ckpt").write_text(damage, encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"last\.ckpt: damaged, .*delete it"):
+        train(tmp_path, 1.0, epochs=2)
 
 
 def test_a_scaled_loss_is_clipped_by_its_true_gradient(caplog: pytest.LogCaptureFixture) -> None:

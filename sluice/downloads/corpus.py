@@ -26,7 +26,7 @@ def download(
     Args:
         corpus: an entry of the table.
         folder: where its files go; must not exist.
-        sha256: the checksum of the corpus's only file, instead of the table's.
+        sha256: the checksum of the corpus's only file, instead of the table's checksum and size.
         quiet: no progress.
 
     Returns:
@@ -39,7 +39,8 @@ def download(
         raise DownloadError(f"{folder}: is there already; remove it, or choose another folder with --to")
     if sha256 is not None and len(corpus.files) > 1:
         raise DownloadError(f"--sha256 is for corpora of one file; this one has {len(corpus.files)}")
-    files = [replace(file, sha256=sha256.lower()) if sha256 else file for file in corpus.files]
+    # Whoever gives a checksum wants another version of the file, the size of which the table cannot know.
+    files = [replace(file, sha256=sha256.lower(), size=None) if sha256 else file for file in corpus.files]
     staging = folder.with_name(folder.name + ".download")
     record = folder.with_name(folder.name + ".sha256")
     try:

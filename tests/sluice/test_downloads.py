@@ -199,6 +199,12 @@ def test_a_wrong_size_names_both_and_leaves_no_file(served: Served, tmp_path: Pa
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+def test_a_checksum_that_a_person_gives_is_of_a_file_of_any_size(served: Served, tmp_path: Path) -> None:
+    corpus = corpus_at(served.url, size=12, sha256="0" * 64)
+    download(corpus, tmp_path / "noise", sha256=SHA256, quiet=True)
+    assert is_whole(tmp_path / "noise")
+
+
 def test_what_cannot_be_verified_is_compared_with_an_earlier_download(
     served: Served, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -6,6 +6,8 @@ from itertools import cycle, islice
 import numpy as np
 from torch.utils.data import Sampler
 
+from sluice_core.config import ConfigError
+
 NOISE = 0.1
 """The share by which an item's length is changed, at most, before sorting, so that batches differ between epochs."""
 
@@ -42,8 +44,16 @@ class LengthBatches(Sampler[list[EpochItem]]):
             shuffle: if off, items go from long to short, the same in every epoch (for evaluation).
             rank: the number of the share that this process takes, from 0.
             ranks: the number of shares.
+
+        Raises:
+            ConfigError: dev has fewer items than there are shares.
         """
         self.lengths = np.asarray(lengths, dtype=np.float64)
+        if not shuffle and len(lengths) < ranks:
+            raise ConfigError(
+                f"training.devices: the dev split has {len(lengths)} item(s), and each of {ranks} processes needs one; "
+                "train with fewer, or give dev more"
+            )
         if not shuffle:  # processes without a batch of dev would not join in when its figures are summed
             batch_size = min(batch_size, max(1, len(lengths) // ranks))
         self.batch_size, self.batch_length = batch_size, batch_length

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sluice_core.config import ConfigError
 from sluice_core.training.batching import LengthBatches
 
 
@@ -75,6 +76,11 @@ def test_more_ranks_than_batches_get_as_many_each(count: int) -> None:
     items = [item for batches in taken for batch in batches for _, item in batch]
     repeats = [items.count(item) for item in range(count)]
     assert min(repeats) >= 1 and max(repeats) - min(repeats) <= 1
+
+
+def test_a_dev_split_that_is_too_small_to_share_is_told() -> None:
+    with pytest.raises(ConfigError, match=r"training\.devices: the dev split has 1 .* each of 2 processes"):
+        LengthBatches([1.0], batch_size=8, batch_length=9, seed=1, shuffle=False, ranks=2)
 
 
 def test_every_rank_has_a_share_of_dev_where_there_are_sequences_enough() -> None:

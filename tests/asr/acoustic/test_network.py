@@ -69,3 +69,14 @@ def test_options_and_engine_reach_the_stack() -> None:
     model = make(4, "clockwork", cell_options={"periods": [1, 2, 4]}, engine="reference")
     assert model.stack.layers[1][0].periods == (1, 2, 4)
     assert model.stack.engine == "reference"
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_a_forward_only_model_hears_nothing_of_what_comes_later(bidirectional: bool) -> None:
+    model = make(4, bidirectional=bidirectional)
+    features, lengths = torch.randn(1, 40, 20), torch.tensor([40])
+    later = features.clone()
+    later[:, 30:] += 1
+    first, other = model(features, lengths)[0], model(later, lengths)[0]
+    assert torch.equal(first[:, :6], other[:, :6]) != bidirectional  # step 6 and later see frames from 30 on
+    assert not torch.equal(first[:, 7:], other[:, 7:])

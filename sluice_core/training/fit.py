@@ -25,6 +25,10 @@ from sluice_core.training.config import TrainingConfig
 from sluice_core.training.epoch_progress import TrainingProgress
 from sluice_core.training.interrupts import Interrupts
 
+log = logging.getLogger("sluice")
+FEW_STEPS = 300
+"""Shorter trainings are remarked on: 55 sentences taught a tagger nothing in 60 steps, and all there was in 220."""
+
 
 def fit_task(
     task: pl.LightningModule,
@@ -57,6 +61,12 @@ def fit_task(
     _silence_lightning()
     set_threads(config.threads)
     keep_memory()
+    steps = len(train) * config.max_epochs
+    if steps < FEW_STEPS:
+        log.info(
+            f"only {steps} steps in all, {len(train)} per epoch: with so little training data, "
+            "lower training.batch_size or raise training.max_epochs"
+        )
     last = run / "checkpoints" / "last.ckpt"
     keepers: list[pl.Callback] = [SaveLast(save)]
     if config.keep == "best":

@@ -132,6 +132,8 @@ class Understander:
                     f"{directory} is a tagger's run, and so is --tagger: put a recognizer's run first"
                 )
             return cls(Transcriber.load(directory, device), Tagger.load(tagger, device))
+        if not directory.is_dir():
+            raise CheckpointError(f"{directory}: no such run directory")
         if not is_joined:
             raise CheckpointError(
                 f"{directory}: has no {SETTINGS_FILE}; name a recognizer's run and, with --tagger, a tagger's (in a "

@@ -28,7 +28,7 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     except OSError as error:
         raise CheckpointError(
             f"{path}: cannot write: {error.strerror or error}. Free some space or choose a folder that you may "
-            "write to, then repeat the command: it goes on from the last checkpoint, which is intact."
+            "write to, then repeat the command; a training goes on from the last checkpoint, which is intact."
         ) from error
     finally:
         _remove(temporary)

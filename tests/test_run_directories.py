@@ -115,6 +115,15 @@ def test_what_is_no_run_directory(tmp_path: Path, name: str, load: Load) -> None
         load(tmp_path)
 
 
+def test_what_is_no_joined_directory(runs: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"nothing: no such run directory"):
+        Understander.load(tmp_path / "nothing")
+    with pytest.raises(
+        CheckpointError, match=r"recognizer-v0: has no understanding\.yaml; name .* with --tagger"
+    ):
+        Understander.load(runs / "recognizer-v0")
+
+
 def test_the_task_of_a_run_or_recipe(runs: Path, tmp_path: Path) -> None:
     assert task_of(runs / "recognizer-v0") == "speech"
     assert task_of(runs / "tagger-v0") == task_of(runs / "tagger-v0" / "config.yaml") == "slots"

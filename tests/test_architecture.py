@@ -29,6 +29,8 @@ def test_imports_keep_to_the_contracts(
 ) -> None:
     cli = pytest.importorskip("importlinter.cli", reason="import-linter is not installed (the extra 'test')")
     monkeypatch.chdir(ROOT)
+    # It would disable all loggers that there are, and tests after this one listen to ours.
+    monkeypatch.setattr(cli.logging_config, "dictConfig", lambda configuration: None)
     broken = cli.lint_imports(config_filename="pyproject.toml", no_cache=True)
     printed = capsys.readouterr().out
     assert not broken, printed

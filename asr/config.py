@@ -23,9 +23,7 @@ class SpeechCorpusConfig(CorpusConfig):
     test_speakers: list[str] = Field(
         [], description="speakers of test, by name, where there is no test split"
     )
-    case: Literal["keep", "lower", "upper"] = Field(
-        "lower", description="what becomes of the letters of transcripts"
-    )
+    case: Literal["keep", "lower", "upper"] = Field("lower", description="convert the letters of transcripts")
     utterances: int = Field(2000, ge=20, description="size of the embedded corpus")
     max_seconds: float = Field(30.0, gt=0, description="longer training utterances are left out, and counted")
 
@@ -53,15 +51,23 @@ class FeatureConfig(Settings):
 
 
 class AugmentConfig(Settings):
-    """What is done to training audio; nothing of it is done at evaluation."""
+    """How training audio is varied; audio is never augmented for evaluation."""
 
     start_epoch: int = Field(0, ge=0, description="first epoch with augmentation (counted from 0)")
-    speed: tuple[float, float] = Field((1.0, 1.0), description="factor drawn evenly from this range")
-    speed_probability: float = Field(1.0, ge=0, le=1, description="of an utterance that its speed is changed")
-    gain_db: tuple[float, float] = Field((0.0, 0.0), description="gain drawn evenly from this range")
-    noise_probability: float = Field(0.0, ge=0, le=1, description="of an utterance that noise is added")
+    speed: tuple[float, float] = Field(
+        (1.0, 1.0), description="the factor is drawn uniformly from this range"
+    )
+    speed_probability: float = Field(
+        1.0, ge=0, le=1, description="probability that the speed of an utterance is changed"
+    )
+    gain_db: tuple[float, float] = Field(
+        (0.0, 0.0), description="the gain is drawn uniformly from this range"
+    )
+    noise_probability: float = Field(
+        0.0, ge=0, le=1, description="probability that noise is added to an utterance"
+    )
     noise_snr_db: tuple[float, float] = Field(
-        (10.0, 30.0), description="signal-to-noise ratio drawn evenly from this range"
+        (10.0, 30.0), description="the signal-to-noise ratio is drawn uniformly from this range"
     )
     noise_files: Path | None = Field(
         None, description="folder of recordings of noise; generated if not given"
@@ -70,7 +76,9 @@ class AugmentConfig(Settings):
     frequency_mask_bins: int = Field(8, ge=0, description="widest frequency mask")
     time_masks: int = Field(0, ge=0, description="masks over frames (SpecAugment)")
     time_mask_frames: int = Field(10, ge=0, description="widest time mask")
-    time_mask_share: float = Field(0.2, ge=0, le=1, description="most of an utterance that masks may cover")
+    time_mask_share: float = Field(
+        0.2, ge=0, le=1, description="largest share of an utterance that masks may cover"
+    )
     consistency: float = Field(
         0.0,
         ge=0,
@@ -98,9 +106,9 @@ class AugmentConfig(Settings):
 class ModelConfig(StackConfig):
     """The acoustic model's shape."""
 
-    subsampling: Literal[2, 4] = Field(4, description="frames that become one step of the network")
-    channels: int = Field(16, ge=1, description="of the two convolutions")
-    layers: int = Field(2, ge=1, description="each fed by the one below")
+    subsampling: Literal[2, 4] = Field(4, description="number of frames that become one step of the network")
+    channels: int = Field(16, ge=1, description="channels of the two convolutions")
+    layers: int = Field(2, ge=1, description="number of recurrent layers, each fed by the one below")
 
 
 class RecognizerConfig(RunSettings):

@@ -54,16 +54,16 @@ def command_line_page() -> str:
     lines = [
         "# Command line",
         "",
-        "Generated from the parser. Answers go to stdout, remarks and progress to stderr; `--json` gives the same "
-        "facts for programs. The exit code is 0, or 1 with the reason on stderr, 2 where the command line itself is "
-        "wrong, or 130 when interrupted. `sluice COMMAND --help` shows the same.",
+        "This page is generated from the program; `sluice COMMAND --help` shows the same. Answers go to stdout, "
+        "messages and progress to stderr; `--json` gives the same facts for programs. The exit code is 0 on success, "
+        "1 if something failed (stderr says what), 2 if the command line itself is wrong, and 130 if interrupted.",
     ]
     for parser, summary in _commands(make_parser()):
         lines += ["", f"## {parser.prog}" if parser.prog.count(" ") == 1 else f"### {parser.prog}", ""]
         lines += [_sentence(summary), "", "```text", _usage(parser), "```", ""]
         rows = [_option_row(action) for action in parser._actions if _is_shown(action)]
         if rows:
-            lines += ["| option | what it says |", "| --- | --- |", *rows]
+            lines += ["| option | what it does |", "| --- | --- |", *rows]
     return "\n".join(lines) + "\n"
 
 
@@ -103,16 +103,16 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Generated from the models that check every recipe. A recipe is one YAML file; any of these can be changed "
-        "from the command line by `--set NAME=VALUE`, the value being YAML: `--set model.layers=3`, `--set "
-        "'augment.speed=[0.9, 1.1]'`. Unknown names are errors, and so are values out of range.",
+        "This page is generated from the code that checks every recipe. A recipe is one YAML file; you can change any "
+        "setting from the command line with `--set NAME=VALUE`, where the value is YAML: `--set model.layers=3`, "
+        "`--set 'augment.speed=[0.9, 1.1]'`. Unknown names and values out of range are errors.",
     ]
     for title, anchor, model in SECTIONS:
         lines += ["", f"## {title}"]
         for path, group in _groups(model):
-            lines += ["", f"### {path or 'At the top'} {{ #{_anchor(anchor, path)} }}", ""]
+            lines += ["", f"### {path or 'Top level'} {{ #{_anchor(anchor, path)} }}", ""]
             lines += [_sentence(_first_paragraph(group)), ""]
-            lines += ["| setting | type | default | what it says |", "| --- | --- | --- | --- |"]
+            lines += ["| setting | type | default | what it does |", "| --- | --- | --- | --- |"]
             for name, field in group.model_fields.items():
                 lines.append(_setting_row(anchor, f"{path}.{name}".lstrip("."), field))
     return "\n".join(lines) + "\n"
@@ -123,7 +123,8 @@ def corpora_page() -> str:
     lines = [
         "# Corpora to download",
         "",
-        "Generated from the table of `sluice download`. Each belongs to others: keep to its licence.",
+        "This page is generated from the table of `sluice download`. The corpora belong to others: respect their "
+        "licences.",
         "",
         "| `sluice download` | what it is | licence | checksum known | trains |",
         "| --- | --- | --- | --- | --- |",

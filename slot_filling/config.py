@@ -18,7 +18,11 @@ HeadName = Literal["softmax", "crf", "perceptron", "max_margin", "softmax_margin
 class VocabularyConfig(Settings):
     """Which words the tagger knows, and what it knows of them beforehand."""
 
-    min_count: int = Field(2, ge=1, description="rarer words of training are unknown; their spelling remains")
+    min_count: int = Field(
+        2,
+        ge=1,
+        description="words that are rarer in training count as unknown, but their characters are still read",
+    )
     vectors: Path | None = Field(
         None, description="word vectors to start from: GloVe's or fastText's text files"
     )
@@ -27,11 +31,11 @@ class VocabularyConfig(Settings):
 class EncoderConfig(StackConfig):
     """How words become vectors in their context."""
 
-    word_size: int = Field(100, ge=1, description="of the vector for a word")
+    word_size: int = Field(100, ge=1, description="size of the vector for a word")
     characters: Literal["none", "cnn", "lstm"] = Field(
-        "cnn", description="what reads the characters of a word"
+        "cnn", description="network that reads the characters of a word"
     )
-    character_size: int = Field(30, ge=1, description="of the vector for a character")
+    character_size: int = Field(30, ge=1, description="size of the vector for a character")
     character_filters: int = Field(
         50, ge=1, description="filters of each width, or units of each direction (lstm)"
     )
@@ -42,8 +46,8 @@ class EncoderConfig(StackConfig):
         10, ge=0, description="size of the vector for capitals and digits; 0 leaves it out"
     )
     window: int = Field(1, ge=1, description="words that a cell sees at once, odd; 7 helps simple cells")
-    hidden_size: int = Field(200, ge=1, description="units of each direction")
-    dropout: float = Field(0.5, ge=0, lt=1, description="variational: one mask a sentence")
+    hidden_size: int = Field(200, ge=1, description="units in each direction")
+    dropout: float = Field(0.5, ge=0, lt=1, description="variational dropout: one mask per sentence")
     word_dropout: float = Field(0.05, ge=0, lt=1, description="share of words that are unknown in training")
     rare_word_dropout: float = Field(
         0.0,
@@ -62,16 +66,14 @@ class EncoderConfig(StackConfig):
 class HeadConfig(Settings):
     """What is predicted, and how the labels of a sentence depend on each other."""
 
-    kind: HeadName = Field(
-        "crf", description="what turns scores of tags into paths, and learns by which loss"
-    )
+    kind: HeadName = Field("crf", description="how scores of tags become paths, and the loss of training")
     label_components: bool = Field(
         True,
-        description="tags share what is learned of the components of their labels, as toloc in B-toloc.city_name",
+        description="tags share what is learned about components of their labels, such as toloc in B-toloc.city_name",
     )
     intent: bool = Field(True, description="predict the sentence's intent too, where the corpus has one")
     intent_limits: bool = Field(
-        False, description="no intent is answered beside labels that training never has beside it"
+        False, description="never answer with an intent and labels that do not occur together in training"
     )
     intent_weight: float = Field(
         0.5, ge=0, description="weight of the intent's loss; that of the labels has 1"

@@ -14,11 +14,11 @@ class StackConfig(Settings):
     """Recurrent layers: which cell, how many, how large, and what runs them."""
 
     cell: str = Field("lstm", description="a name in sluice_cells.CELLS, such as peephole_lstm")
-    layers: int = Field(1, ge=1, description="each fed by the one below")
-    hidden_size: int = Field(192, ge=1, description="units of each direction")
-    cell_options: dict[str, Any] = Field({}, description="of the cell, such as {periods: [1, 2, 4]}")
-    bidirectional: bool = Field(True, description="read each sequence both ways")
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of values that training zeroes")
+    layers: int = Field(1, ge=1, description="number of recurrent layers, each fed by the one below")
+    hidden_size: int = Field(192, ge=1, description="units in each direction")
+    cell_options: dict[str, Any] = Field({}, description="options of the cell, such as {periods: [1, 2, 4]}")
+    bidirectional: bool = Field(True, description="read each sequence in both directions")
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of values that are set to zero in training")
     engine: Literal["auto", "reference", "native", "fast"] = Field(
         "auto", description="what runs the cells (sluice_cells.engines); auto takes the fastest that can"
     )

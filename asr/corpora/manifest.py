@@ -115,9 +115,9 @@ def reader_of(path: Path) -> Callable[[Path], Iterator[ManifestEntry]]:
         CorpusError: there is no such file, or its suffix is not known.
     """
     if not path.is_file():
-        there = describe_folder(path if path.is_dir() else path.parent)
+        folder = path if path.is_dir() else path.parent
         raise CorpusError(
-            f"{path}: no such manifest file; in {path if path.is_dir() else path.parent}: {there}"
+            f"{path}: there is no such manifest file (folder {folder}: {describe_folder(folder)})"
         )
     reader = READERS.get(path.suffix.lower())
     if reader is None:
@@ -167,6 +167,8 @@ def _check_header(header: list[str], path: Path, line: int, delimiter: str) -> N
     if len(header) == 1 and others:
         shown = {",": "commas", ";": "semicolons", "\t": "tabs"}
         message += f"; fields seem to be separated by {shown[others[0]]}, not {shown[delimiter]}"
+    elif missing == list(NEEDED):
+        message += "; the first line must name the columns"
     raise CorpusError(message)
 
 

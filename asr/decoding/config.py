@@ -11,10 +11,14 @@ from sluice_core.config import Settings
 class ConfidenceConfig(Settings):
     """Weights of the logistic regression that makes word confidences probabilities; each weighs a log-odds."""
 
-    bias: float = Field(0.0, description="log-odds of a word of which the others say nothing")
-    lowest: float = Field(0.0, description="of the lowest posterior of the word's letters and spaces around")
-    mean: float = Field(0.0, description="of the geometric mean of the posteriors of its letters")
-    share: float = Field(0.0, description="of the share of the n-best list that has this word at this place")
+    bias: float = Field(0.0, description="log-odds of a word before the other features are added")
+    lowest: float = Field(
+        0.0, description="weight of the lowest posterior among the word's letters and the spaces around it"
+    )
+    mean: float = Field(0.0, description="weight of the geometric mean of the posteriors of its letters")
+    share: float = Field(
+        0.0, description="weight of the share of the n-best list that has this word in this place"
+    )
 
 
 class DecodingConfig(Settings):
@@ -36,21 +40,25 @@ class DecodingConfig(Settings):
     language_model: Path | None = Field(
         None, description="n-gram (of sluice lm, or ARPA); a relative path starts at the run directory"
     )
-    weight: float = Field(0.5, ge=0, le=100, description="of the language model's natural log-probabilities")
+    weight: float = Field(
+        0.5, ge=0, le=100, description="weight of the language model's natural log-probabilities"
+    )
     word_bonus: float = Field(
         0.0, ge=-100, le=100, description="added for each word (or token, with a character model)"
     )
     unknown_score: float = Field(
-        -10.0, le=0, description="natural log-probability, at most, of a word that the model lacks"
+        -10.0,
+        le=0,
+        description="largest natural log-probability of a word that the language model does not have",
     )
     lexicon: Path | None = Field(
-        None, description="word list; the output keeps to it. Open vocabulary if none"
+        None, description="word list; the output has no other words. Any word is possible if there is none"
     )
     hot_words: dict[str, float] = Field(
-        {}, description="phrase: boost (natural log) whenever it is heard, such as {taipei: 3}"
+        {}, description="phrases with their boosts (natural log), such as {taipei: 3}"
     )
     confidence: ConfidenceConfig | None = Field(
-        None, description="makes confidences probabilities; fitted on dev"
+        None, description="turns confidences into probabilities; fitted on dev"
     )
 
     def describe(self) -> str:

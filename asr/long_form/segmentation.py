@@ -12,16 +12,22 @@ from sluice_core.config import Settings
 
 
 class SegmentationSettings(Settings):
-    """Settings of segmentation (`long_form.yaml` of a run). The longer a piece, the shorter a pause ends it."""
+    """Settings of segmentation, `long_form.yaml` of a run. The longer a piece, the shorter the pause that ends it."""
 
     window_seconds: float = Field(8.0, gt=0, description="longest piece that goes through the model at once")
     overlap_seconds: float = Field(
-        4.0, gt=0, description="of windows, where a piece without pauses is longer"
+        4.0, gt=0, description="overlap of the windows into which a longer piece without pauses is divided"
     )
-    long_pause_seconds: float = Field(0.6, gt=0, description="ends a piece however short it is")
-    short_pause_seconds: float = Field(0.2, gt=0, description="ends a piece of `piece_seconds` or more")
+    long_pause_seconds: float = Field(
+        0.6, gt=0, description="a pause of this length ends a piece, however short the piece is"
+    )
+    short_pause_seconds: float = Field(
+        0.2, gt=0, description="a pause of this length ends a piece of `piece_seconds` or more"
+    )
     piece_seconds: float = Field(2.0, gt=0, description="length of a usual piece, such as an utterance")
-    margin_seconds: float = Field(0.15, ge=0, description="of a pause that is kept on each side of a piece")
+    margin_seconds: float = Field(
+        0.15, ge=0, description="length of the pause that is kept on each side of a piece"
+    )
     click_seconds: float = Field(0.05, ge=0, description="a shorter sound between pauses is left out")
     stretch_seconds: float = Field(
         60.0, gt=0, description="without a pause, about this much is decoded as one"

@@ -9,14 +9,18 @@ from sluice_core.config import Settings
 
 
 class TrainingConfig(Settings):
-    """How a model is trained, whichever it is."""
+    """How a model is trained, whatever its task."""
 
     seed: int = Field(17, description="decides initialization, order, dropout and augmentation")
     max_epochs: int = Field(50, ge=1, description="passes over the training split, at most")
-    batch_size: int = Field(8, ge=1, description="most sequences in a batch, on each device")
-    batch_seconds: float = Field(120.0, gt=0, description="most padded seconds in a batch, on each device")
-    learning_rate: float = Field(2e-3, gt=0, description="largest, after the warm-up (AdamW)")
-    weight_decay: float = Field(1e-2, ge=0, description="of AdamW")
+    batch_size: int = Field(8, ge=1, description="largest number of sequences in a batch, on each device")
+    batch_seconds: float = Field(
+        120.0, gt=0, description="largest number of padded seconds in a batch, on each device"
+    )
+    learning_rate: float = Field(
+        2e-3, gt=0, description="learning rate after the warm-up, the largest (AdamW)"
+    )
+    weight_decay: float = Field(1e-2, ge=0, description="weight decay of AdamW")
     warmup_steps: int = Field(200, ge=0, description="steps over which the learning rate rises from 0")
     decay: Literal["cosine", "linear", "constant"] = Field(
         "cosine", description="how the learning rate falls after the warm-up"
@@ -26,8 +30,8 @@ class TrainingConfig(Settings):
     average_decay: float = Field(0.999, ge=0, lt=1, description="moving average of weights; 0 turns it off")
     keep: Literal["best", "last"] = Field(
         "best",
-        description="which epoch's model: that of the lowest dev error, or the last, which leaves dev without a choice "
-        "to flatter and is as good where weights are averaged and the learning rate ends low",
+        description="which epoch's model: that of the lowest dev error, or the last, which is not chosen on dev and "
+        "so does not flatter its figures, and is as good if weights are averaged and the learning rate ends low",
     )
     patience: int = Field(
         20, ge=1, description="epochs without a better dev error before stopping (keep: best)"

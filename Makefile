@@ -23,7 +23,7 @@ help: ## list the targets
 	@echo "make recipe-ctc CORPUS=manifest DATA=mine.csv NAME=mine   your own recordings"
 	@echo "make recipe-slots CORPUS=conll DATA=mine.conll NAME=mine  your own labelled sentences (travel, atis, snips, conll, jsonl)"
 
-setup: $(VENV)/.installed ## make .venv and install everything, tests and recipes included
+setup: $(VENV)/.installed ## create .venv and install everything, tests and recipes included
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "== Installing into $(VENV) (torch is large: a few minutes the first time)"
@@ -34,11 +34,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 recipe-ctc: setup ## train and evaluate a recognizer (CORPUS=, DATA=, NAME=, FROM=, SET=)
-	@echo "== Training on $(CORPUS); killed, the same command goes on where it was"
+	@echo "== Training on $(CORPUS); if interrupted, the same command continues where it stopped"
 	@$(BIN)/sluice train ctc/$(CORPUS) $(DATA_OPTION) $(RUN_OPTIONS) $(SETTINGS)
 
 recipe-slots: setup ## train and evaluate a slot tagger (CORPUS=, DATA=, NAME=, FROM=, SET=)
-	@echo "== Training a tagger on $(CORPUS); killed, the same command goes on where it was"
+	@echo "== Training a tagger on $(CORPUS); if interrupted, the same command continues where it stopped"
 	@$(BIN)/sluice train slots/$(CORPUS) $(DATA_OPTION) $(RUN_OPTIONS) $(SETTINGS)
 
 recipe-slots-cells: setup ## compare recurrent cells as slot taggers on ATIS (DATA=, SET=)
@@ -47,15 +47,15 @@ recipe-slots-cells: setup ## compare recurrent cells as slot taggers on ATIS (DA
 recipe-slots-heads: setup ## compare the five heads on ATIS (DATA=, SET=)
 	@$(BIN)/python -m recipes.slots.comparison heads $(DATA_OPTION) $(SETTINGS)
 
-recipe-slots-ablation: setup ## what each setting of the ATIS recipe does (DATA=, SET=)
+recipe-slots-ablation: setup ## measure what each setting of the ATIS recipe does (DATA=, SET=)
 	@$(BIN)/python -m recipes.slots.comparison ablation $(DATA_OPTION) $(SETTINGS)
 
-recipe-understand: setup ## speech to slots: train both halves, join and measure them (SET=)
-	@echo "== Training a recognizer and a tagger of travel requests; runs that are there are taken"
+recipe-understand: setup ## speech to slots: train a recognizer and a tagger, join and measure them (SET=)
+	@echo "== Training a recognizer and a tagger of travel requests; finished runs are reused"
 	@$(BIN)/python -m recipes.understand $(SETTINGS)
 
 recipe-memory: setup ## show how long each recurrent cell remembers, and why (SET=)
-	@echo "== Training small networks of every cell; what is finished is kept"
+	@echo "== Training small networks of every cell; finished ones are kept"
 	@$(BIN)/python -m recipes.memory $(SETTINGS)
 
 test: setup ## run all tests, then the slow ones that train
@@ -65,20 +65,20 @@ test: setup ## run all tests, then the slow ones that train
 test-fast: setup ## run the tests that train nothing
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
-lint: setup ## ruff, mypy, and who may import whom
+lint: setup ## check style, types, and which package may import which
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 docs: setup ## build the documentation into build/site; a dead link or a missing name is an error
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	@$(BIN)/python -m docs.generate && $(BIN)/zensical build --strict --clean
 
-docs-serve: docs ## show the documentation at http://localhost:8000, built anew at every change
+docs-serve: docs ## show the documentation at http://localhost:8000, rebuilt at every change
 	@$(BIN)/zensical serve
 
 RUN ?=
 RUN_BENCHES = transcribe word_times long_form decoding server
 
-bench: setup ## print the tables of benchmarks/ (RUN= a recognizer for those that need one; SLUICE_CORPORA a folder with an4/)
+bench: setup ## print the tables of benchmarks/ (RUN=: a recognizer for those that need one; SLUICE_CORPORA=: a folder with an4/)
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt pytorch-crf  # what the heads are compared with
 	@for name in cells training heads $(if $(RUN),$(RUN_BENCHES)); do echo "== benchmarks.$$name"; \
 		case " $(RUN_BENCHES) " in *" $$name "*) run=$(call quoted,$(RUN));; *) run=;; esac; \

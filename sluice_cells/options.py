@@ -14,8 +14,8 @@ def check_name(cell: str) -> None:
     """
     if cell not in CELLS:
         raise ValueError(
-            f"unknown cell {cell!r}; there are {', '.join(CELLS)}. One of your own must be named with "
-            "sluice_cells.register before its name is read"
+            f"unknown cell {cell!r}; there are {', '.join(CELLS)}. Register a cell of your own with "
+            "sluice_cells.register before using its name"
         )
 
 

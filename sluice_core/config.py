@@ -62,7 +62,10 @@ class Settings(BaseModel):
             lines = []
             for item in error.errors():
                 setting = ".".join(str(part) for part in item["loc"]) or "(top)"
-                lines.append(f"  {setting}: {item['msg'].removeprefix('Value error, ')}")
+                problem = item["msg"].removeprefix("Value error, ")
+                if item["type"] == "extra_forbidden":  # pydantic speaks of extra inputs
+                    problem = "there is no setting of this name; check its spelling"
+                lines.append(f"  {setting}: {problem}")
             raise ConfigError(f"{where}: settings are wrong:\n" + "\n".join(lines)) from error
 
     def to_yaml(self) -> str:

@@ -287,7 +287,7 @@ def test_given_vectors_start_the_words_they_have() -> None:
             "cell_options: 4 modules need at least as many units, not 3",
         ),
         ({"dropout": 1.0}, "less than 1"),
-        ({"hidden": 5}, "hidden: Extra inputs"),
+        ({"hidden": 5}, "hidden: there is no setting of this name"),
     ],
 )
 def test_wrong_settings_are_named(change: dict[str, Any], said: str) -> None:

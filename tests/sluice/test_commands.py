@@ -84,7 +84,7 @@ def test_output_may_go_to_any_stream(tmp_path: Path, monkeypatch) -> None:
         (["features", "nowhere.wav"], "nowhere.wav"),
         (["features", "README.md"], "README.md"),
         (["train", "nowhere.yaml"], "nowhere.yaml: cannot read"),
-        (["train", "ctc/an4", "--set", "model.layer=3"], "model.layer: Extra"),
+        (["train", "ctc/an4", "--set", "model.layer=3"], "model.layer: there is no setting of this name"),
         (["train", "ctc/an4", "--data", "recipes"], "recipes"),
         (["train", "ctc/manifest"], "manifest file"),
         (["manifest", "check", "nowhere.csv"], "nowhere.csv"),

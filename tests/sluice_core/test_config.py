@@ -36,7 +36,7 @@ def test_overrides(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "overrides", "message"),
     [
-        ("name: a\ncorpus: {kind: an4}\nmodle: {}\n", [], "modle: Extra"),
+        ("name: a\ncorpus: {kind: an4}\nmodle: {}\n", [], "modle: there is no setting of this name"),
         ("name: a\ncorpus: {kind: an5}\n", [], r"corpus\.kind: .*'an4'"),
         ("corpus: {kind: an4}\n", [], "name: Field required"),
         ("name: a\ncorpus: {kind: an4}\n", ["model.layers=0"], "model.layers: .*greater"),

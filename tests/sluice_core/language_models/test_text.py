@@ -113,7 +113,7 @@ def test_what_cannot_be_done_is_told(text: Path, tmp_path: Path) -> None:
     for arguments, said in [
         (("train",), "give text files"),
         (("train", empty), "no text to train"),
-        (("train", "--run", tmp_path), "cannot read the configuration"),
+        (("train", "--run", tmp_path), "no config.yaml in it, so it is not a run directory"),
         (("score", tmp_path / "m.ngram", empty, "--quiet"), "nothing to score"),
         (("score", text, text, "--quiet"), "neither an ARPA file"),
         (("convert", tmp_path / "nowhere", tmp_path / "x"), "nowhere: cannot read"),

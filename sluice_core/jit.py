@@ -2,7 +2,8 @@
 
 numba notices that a module has changed, but not that what the module calls in another file has: it would go on
 running the old code, or fail for names that are no more. So the results are kept in a folder whose name is a hash of
-the sources of all compiled functions: `sluice/numba` in the user's cache, or below `SLUICE_CACHE`. Where
+the sources of all compiled functions of the package and of this one: `sluice/numba` in the user's cache, or below
+`SLUICE_CACHE`. Where
 `NUMBA_CACHE_DIR` is set, it is used as it is.
 """
 
@@ -60,7 +61,8 @@ def _cache_folder(package: str) -> str:
     source = Path(getattr(sys.modules[package], "__file__", None) or __file__)
     files = source.parent.rglob("*.py") if source.name == "__init__.py" else [source]  # else it is a script
     digest = hashlib.sha256()
-    for path in sorted({Path(__file__), *files}):
+    # Every package may call what this one compiles: the beam search looks words up in its n-gram models.
+    for path in sorted({*Path(__file__).parent.rglob("*.py"), *files}):
         text = path.read_bytes()
         if b"jit" in text:
             digest.update(text)

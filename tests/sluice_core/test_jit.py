@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from sluice_core import jit
+
 ROOT = Path(__file__).resolve().parents[2]
 CALLER = """
 from sluice_core.jit import compiled
@@ -43,3 +47,16 @@ def test_a_change_in_another_file_is_compiled_anew(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.rglob("*.nbc")} == kept, "compiled a second time"
     (tmp_path / "package" / "part.py").write_text(PART.format(factor=3))
     assert answer(tmp_path) == "31"
+
+
+def test_a_change_in_what_all_packages_call_is_compiled_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The beam search of `asr` calls compiled functions of `sluice_core.language_models`.
+    monkeypatch.setattr(jit, "__file__", str(tmp_path / "jit.py"))
+    (tmp_path / "ngram").mkdir()
+    (tmp_path / "ngram" / "model.py").write_text("from jit import compiled")
+    before = jit._cache_folder.__wrapped__("tests")
+    assert jit._cache_folder.__wrapped__("tests") == before
+    (tmp_path / "ngram" / "model.py").write_text("from jit import compiled  # other code")
+    assert jit._cache_folder.__wrapped__("tests") != before

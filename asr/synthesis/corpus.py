@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from random import Random
@@ -158,59 +158,52 @@ def _speak_all(
         CorpusError: a process failed; the others are stopped.
     """
     chunks = [jobs[start : start + CHUNK] for start in range(0, len(jobs), CHUNK)]
-    spoken: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
-    stop = Event()
+    shared = _Speaking(folder, name, SimpleQueue(), Event())
     with ThreadPoolExecutor(max_workers=processes) as pool:
-        futures = [
-            pool.submit(_speak_chunk, folder, name, number, chunk, spoken, stop)
-            for number, chunk in enumerate(chunks)
-        ]
+        futures = [pool.submit(_speak_chunk, shared, number, chunk) for number, chunk in enumerate(chunks)]
         try:
             for _ in jobs:
-                utterance = spoken.get()
+                utterance = shared.spoken.get()
                 if utterance is None:
                     break
                 yield utterance
             for future in as_completed(futures):
                 future.result()
         finally:
-            stop.set()
+            shared.stop.set()
             pool.shutdown(cancel_futures=True)
 
 
-def _speak_chunk(
-    folder: Path,
-    name: str,
-    number: int,
-    jobs: Sequence[SpeechJob],
-    spoken: "SimpleQueue[dict[str, Any] | None]",
-    stop: Event,
-) -> None:
+@dataclass(frozen=True)
+class _Speaking:
+    """What the processes that speak one corpus share."""
+
+    folder: Path
+    name: str
+    spoken: "SimpleQueue[dict[str, Any] | None]"
+    """Utterances as they are spoken; None once a process has failed."""
+    stop: Event
+
+
+def _speak_chunk(shared: _Speaking, number: int, jobs: Sequence[SpeechJob]) -> None:
     """Put the utterances of one chunk, spoken by a process of its own, into the queue; None if that fails."""
     try:
-        _run_process(folder, name, number, jobs, spoken, stop)
+        _run_process(shared, number, jobs)
     except BaseException:
-        stop.set()
-        spoken.put(None)
+        shared.stop.set()
+        shared.spoken.put(None)
         raise
 
 
-def _run_process(
-    folder: Path,
-    name: str,
-    number: int,
-    jobs: Sequence[SpeechJob],
-    spoken: "SimpleQueue[dict[str, Any] | None]",
-    stop: Event,
-) -> None:
+def _run_process(shared: _Speaking, number: int, jobs: Sequence[SpeechJob]) -> None:
     """Run `asr.synthesis.speak` over the jobs; end early once `stop` is set.
 
     Raises:
         CorpusError: the process failed; the message is its last line on stderr.
     """
-    todo = folder / f"jobs-{number:03d}.json"
+    todo = shared.folder / f"jobs-{number:03d}.json"
     todo.write_text(json.dumps([asdict(job) for job in jobs]), encoding="utf-8")
-    command = [sys.executable, "-P", "-m", "asr.synthesis.speak", str(todo), str(folder / "audio")]
+    command = [sys.executable, "-P", "-m", "asr.synthesis.speak", str(todo), str(shared.folder / "audio")]
     # The process must be able to import whatever this one can.
     environment = {
         **os.environ,
@@ -225,14 +218,14 @@ def _run_process(
         assert process.stdout is not None
         try:
             for line in process.stdout:
-                if stop.is_set():
+                if shared.stop.is_set():
                     return
-                spoken.put(json.loads(line))
+                shared.spoken.put(json.loads(line))
         finally:
-            if stop.is_set():
+            if shared.stop.is_set():
                 process.kill()
         if process.wait() != 0:
             messages.seek(0)
             reason = messages.read().strip().splitlines()[-1:] or [f"exit status {process.returncode}"]
-            raise CorpusError(f"speaking the {name} corpus failed: {reason[0]}")
+            raise CorpusError(f"speaking the {shared.name} corpus failed: {reason[0]}")
     todo.unlink()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cache
 
 LANGUAGE = "en"
+SUPERSCRIPT = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 
 
 def plain(text: str) -> str:
@@ -16,8 +17,11 @@ def plain(text: str) -> str:
 
     >>> plain("Two  Hundred fifty Dollars"), plain("half past seven P.M.")
     ('250 dollars', 'half past 7 p.m.')
+    >>> plain("10² m")
+    '10^2 m'
     """
-    folded = " ".join(unicodedata.normalize("NFKC", text).casefold().replace("’", "'").split())
+    raised = SUPERSCRIPT.sub(lambda match: f"^{match[0]}", text)  # else 10² would be 102
+    folded = " ".join(unicodedata.normalize("NFKC", raised).casefold().replace("’", "'").split())
     if re.search("[a-z]{3}", folded) is None:  # no word of a number has fewer letters
         return folded
     return _converter()(folded)

@@ -18,7 +18,7 @@ from asr.tokens import Tokens
 
 if TYPE_CHECKING:
     from asr.decoding.forced_alignment import Path
-    from asr.decoding.search import Workspace
+    from asr.decoding.prefixes import Workspace
     from sluice_core.language_models.ngram import NGram
 
 Labelling = tuple[tuple[int, ...], float, float]
@@ -132,9 +132,9 @@ class BeamSearch:
         self, rows: list[np.ndarray], fusion: ShallowFusion, n_best: int
     ) -> list[list[Labelling]]:
         """Find the best labellings of utterances `[time, tokens]`, one after the other in the same memory."""
-        from asr.decoding import search  # brings numba, which those who decode greedily need not load
+        from asr.decoding import prefixes  # brings numba, which greedy decoding does not need
 
-        workspace = search.new_workspace(fusion, len(self.tokens), self.settings.beam)
+        workspace = prefixes.new_workspace(fusion, len(self.tokens), self.settings.beam)
         found = []
         for row in rows:
             labellings, tree = self._search(row, fusion, workspace, n_best)
@@ -146,7 +146,7 @@ class BeamSearch:
         self, log_probs: np.ndarray, fusion: ShallowFusion, workspace: "Workspace", n_best: int
     ) -> tuple[list[Labelling], np.ndarray]:
         """Find the best labellings of one utterance `[time, tokens]`; also return the memory of its prefixes."""
-        from asr.decoding import search
+        from asr.decoding import prefixes, search
 
         if np.isnan(log_probs).any():
             raise ValueError("log_probs has NaN within the lengths given")
@@ -161,13 +161,13 @@ class BeamSearch:
         if possible.any():
             nodes, acoustic, language = nodes[possible], acoustic[possible], language[possible]
         else:
-            parts = {search.complete_part(tree, node, fusion) for node in nodes}
+            parts = {prefixes.complete_part(tree, node, fusion) for node in nodes}
             nodes = np.array(sorted(parts), np.int32)
-            texts = [search.labelling(tree, node) for node in nodes]
+            texts = [prefixes.labelling(tree, node) for node in nodes]
             acoustic = np.array([search.forward_score(log_probs, text) for text in texts])
             language = np.array([search.language_score(text, fusion) for text in texts])
         order = np.argsort(-(acoustic + language), kind="stable")
-        ranked = ((search.labelling(tree, nodes[k]), acoustic[k], language[k]) for k in order)
+        ranked = ((prefixes.labelling(tree, nodes[k]), acoustic[k], language[k]) for k in order)
         return list(self._distinct(ranked, n_best)), tree
 
     def _distinct(

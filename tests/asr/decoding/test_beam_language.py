@@ -328,7 +328,7 @@ def test_a_growing_word_is_lent_what_it_may_still_score() -> None:
 
 def prefixes(search: BeamSearch, log_probs: np.ndarray) -> dict[tuple[int, ...], np.void]:
     """All prefixes that a search has made, with what it keeps of them; those that became impossible left out."""
-    from asr.decoding.search import ROOT, new_workspace
+    from asr.decoding.prefixes import ROOT, new_workspace
 
     workspace = new_workspace(search._fusion, len(search.tokens), search.settings.beam)
     _, tree = search._search(log_probs, search._fusion, workspace, 1)

@@ -3,10 +3,6 @@
 import json
 import logging
 import math
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import asdict
@@ -25,6 +21,7 @@ from sluice_core.errors import TrainingError, UserError
 from sluice_core.files import CheckpointError
 from tests.conftest import ROOT
 from tests.pages import check_self_contained
+from tests.processes import start
 
 RECIPES = ROOT / "sluice" / "recipes" / "slots"
 SMALL = (
@@ -35,7 +32,7 @@ SMALL = (
     "training.warmup_steps=0",
     "training.learning_rate=1e-2",
     "training.average_decay=0.9",
-    "training.max_epochs=6",
+    "training.max_epochs=4",
     "training.batch_size=8",
 )
 
@@ -48,7 +45,9 @@ def config(name: str = "tiny", *changes: str) -> TaggerConfig:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the finished run "tiny", trained by one thread: weights depend on their number in the last bits."""
     folder = tmp_path_factory.mktemp("slots")
-    assert start(write_recipe(folder), folder).wait() == 0
+    process = start(train_recipe, write_recipe(folder), folder)
+    process.join()
+    assert process.exitcode == 0
     return folder
 
 
@@ -96,20 +95,8 @@ def test_other_settings_for_the_same_run_are_refused(runs: Path) -> None:
         train(config("tiny", "encoder.layers=2"), runs, quiet=True)
 
 
-SCRIPT = """
-import sys
-from dataclasses import asdict
-from pathlib import Path
-from slot_filling.temperatures import Temperatures
-from slot_filling.config import TaggerConfig
-from slot_filling.training.experiment import train
-train(TaggerConfig.read(sys.argv[1]), Path(sys.argv[2]), quiet=True)
-"""
-
-
-def start(recipe: Path, runs: Path) -> "subprocess.Popen[bytes]":
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(recipe), str(runs)], env=environment)
+def train_recipe(recipe: Path, runs: Path) -> None:
+    train(TaggerConfig.read(recipe), runs, quiet=True)
 
 
 def epochs(run: Path) -> list[dict[str, Any]]:
@@ -121,16 +108,18 @@ def epochs(run: Path) -> list[dict[str, Any]]:
 @pytest.mark.slow
 def test_killed_it_goes_on_and_ends_with_the_same_weights(runs: Path, tmp_path: Path) -> None:
     recipe, run = write_recipe(tmp_path), tmp_path / "tiny"
-    process = start(recipe, tmp_path)
+    process = start(train_recipe, recipe, tmp_path)
     deadline = time.monotonic() + 240
     while len(epochs(run)) < 2:
-        assert process.poll() is None and time.monotonic() < deadline
+        assert process.is_alive() and time.monotonic() < deadline
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert len(epochs(run)) < 6, "killed too late to show anything"
+    process.kill()
+    process.join()
+    assert len(epochs(run)) < 4, "killed too late to show anything"
     Tagger.load(run)  # the best so far is whole and usable
-    assert start(recipe, tmp_path).wait() == 0
+    process = start(train_recipe, recipe, tmp_path)
+    process.join()
+    assert process.exitcode == 0
     assert epochs(run) == epochs(runs / "tiny")
     resumed, whole = weights(run), weights(runs / "tiny")
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)

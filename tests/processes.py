@@ -1,4 +1,4 @@
-"""Processes that tests may kill, forked from one that has imported torch and Lightning once: each import takes seconds."""
+"""Processes that tests may kill, forked from one that has imported torch and Lightning once, for all of them."""
 
 import os
 from collections.abc import Callable

@@ -1,1 +1,1 @@
-"""Other libraries that benchmarks compare with, run by a Python that has them installed."""
+"""What benchmarks compare with: other libraries' decoders, and training as others write it."""

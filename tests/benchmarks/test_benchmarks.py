@@ -6,36 +6,94 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
+from asr.acoustic.features import Features
+from asr.acoustic.network import AcousticModel
 from asr.config import RecognizerConfig
+from asr.training.dataset import UtteranceBatch
+from asr.training.task import training_losses
 from benchmarks import cells, training
+from benchmarks.peers.recognizer import PeerModel
 from sluice.recipes import find_recipe
+from sluice_cells.engines.native import torch_weights
 from tests.sluice_cells.variants import needs_compiler
 
 
-def test_the_training_benchmark_does_all_that_its_recipe_asks_for(tmp_path: Path) -> None:
-    config = RecognizerConfig.read(find_recipe(training.RECIPE))
+@pytest.fixture(scope="module")
+def recipe() -> RecognizerConfig:
+    return RecognizerConfig.read(find_recipe(training.RECIPE))
+
+
+def test_the_training_benchmark_does_all_that_its_recipe_asks_for(
+    recipe: RecognizerConfig, tmp_path: Path
+) -> None:
     rows, _ = training.rows_of_files(9)
-    stages = training.Stages(config, rows, tmp_path)
+    ours, peer = training.OurStages(recipe, rows, tmp_path), training.PeerStages(recipe, rows, packed=True)
     exchanged = []
-    inner = stages.dataset._exchange
+    inner = ours.dataset._exchange
 
     def exchange(item, samples, generator):
         exchanged.append(inner(item, samples, generator))
         return exchanged[-1]
 
-    stages.dataset._exchange = exchange
-    seconds = stages.one_by_one()
-    assert set(seconds) == {
-        training.READING,
-        training.DATA,
-        "forward",
-        "loss",
-        "backward",
-        "clipping and optimizer",
-    }
-    assert all(value > 0 for value in seconds.values())
-    assert any(each is not None and set(each[1]) <= set("abcdefgh ") for each in exchanged)
+    ours.dataset._exchange = exchange
+    before = [side.state_dict()["norm.weight"].clone() for side in (ours.model, peer.peer.model)]
+    runs = [training.take_turns([ours, peer], training.batches_of(recipe, rows))]
+    for seconds in runs[0]:
+        assert tuple(seconds) == training.STAGES and all(value > 0 for value in seconds.values())
+    assert any(each is not None and set(each[1]) <= set(training.LETTERS) for each in exchanged)
+    after = [side.state_dict()["norm.weight"] for side in (ours.model, peer.peer.model)]
+    assert not any(torch.equal(*pair) for pair in zip(before, after, strict=True))
+    ratio = training.seconds_of(runs[0][1]) / training.seconds_of(runs[0][0])
+    assert f"{ratio:.2f} times as fast as torch, packed" in training.times_as_fast(
+        ["a", "torch, packed"], runs
+    )
+
+
+def test_without_augmentation_the_peer_trains_the_same_model_on_the_same_features(
+    recipe: RecognizerConfig,
+) -> None:
+    torch.manual_seed(0)
+    waves = [0.1 * torch.randn(count) for count in (16000, 9000, 12345)]
+    targets = [torch.randint(1, training.TOKENS, (count,)) for count in (9, 3, 5)]
+    peer = training.PeerStages(recipe, [], packed=True).peer
+    model = AcousticModel(recipe.model, recipe.features.mels, training.TOKENS)
+    copy_weights(model, peer.model)
+    theirs, their_frames = peer.data(waves, augment=False)
+    lengths = torch.tensor([len(wave) for wave in waves])
+    ours, frames = Features(recipe.features)(pad_sequence(waves, batch_first=True), lengths)
+    torch.testing.assert_close(theirs, ours, rtol=0, atol=2e-4)
+    assert torch.equal(their_frames, frames)
+    log_probs, steps = model.eval()(ours, frames)
+    batch = UtteranceBatch(
+        *([0, 1, 2], ours, frames, pad_sequence(targets, batch_first=True), torch.tensor([9, 3, 5]), [])
+    )
+    loss, _ = training_losses(log_probs, steps, batch)
+    their_loss = peer.loss(*peer.model.eval()(ours, frames), targets)
+    torch.testing.assert_close(their_loss, loss, rtol=1e-5, atol=0)
+    loss.backward()
+    their_loss.backward()
+    for name in ("convolutions.0.weight", "convolutions.1.bias"):  # whose gradients depend on all the rest
+        torch.testing.assert_close(
+            peer.model.get_parameter(name).grad,
+            model.get_parameter(f"subsampling.{name}").grad,
+            rtol=1e-4,
+            atol=1e-4,
+        )
+
+
+def copy_weights(model: AcousticModel, peer: PeerModel) -> None:
+    """Give the peer's model the weights of ours."""
+    pairs = {"convolutions": model.subsampling.convolutions, "norm": model.norm, "output": model.output}
+    for name, module in {**pairs, "norms": model.stack.norms}.items():
+        peer.get_submodule(name).load_state_dict(module.state_dict())
+    cells = [cell for layer in model.stack.cells for cell in layer]
+    theirs = [weights for layer in peer.layers for weights in layer.all_weights]
+    with torch.no_grad():
+        for cell, weights in zip(cells, theirs, strict=True):
+            for to, source in zip(weights, torch_weights(cell), strict=True):
+                to.copy_(source)
 
 
 @pytest.fixture

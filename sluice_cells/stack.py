@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from sluice_cells.cell import Cell, State
+from sluice_cells.dropout import dropout as drop
 from sluice_cells.engines import choose_engine
 from sluice_cells.packing import Lengths, Packing, as_lengths, packing_of
 from sluice_cells.registry import make_cell
@@ -181,8 +182,8 @@ class Stack(nn.Module):
 
     def _drop(self, rows: Tensor, packing: Packing) -> Tensor:
         if not self.variational or not self.training or not self.drop_share:
-            return nn.functional.dropout(rows, self.drop_share, self.training)
-        mask = nn.functional.dropout(rows.new_ones(packing.batch, rows.shape[1]), self.drop_share)
+            return drop(rows, self.drop_share, self.training)
+        mask = drop(rows.new_ones(packing.batch, rows.shape[1]), self.drop_share)
         return rows * mask[packing.row_sequences.to(rows.device)]
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from asr.config import ModelConfig
+from sluice_cells.dropout import dropout
 from sluice_core.masks import padding_mask
 
 
@@ -66,7 +67,7 @@ class AcousticModel(nn.Module):
         self.subsampling = Subsampling(feature_size, config.channels, config.subsampling)
         self.norm = nn.LayerNorm(self.subsampling.output_size)
         self.stack = config.make_stack(self.subsampling.output_size, layer_norm=True)
-        self.dropout = nn.Dropout(config.dropout)
+        self.drop_share = config.dropout
         self.output = nn.Linear(self.stack.output_size, token_count)
 
     def steps(self, frames: Tensor) -> Tensor:
@@ -85,5 +86,5 @@ class AcousticModel(nn.Module):
         """
         hidden, lengths = self.subsampling(features, lengths)
         hidden = self.stack.outputs(self.norm(hidden), lengths)
-        logits = self.output(self.dropout(hidden))
+        logits = self.output(dropout(hidden, self.drop_share, self.training))
         return logits.float().log_softmax(dim=2), lengths

@@ -9,6 +9,7 @@ from slot_filling.config import EncoderConfig
 from slot_filling.network.character_encoder import CharacterCNN, CharacterLSTM
 from slot_filling.network.word_batch import WordBatch
 from slot_filling.vocabulary import PADDING, UNKNOWN, Vocabulary
+from sluice_cells.dropout import dropout
 from sluice_core.masks import padding_mask
 
 
@@ -73,9 +74,8 @@ class Encoder(nn.Module):
 
     def _drop(self, vectors: Tensor) -> Tensor:
         """Apply variational dropout: one mask for all words of a sentence (Gal and Ghahramani 2016)."""
-        mask = nn.functional.dropout(
-            vectors.new_ones(vectors.shape[0], 1, vectors.shape[2]), self.config.dropout, self.training
-        )
+        ones = vectors.new_ones(vectors.shape[0], 1, vectors.shape[2])
+        mask = dropout(ones, self.config.dropout, self.training)
         return vectors * mask
 
 

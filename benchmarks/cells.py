@@ -1,5 +1,7 @@
 """Compare the speed of recurrent cells with torch.nn: `python -m benchmarks.cells [--quick] [--json]`.
 
+The whole takes 20 to 25 minutes. `--cell lstm` measures one cell, and `--passes 1` everything once.
+
 A stack of one layer and the nearest module of torch.nn, with as many inputs as units, take turns in one process. The
 ratio is that of their median times, below 1 if the stack is faster. A training step is a forward and a backward pass
 with the gradients of weights and input. A ragged batch has lengths from 0.3 T to T; the module of torch.nn gets it
@@ -11,12 +13,7 @@ measured in several passes, minutes apart, and the median of a ratio over them i
 
 import argparse
 import json
-import os
-import resource
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -26,10 +23,10 @@ from tabulate import tabulate
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from benchmarks.common import REPOSITORY, stolen_seconds
-from sluice_cells import Cell, Stack, make_cell
-from sluice_cells.engines import ENGINES, choose_engine, fast
-from sluice_cells.engines.fast.kernel import Kernel
+from benchmarks.common import describe_processor, stolen_seconds
+from benchmarks.kernel_times import kernel_table, measure_kernels
+from sluice_cells import Cell, Stack
+from sluice_cells.engines import ENGINES, choose_engine
 from sluice_core.devices import describe_machine, keep_memory
 from sluice_core.progress import track
 
@@ -63,9 +60,6 @@ TRAINING_LIMITS = {
     "elman": 0.60,
 }
 """The largest acceptable ratio of a training step on a padded batch."""
-
-COMPILE_LIMIT, LOAD_LIMIT = 2.0, 0.050
-"""Limits: CPU seconds of a cell's first compilation; seconds until a cell that was compiled before can run."""
 
 
 @dataclass(frozen=True)
@@ -345,95 +339,26 @@ def between_passes(measurements: list[CellRatio]) -> str:
     )
 
 
-@dataclass(frozen=True)
-class KernelTime:
-    """The time it takes to compile a cell's kernels, or to load compiled ones."""
-
-    cell: str
-    reason: str | None
-    """Why the cell has no kernel; None if it has one."""
-    seconds: float
-    """Time until the cell can run."""
-    cpu_seconds: float
-    """CPU time of process and compiler until the cell can run, including what is compiled once for all cells."""
-    fused_cpu_seconds: float
-    """CPU time for the fused kernel, which small cells need."""
-
-
-def kernel_time(name: str) -> KernelTime:
-    """Compile or load a cell's kernels in this process; the cache is in `SLUICE_CACHE`."""
-
-    def cpu_seconds() -> float:
-        both = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
-        return sum(each.ru_utime + each.ru_stime for each in both)
-
-    cell = make_cell(name, 320, 320)
-    inputs, begun, before = torch.zeros(1, 320), time.perf_counter(), cpu_seconds()
-    reason = fast.obstacle(cell, inputs)
-    seconds, able = time.perf_counter() - begun, cpu_seconds()
-    if reason is None:
-        Kernel(cell, fused=True)
-    return KernelTime(name, reason, seconds, able - before, cpu_seconds() - able)
-
-
-def in_a_fresh_process(name: str, cache: str) -> KernelTime:
-    """Run `kernel_time` in a new process."""
-    code = (
-        "import json; from dataclasses import asdict; from benchmarks.cells import kernel_time; "
-        f"print(json.dumps(asdict(kernel_time({name!r}))))"
-    )
-    environment = {**os.environ, "SLUICE_CACHE": cache}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.PIPE
-    )
-    return KernelTime(**json.loads(done.stdout))
-
-
-def measure_kernels(names: list[str], times: int, quiet: bool) -> list[tuple[KernelTime, KernelTime]]:
-    """Return the times of each cell's first compilation, and of loading it in another process."""
-    found = []
-    with tempfile.TemporaryDirectory(prefix="sluice-benchmark-") as folder:
-        for name in track(names, "compiling", quiet=quiet):
-            caches = [f"{folder}/{name}-{number}" for number in range(times)]
-            compiled, loaded = ([in_a_fresh_process(name, cache) for cache in caches] for _ in range(2))
-            first = sorted(compiled, key=lambda each: each.cpu_seconds)[times // 2]
-            fused = statistics.median(each.fused_cpu_seconds for each in compiled)
-            again = sorted(loaded, key=lambda each: each.seconds)[times // 2]
-            found.append((replace(first, fused_cpu_seconds=fused), again))
-    return found
-
-
-def kernel_table(kernels: list[tuple[KernelTime, KernelTime]]) -> str:
-    """Return the table of compilation times, with a row for each cell."""
-
-    def mark(value: float, limit: float, digits: int) -> str:
-        return f"{value:.{digits}f} ≤{limit:g}{' OVER' if value > limit else ''}"
-
-    rows: list[tuple[str, ...]] = []
-    for compiled, loaded in kernels:
-        figures = (
-            mark(compiled.cpu_seconds, COMPILE_LIMIT, 2),
-            mark(compiled.fused_cpu_seconds, COMPILE_LIMIT, 2),
-            mark(1000 * loaded.seconds, 1000 * LOAD_LIMIT, 0),
-        )
-        rows.append((compiled.cell, *(figures if compiled.reason is None else (compiled.reason, "", ""))))
-    heads = ("cell", "first use, CPU seconds", "second kernel, CPU seconds", "from the cache, ms")
-    return tabulate(rows, heads, tablefmt="github", disable_numparse=True)
-
-
 def main() -> None:
     """Print the tables, or all figures as JSON."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    description = (__doc__ or "").partition(":")[0]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cells", description=description)
     parser.add_argument(
         "--quick", action="store_true", help="small shapes, few turns: whether it runs at all"
     )
     parser.add_argument("--json", action="store_true", help="every figure, for programs")
     parser.add_argument("--cell", action="append", choices=TRAINING_LIMITS, help="only this one; repeatable")
+    parser.add_argument("--passes", type=int, help=f"how often all is measured; default {WHOLE.passes}")
     arguments = parser.parse_args()
     plan = QUICK if arguments.quick else WHOLE
+    if arguments.passes is not None:
+        if arguments.passes < 1:
+            parser.error(f"--passes must be at least 1, not {arguments.passes}")
+        plan = replace(plan, passes=arguments.passes)
     wanted = arguments.cell or list(TRAINING_LIMITS)
     keep_memory()  # as training does; both sides gain by it
     machine = describe_machine().rpartition(", ")[0]  # without its threads, which the columns say
+    processor = describe_processor()
     kernels = measure_kernels(
         [cell for cell in plan.compiled if cell in wanted] or wanted[:1], plan.compilations, arguments.json
     )
@@ -441,6 +366,7 @@ def main() -> None:
     if arguments.json:
         facts = {
             "machine": machine,
+            "processor": processor,
             "ratios": [each.to_dict() for each in measurements],
             "kernels": [
                 {"compiled": asdict(compiled), "loaded": asdict(loaded)} for compiled, loaded in kernels
@@ -449,7 +375,7 @@ def main() -> None:
         print(json.dumps(facts, indent=1))
         return
     turns = [each.rounds for each in measurements]
-    print(f"{machine}; medians of {min(turns)} to {max(turns)} turns\n")
+    print(f"{machine}; {processor}; medians of {min(turns)} to {max(turns)} turns\n")
     print(table(measurements))
     if plan.passes > 1:
         print(f"\n{between_passes(measurements)}")

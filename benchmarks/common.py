@@ -1,6 +1,7 @@
 """Recordings to work on and a timer, for all benchmarks."""
 
 import os
+import platform
 import statistics
 import tempfile
 import time
@@ -34,6 +35,30 @@ def stolen_seconds() -> float:
         return 0.0
     with stat.open() as lines:
         return int(next(lines).split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
+VENDORS = {"GenuineIntel": "Intel", "AuthenticAMD": "AMD", "0x41": "ARM", "0x61": "Apple", "0xc0": "Ampere"}
+EXTENSIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve", "bf16")
+"""Sets of instructions that decide how fast matrices are multiplied, as Linux names them."""
+
+
+def describe_processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return vendor, generation and vector instructions, as in "vendor AMD, family 26, model 2, avx2, avx512f".
+
+    The names of virtual processors tell little. Without `/proc/cpuinfo` (not Linux) only the vendor is known.
+    """
+    if not cpuinfo.exists():
+        name = platform.processor()
+        known = "Apple" if platform.system() == "Darwin" and platform.machine() == "arm64" else None
+        return f"vendor {known or next((VENDORS[each] for each in VENDORS if each in name), 'unknown')}"
+    first = cpuinfo.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
+    found = {line.partition(":")[0].strip(): line.partition(":")[2].strip() for line in first.splitlines()}
+    maker = found.get("vendor_id") or found.get("CPU implementer") or "unknown"
+    parts = [f"vendor {VENDORS.get(maker, maker)}"]
+    for name, key in (("family", "cpu family"), ("model", "model"), ("part", "CPU part")):
+        parts += [f"{name} {found[key]}"] if key in found else []
+    flags = f"{found.get('flags', '')} {found.get('Features', '')}".split()
+    return ", ".join([*parts, *(each for each in EXTENSIONS if each in flags)])
 
 
 def recordings(count: int = 100) -> tuple[list[Path], str]:

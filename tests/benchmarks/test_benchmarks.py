@@ -14,6 +14,7 @@ from asr.config import RecognizerConfig
 from asr.training.dataset import UtteranceBatch
 from asr.training.task import training_losses
 from benchmarks import cells, training
+from benchmarks.common import describe_processor
 from benchmarks.peers.recognizer import PeerModel
 from sluice.recipes import find_recipe
 from sluice_cells.engines.native import torch_weights
@@ -124,3 +125,17 @@ def test_a_ratio_beyond_its_limit_is_marked() -> None:
     assert replace(within, seconds=1.2).text() == "1.20 ≤1.10 OVER"
     assert replace(within, seconds=0.8, undisturbed=False).text() == "~0.80 ≤1.10"
     assert replace(within, shape=cells.Shape(5, 2, 8)).text() == "1.10"
+
+
+def test_the_processor_is_named_by_vendor_generation_and_vector_instructions(tmp_path: Path) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(
+        "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\n"
+        "flags\t\t: fpu avx2 avx512f avx512_bf16\n\nprocessor\t: 1\nvendor_id\t: GenuineIntel\n"
+    )
+    assert describe_processor(cpuinfo) == "vendor AMD, family 26, model 2, avx2, avx512f, avx512_bf16"
+    cpuinfo.write_text(
+        "processor\t: 0\nFeatures\t: fp asimd sve\nCPU implementer\t: 0x41\nCPU part\t: 0xd40\n"
+    )
+    assert describe_processor(cpuinfo) == "vendor ARM, part 0xd40, asimd, sve"
+    assert describe_processor(tmp_path / "none").startswith("vendor ")

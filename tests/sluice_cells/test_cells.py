@@ -75,7 +75,8 @@ def test_outputs_are_those_of_the_equation(variant: str) -> None:
     np.testing.assert_allclose(outputs[0].detach().numpy(), expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+# A number of outputs changes nothing in what torch differentiates.
+@pytest.mark.parametrize("variant", [name for name in VARIANTS if "_of_" not in name and "_to_" not in name])
 def test_gradients_and_their_gradients_are_those_of_differences(variant: str) -> None:
     hidden = 4 if variant == "clockwork" else 3
     stack = make(variant, hidden)

@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
@@ -44,7 +44,7 @@ def make(variant: str, hidden_size: int, input_size: int = 3) -> Cell:
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 @pytest.mark.parametrize(("engine", "variant"), ENGINES_OF_VARIANTS)
-@settings(max_examples=16, deadline=None, derandomize=True, database=None)
+@settings(max_examples=12, deadline=None, derandomize=True, database=None)
 @given(
     hidden_size=SIZES,
     input_size=st.integers(1, 5),
@@ -55,6 +55,10 @@ def make(variant: str, hidden_size: int, input_size: int = 3) -> Cell:
     fused=st.booleans(),
     seed=st.integers(0, 2**16),
 )
+@example(1, 3, [7, 0, 3, 12, 1], False, True, 1, False, 0)
+@example(1, 3, [4, 0, 6, 2, 6, 5, 1], True, False, 2, True, 1)
+@example(16, 3, [5, 5, 5], True, True, 2, True, 2)
+@example(16, 3, [9], False, False, 2, False, 3)
 def test_outputs_states_and_gradients_are_those_of_the_reference(
     engine: str,
     variant: str,
@@ -103,7 +107,12 @@ def test_without_gradients_the_numbers_are_the_same(engine: str, variant: str) -
 def test_more_threads_than_sequences_and_long_sequences(variant: str) -> None:
     torch.manual_seed(0)
     cell = make(variant, 33)
-    for threads, lengths in ((2, [40]), (4, [60, 59, 3]), (3, [25] * 7), (1, [300] * 5)):
+    for threads, lengths in (
+        (2, [40]),
+        (4, [60, 59, 3]),
+        (3, [25] * 7),
+        (1, [210] * 5),
+    ):  # 1050: sums are put away
         compare_engine(draw_trial(cell, lengths), "fast", threads=threads)
 
 

@@ -12,10 +12,11 @@ from torch.nn import functional
 from sluice_cells import Cell, State, make_cell
 from sluice_cells.cell import Linear
 from sluice_cells.check import compare_engine, disturb
+from sluice_cells.engines.fast import obstacle
 from sluice_cells.engines.fast.graph import in_order
 from sluice_cells.engines.fast.trace import trace
 from sluice_cells.random_trial import draw_trial
-from tests.sluice_cells.variants import VARIANTS, fused_kernels, needs_compiler
+from tests.sluice_cells.variants import VARIANTS, fused_kernels, needs_compiler, unoptimized
 
 SIZE, SLOW, SAID = 9, 3, 5
 
@@ -64,6 +65,10 @@ class Echo(Cell):
 
 
 def compare(cell: Cell) -> None:
+    with unoptimized():
+        assert (
+            obstacle(cell, torch.zeros(1, 4)) is None
+        )  # this compiles the plain kernel, which nothing here runs
     for lengths, reverse, threads in (
         ([5, 3, 4], False, 1),
         ([4] * 7, True, 2),

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,7 @@ from sluice_cells import Cell, State
 from sluice_cells.cell import Linear
 from sluice_cells.check import compare_engine
 from sluice_cells.random_trial import draw_trial
-from tests.sluice_cells.variants import fused_kernels, needs_compiler
+from tests.sluice_cells.variants import fused_kernels, needs_compiler, unoptimized
 
 SAME_WIDTH: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
@@ -133,10 +134,12 @@ class RandomStep(Cell):
 @needs_compiler
 @pytest.mark.parametrize("seed", range(28))
 def test_a_random_step_gives_what_the_reference_gives(seed: int) -> None:
+    """Every third is compiled with the flags that people have, the others without optimization, which takes a third."""
     torch.manual_seed(seed)
     cell = RandomStep(seed)
-    for lengths, reverse, threads in (([5, 3, 4], False, 1), ([4, 4], True, 1), ([6], False, 2)):
-        trial = draw_trial(cell, lengths, reverse=reverse)
-        for fused in (False, True):
-            with fused_kernels(fused):
-                compare_engine(trial, "fast", threads=threads)
+    with nullcontext() if seed % 3 == 0 else unoptimized():
+        for lengths, reverse, threads in (([5, 3, 4], False, 1), ([4, 4], True, 1), ([6], False, 2)):
+            trial = draw_trial(cell, lengths, reverse=reverse)
+            for fused in (False, True):
+                with fused_kernels(fused):
+                    compare_engine(trial, "fast", threads=threads)

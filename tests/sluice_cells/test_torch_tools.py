@@ -133,8 +133,10 @@ def test_a_compiled_model_trains(cell: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")  # what is recorded is for one shape
-@some_cells
-@pytest.mark.parametrize("time", [7, 11])  # 7: the batch is known from elsewhere
+@pytest.mark.parametrize(
+    ("cell", "time"),  # 7: the batch is known from elsewhere, whatever the cell
+    [("lstm", 7), ("lstm", 11), ("gru_reset_before", 11), ("jordan", 11), ("clockwork", 11)],
+)
 def test_a_model_can_be_exported_and_traced(cell: str, time: int) -> None:
     model = Outputs(make(cell, bidirectional=True)).eval()
     example, inputs = torch.randn(2, BATCH, time, INPUT)

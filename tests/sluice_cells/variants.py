@@ -8,8 +8,10 @@ from unittest.mock import patch
 import pytest
 
 from sluice_cells import CELLS
+from sluice_cells.engines.fast import compiler as fast_compiler
 from sluice_cells.engines.fast import engine as fast_engine
 from sluice_cells.engines.fast.compiler import compiler
+from sluice_cells.engines.fast.matrix_products import products
 
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C++ compiler, so no fast engine")
 
@@ -39,4 +41,13 @@ ENGINES_OF_VARIANTS = [
 def fused_kernels(always: bool) -> Iterator[None]:
     """The fast engine takes a cell's fused kernel for any batch, or for none."""
     with patch.object(fast_engine, "FUSED_ROWS", 0 if always else 10**9):
+        yield
+
+
+@contextmanager
+def unoptimized() -> Iterator[None]:
+    """Cells are compiled without optimization, in a third of the time; products of matrices are with it, as ever."""
+    for sparse in (False, True):
+        products(sparse=sparse)
+    with patch.object(fast_compiler, "FLAGS", (*fast_compiler.FLAGS, "-O0")):  # the last one counts
         yield

@@ -1,6 +1,7 @@
 """Temperatures: found again where they are known, kept with the run, and no answer changes by them."""
 
 import random
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -21,17 +22,20 @@ def drawn(tagger: Tagger, count: int) -> list[Sentence]:
     """Sentences whose labels and intents are as likely as the tagger says."""
     generator = random.Random(0)
     sentences = []
+    tag, predict = (
+        cache(partial(tagger.tag, alternatives=1000)),
+        cache(lambda words: tagger.predict_many([words])[0]),
+    )
     for _ in range(count):
         words = tuple(generator.choices(WORDS, k=2))
-        best = tagger.tag(words, alternatives=1000)
+        best = tag(words)
         readings = [best, *best.alternatives]
         reading = generator.choices(readings, [each.confidence for each in readings])[0]
         ends = [len(words[0]), len(" ".join(words))]
         spans = [
             Span(slot.label, 0 if slot.start == 0 else 1, 1 + ends.index(slot.end)) for slot in reading.slots
         ]
-        (prediction,) = tagger.predict_many([words])
-        intent = generator.choices(tagger.vocabulary.intents, prediction.intents.tolist())[0]
+        intent = generator.choices(tagger.vocabulary.intents, predict(words).intents.tolist())[0]
         sentences.append(Sentence(words, tuple(tags_of(spans, 2)), intent))
     return sentences
 

@@ -7,8 +7,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-_context = get_context("forkserver")
-_context.set_forkserver_preload(["tests.preloaded"])
+CONTEXT = get_context("forkserver")
+CONTEXT.set_forkserver_preload(["tests.preloaded"])
 
 
 def start(
@@ -16,6 +16,7 @@ def start(
     *arguments: Any,
     output: Path | None = None,
     environment: dict[str, str] | None = None,
+    daemon: bool = True,
 ) -> BaseProcess:
     """Call a function of a module in a process with one thread of torch's, which ends with 1 if it raises.
 
@@ -26,9 +27,10 @@ def start(
         arguments: what it is given; they are pickled.
         output: a file for what the process writes to stdout and stderr; where this process's goes if not given.
         environment: environment variables that are set first.
+        daemon: it ends with this process, and may have no children of its own.
     """
-    process = _context.Process(
-        target=_run, args=(function, arguments, output, environment or {}), daemon=True
+    process = CONTEXT.Process(
+        target=_run, args=(function, arguments, output, environment or {}), daemon=daemon
     )
     process.start()
     return process

@@ -53,6 +53,7 @@ def test_retired_names_are_gone(word: str) -> None:
     found = [
         f"{name}:{number}: {line.strip()}"
         for name, text in TEXTS.items()
+        if re.search(RETIRED[word], text, re.MULTILINE)  # most files have none, and lines take long
         for number, line in enumerate(text.splitlines(), start=1)
         if re.search(RETIRED[word], line)
     ]

@@ -1,13 +1,16 @@
 """Results of a recipe that last."""
 
 import math
+import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from recipes import jobs
 from recipes.jobs import RecipeJob, ResultStore, run_jobs
 from sluice_core.config import Settings
+from tests.processes import CONTEXT
 
 
 class Steps(Settings):
@@ -58,3 +61,24 @@ def test_other_settings_and_broken_files_are_done_anew(
         (tmp_path / one.file_name).write_text(broken, encoding="utf-8")
         run_jobs([one, other], results, 1, quiet=True)
         assert len(done) == before + 1
+
+
+def where(name: str) -> dict[str, object]:
+    """Return what a process has that does a job; "breaks" breaks."""
+    if name == "breaks":
+        raise ValueError(name)
+    return {"name": name, "process": os.getpid(), "threads": torch.get_num_threads()}
+
+
+def test_several_processes_with_one_thread_each_do_what_one_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """They are forked here from one that has imported torch; a recipe's own are spawned, which takes seconds more."""
+    monkeypatch.setattr(jobs.multiprocessing, "get_context", lambda method: CONTEXT)
+    planned = [RecipeJob("place", name, where, {"name": name}) for name in ("first", "second", "third")]
+    found = run_jobs(planned, ResultStore(tmp_path), 2, quiet=True)["place"]
+    assert [found[name]["name"] for name in ("first", "second", "third")] == ["first", "second", "third"]
+    assert all(each["process"] != os.getpid() and each["threads"] == 1 for each in found.values())
+    broken = [RecipeJob("place", name, where, {"name": "breaks"}) for name in ("one", "other")]
+    with pytest.raises(ValueError, match="breaks"):
+        run_jobs(broken, ResultStore(tmp_path), 2, quiet=True)

@@ -246,7 +246,7 @@ def test_a_tiny_run_prints_its_tables_and_leaves_a_report(
         "copying.parameters=300",
         "gradients.steps=10",
         "generation.steps=10",
-        "processes=2",
+        "processes=1",
     ]
     arguments = ["--quick", "--quiet", "--runs", str(tmp_path)]
     assert main([*arguments, *(word for setting in tiny for word in ("--set", setting))]) == 0

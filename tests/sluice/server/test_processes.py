@@ -1,5 +1,9 @@
-"""Models in processes of their own: the same answers, and one that dies is started anew."""
+"""Models in processes of their own: the same answers, and one that dies is started anew.
 
+They are forked from one that has imported torch; those of a server, in test_serve_command.py, are spawned.
+"""
+
+import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -13,6 +17,7 @@ from sluice.server.inference import run_inference
 from sluice.server.model_process import ModelProcess
 from sluice.server.models import Models, load_models
 from sluice_core.errors import UserError
+from tests.processes import CONTEXT
 from tests.tones import say
 
 pytestmark = pytest.mark.slow
@@ -32,6 +37,13 @@ def load_fragile(run: Path, tagger: Path) -> Models:
 
     inference.PREDICTORS["tag"] = fragile
     return load_models(run, tagger)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forked() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(multiprocessing, "get_context", lambda method: CONTEXT)
+        yield
 
 
 @pytest.fixture(scope="module")

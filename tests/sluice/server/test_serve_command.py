@@ -3,12 +3,12 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from importlib.util import find_spec
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from queue import Queue
 from threading import Event
@@ -22,6 +22,7 @@ from sluice.server import lifecycle
 from sluice.server.models import load_models
 from sluice.server.settings import ServerSettings
 from sluice_core.errors import UserError
+from tests.processes import start
 from tests.sluice.server.live import dial, message
 from tests.sluice.server.sounds import form, wav
 
@@ -82,37 +83,30 @@ def test_addresses_are_written_as_browsers_take_them() -> None:
         assert lifecycle.url_of(listening) == f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
-def start(run: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
-    """A server's process, and its address."""
-    command = [
-        sys.executable,
-        "-m",
-        "sluice.cli",
-        "serve",
-        str(run),
-        "--port",
-        "0",
-        "--threads",
-        "1",
-        *options,
-    ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("Listening on "):
-            return process, line.split()[2]
-    raise AssertionError(f"it ended with {process.wait()}")
+def address_in(log: Path, process: BaseProcess) -> str:
+    """Return the address that a server's process writes to its log once it listens."""
+    deadline = time.monotonic() + 120
+    while process.is_alive() and time.monotonic() < deadline:
+        for line in log.read_text().splitlines() if log.exists() else ():
+            if line.startswith("Listening on "):
+                return line.split()[2]
+        time.sleep(0.02)
+    raise AssertionError(f"it does not listen: {log.read_text()}")
 
 
 @pytest.mark.slow
-def test_a_signal_lets_what_was_accepted_be_answered(random_recognizer: Path) -> None:
-    process, address = start(random_recognizer, "--batch-size", "1")
+def test_a_signal_lets_what_was_accepted_be_answered(random_recognizer: Path, tmp_path: Path) -> None:
+    arguments = ["serve", str(random_recognizer), "--port", "0", "--threads", "1", "--batch-size", "1"]
+    process = start(main, arguments, output=tmp_path / "log", daemon=False)
     try:
-        stop_in_the_middle(address, process.pid, signal.SIGTERM, lambda: process.poll() is None)
-        assert process.wait(60) == 0
+        address = address_in(tmp_path / "log", process)
+        assert process.pid is not None
+        stop_in_the_middle(address, process.pid, signal.SIGTERM, process.is_alive)
+        process.join(60)
+        assert process.exitcode == 0
     finally:
         process.kill()
-        process.communicate()
+        process.join()
 
 
 def test_so_does_ctrl_c(random_recognizer: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -322,9 +322,7 @@ class Transcriber:
         Returns:
             Natural log-probabilities `[batch, time, tokens]` float32, and lengths `[batch]` int64 in steps.
         """
-        # Features of each recording alone: with mixed lengths, spectra of padding cost more than the calls do.
-        alone = [torch.from_numpy(samples)[None].to(self.device) for samples in batch]
-        features = [self.features(one, torch.tensor([one.shape[1]]))[0][0] for one in alone]
+        features = [self.features.of(torch.from_numpy(samples).to(self.device)) for samples in batch]
         frames = torch.tensor([len(each) for each in features], device=self.device)
         log_probs, steps = self.model(pad_sequence(features, batch_first=True), frames)
         return log_probs.cpu().numpy(), steps.cpu().numpy()

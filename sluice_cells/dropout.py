@@ -13,8 +13,8 @@ _LOWEST = -(1 << (BITS - 1))  # the least value that so many bits have, as a sig
 def dropout(values: Tensor, share: float, training: bool = True) -> Tensor:
     """Set a random share of the values to zero and scale the others up, so that their expectation stays.
 
-    torch draws a double for each value on a CPU, which takes a tenth of the training step of a small recognizer; here one
-    integer of torch's generator decides for four values. Other devices draw their own masks fast.
+    torch draws a double for each value on a CPU, which takes a tenth of the training step of a small recognizer; here
+    one integer of torch's generator decides for four values. Other devices draw their own masks fast.
 
     Args:
         values: of any shape.

@@ -7,10 +7,10 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from asr.config import FeatureConfig
 from sluice_core.errors import UserError
-from sluice_core.masks import padding_mask
 
 log = logging.getLogger(__name__)
 
@@ -22,14 +22,13 @@ class FeatureError(UserError):
 
 
 class Features(nn.Module):
-    """Computes features of a batch of samples, on any device; padding never changes a result.
+    """Computes features of utterances, on any device; padding never changes a result.
 
     Each utterance is taken to lie in endless silence: frame *t* is centred on sample `t * hop`, and samples before the
     first and past the last are zero. Frames are multiplied by a periodic Hann window, padded to the next power of two,
     and squared in the frequency domain. Triangular filters of unit area on Slaney's mel scale give mel energies, which
     are clamped to at least `config.floor` before the natural logarithm. `kind: mfcc` takes the first coefficients of
-    their orthonormal DCT-II (Davis and Mermelstein 1980). Deltas (`deltas`) and normalization (`normalize`) follow,
-    over valid frames only.
+    their orthonormal DCT-II (Davis and Mermelstein 1980). Deltas (`deltas`) and normalization (`normalize`) follow.
 
     Everything is computed in float32, whatever the type of the input or of autocast. The constants are not part of the
     weights.
@@ -53,22 +52,19 @@ class Features(nn.Module):
         self.hop_samples = round(config.sample_rate * config.hop_ms / 1000)
         self.window_samples = round(config.sample_rate * config.window_ms / 1000)
         _check(config, self.hop_samples, self.window_samples)
-        self.fft_samples = 1 << (self.window_samples - 1).bit_length()
-        filters = mel_filters(
-            config.sample_rate, self.fft_samples, config.mels, config.low_hz, config.high_hz
-        )
+        window, filters = self._analysis(self.window_samples)
         if empty := int((filters.amax(dim=0) == 0).sum()):
             log.warning(
                 "%d of %d mel filters are narrower than the spectrum's bins (%.0f Hz) and stay empty; "
                 "fewer mels or a longer window would fill them",
-                *(empty, config.mels, config.sample_rate / self.fft_samples),
+                *(empty, config.mels, config.sample_rate / _fft_samples(self.window_samples)),
             )
         statics = config.mels if config.kind == "log_mel" else config.coefficients
         self.size = statics * (1 + config.deltas)
-        window = torch.hann_window(self.window_samples, periodic=True)
         self.register_buffer("window", window, persistent=False)
         self.register_buffer("filters", filters, persistent=False)
         self.register_buffer("transform", dct(config.mels, statics), persistent=False)
+        self._faster: dict[int, tuple[Tensor, Tensor]] = {}  # windows and filters of other speeds
 
     @property
     def seconds_per_frame(self) -> float:
@@ -93,37 +89,67 @@ class Features(nn.Module):
             FeatureError: a shape or type is wrong, or a length is not between 1 and the number of samples.
         """
         _check_batch(samples, lengths)
-        lengths = lengths.to(samples.device)
-        with torch.autocast(samples.device.type, enabled=False):
-            samples = samples.float().masked_fill(~padding_mask(lengths, samples.shape[1]), 0.0)
-            statics = self._log_mel(samples)
-            frames = self.frames(lengths)
-            valid = padding_mask(frames, statics.shape[1]).unsqueeze(-1)  # [batch, time, 1]
-            if self.config.kind == "mfcc":
-                statics = statics @ self.transform
-            streams = [statics]
-            for _ in range(self.config.deltas):
-                streams.append(deltas(streams[-1], frames))
-            features = torch.cat(streams, dim=-1) if len(streams) > 1 else statics
-            if self.config.normalize == "utterance":
-                features = normalize(features, valid)
-            return features.masked_fill(~valid, 0.0), frames
+        # One after another, since the spectrum of one utterance fits a processor's cache, and none is padding.
+        features = [self.of(row[:length]) for row, length in zip(samples, lengths.tolist(), strict=True)]
+        return pad_sequence(features, batch_first=True), self.frames(lengths.to(samples.device))
 
-    def _log_mel(self, samples: Tensor) -> Tensor:
-        """Return log-mel energies `[batch, time, mels]` of samples `[batch, samples]`."""
-        spectrum = torch.stft(
-            samples,
-            n_fft=self.fft_samples,
-            hop_length=self.hop_samples,
-            win_length=self.window_samples,
-            window=self.window,
-            center=True,
-            pad_mode="constant",
-            return_complex=True,
+    def of(self, samples: Tensor, speed: float = 1.0) -> Tensor:
+        """Compute the features `[time, size]` float32 of one utterance; arguments as in `energies`."""
+        with torch.autocast(samples.device.type, enabled=False):
+            return self.finish(self.energies(samples, speed))
+
+    def energies(self, samples: Tensor, speed: float = 1.0) -> Tensor:
+        """Compute the mel energies of one utterance, where augmentation costs least.
+
+        Played faster, a recording is shorter and higher (Ko et al. 2015). Its spectra are those of the recording as
+        it is, in windows that are farther apart and longer, with frequencies that count as higher: the same as if
+        samples were resampled first, without that work.
+
+        Args:
+            samples: `[samples]` of any float type, at least one.
+            speed: the factor of tempo and pitch, rounded so that the window is a whole number of samples.
+
+        Returns:
+            `[time, mels]` float32, one frame for each hop at that speed.
+        """
+        width = max(1, round(self.window_samples * speed))
+        speed = width / self.window_samples
+        if speed != 1 and width not in self._faster:
+            self._faster[width] = self._analysis(width)
+        window, filters = (self.window, self.filters) if speed == 1 else self._faster[width]
+        fft_samples = _fft_samples(width)
+        before = fft_samples // 2 - (fft_samples - width) // 2
+        padded = nn.functional.pad(samples.float(), (before, width - before))
+        count = self.frames(int(len(samples) / speed))
+        if speed == 1:
+            frames = padded.as_strided((count, width), (self.hop_samples, 1))
+        else:
+            starts = torch.arange(count, device=samples.device).mul(self.hop_samples * speed).round().long()
+            frames = padded.unfold(0, width, 1)[starts]
+        spectrum = torch.fft.rfft(frames * window.to(samples.device), n=fft_samples)
+        # Squares of real and imaginary parts side by side, summed by the filters.
+        return torch.view_as_real(spectrum).flatten(1).square() @ filters.to(samples.device)
+
+    def finish(self, energies: Tensor) -> Tensor:
+        """Return the features `[time, size]` of mel energies `[time, mels]`, which are not kept."""
+        statics = energies.clamp_(min=self.config.floor).log_()
+        if self.config.kind == "mfcc":
+            statics = statics @ self.transform
+        streams = [statics]
+        for _ in range(self.config.deltas):
+            streams.append(deltas(streams[-1]))
+        features = torch.cat(streams, dim=1) if len(streams) > 1 else statics
+        return normalize(features) if self.config.normalize == "utterance" else features
+
+    def _analysis(self, width: int) -> tuple[Tensor, Tensor]:
+        """Return a window of `width` samples, and filters `[2 * bins, mels]` that hear it at its speed."""
+        config, speed, fft_samples = self.config, width / self.window_samples, _fft_samples(width)
+        filters = mel_filters(
+            config.sample_rate, fft_samples, config.mels, config.low_hz, config.high_hz, speed=speed
         )
-        power = spectrum.real.square() + spectrum.imag.square()  # [batch, bins, time]
-        energies = power.transpose(1, 2) @ self.filters  # [batch, time, mels]
-        return energies.clamp_(min=self.config.floor).log_()
+        # A longer window holds more energy, in more bins if its transform is longer: per Hz of what is heard, as much.
+        filters *= _fft_samples(self.window_samples) / fft_samples / speed
+        return torch.hann_window(width, periodic=True), filters.repeat_interleave(2, dim=0)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Apply a conversion of the module; the constants follow it to a device but stay float32 in half precision."""
@@ -134,48 +160,29 @@ class Features(nn.Module):
         return self
 
 
-def normalize(features: Tensor, valid: Tensor, epsilon: float = 1e-5) -> Tensor:
-    """Normalize each feature of each utterance to mean 0 and variance 1 over its valid frames.
+def normalize(features: Tensor, epsilon: float = 1e-5) -> Tensor:
+    """Normalize each feature `[time, size]` of an utterance to mean 0 and variance 1.
 
     Two passes over values relative to the first frame keep precision where there is a large constant offset, and turn
-    a feature that never changes to exactly zero.
-
-    Args:
-        features: `[batch, time, size]`.
-        valid: `[batch, time, 1]` bool, true within the lengths.
-        epsilon: added to the variance.
-
-    Returns:
-        `[batch, time, size]`.
+    a feature that never changes to exactly zero. `epsilon` is added to the variance.
     """
-    count = valid.sum(dim=1, keepdim=True)
-    shifted = (features - features[:, :1]).masked_fill(~valid, 0.0)
-    centred = (shifted - shifted.sum(dim=1, keepdim=True) / count).masked_fill(~valid, 0.0)
-    variance = centred.square().sum(dim=1, keepdim=True) / count
-    return centred * torch.rsqrt(variance + epsilon)
+    shifted = features - features[:1]
+    centred = shifted - shifted.mean(dim=0)
+    return centred * torch.rsqrt(centred.square().mean(dim=0) + epsilon)
 
 
-def deltas(features: Tensor, lengths: Tensor, window: int = 2) -> Tensor:
-    """Return the slopes of features over time by regression (Young et al., The HTK Book, section 5.9).
+def deltas(features: Tensor, window: int = 2) -> Tensor:
+    """Return the slopes of features `[time, size]` over time by regression (Young et al., The HTK Book, section 5.9).
 
-    `d[t] = sum(k * (c[t + k] - c[t - k])) / (2 * sum(k ** 2))` over k = 1 … `window`. The first frame is repeated
-    before the beginning, the last valid one after the end.
-
-    Args:
-        features: `[batch, time, size]`.
-        lengths: `[batch]` int64, the number of valid frames.
-        window: the number of frames on each side.
-
-    Returns:
-        `[batch, time, size]`.
+    `d[t] = sum(k * (c[t + k] - c[t - k])) / (2 * sum(k ** 2))` over k = 1 … `window`, the number of frames on each
+    side. The first frame is repeated before the beginning, the last one after the end.
     """
-    time, size = features.shape[1:]
-    steps = torch.arange(-window, time + window, device=features.device).clamp(min=0)
-    index = torch.minimum(steps, (lengths - 1).unsqueeze(1))  # [batch, time + 2 * window]
-    padded = features.gather(1, index.unsqueeze(-1).expand(-1, -1, size))
+    time = len(features)
+    steps = torch.arange(-window, time + window, device=features.device).clamp(0, time - 1)
+    padded = features[steps]
     slopes = torch.zeros_like(features)
     for k in range(1, window + 1):
-        later, earlier = padded[:, window + k :][:, :time], padded[:, window - k :][:, :time]
+        later, earlier = padded[window + k :][:time], padded[window - k :][:time]
         slopes += k * (later - earlier)
     return slopes / (2 * sum(k * k for k in range(1, window + 1)))
 
@@ -190,19 +197,26 @@ def dct(inputs: int, outputs: int) -> Tensor:
 
 
 def mel_filters(
-    sample_rate: int, fft_samples: int, mels: int, low_hz: float = 0.0, high_hz: float | None = None
+    sample_rate: int,
+    fft_samples: int,
+    mels: int,
+    low_hz: float = 0.0,
+    high_hz: float | None = None,
+    *,
+    speed: float = 1.0,
 ) -> Tensor:
     """Return triangular filters of unit area, evenly spaced on Slaney's mel scale: `[bins, mels]` float32.
 
     The scale (Slaney, Auditory Toolbox, 1998; the default of librosa) is linear up to 1 kHz, with 200/3 Hz to the mel,
-    and logarithmic above, with 27 mels to a factor of 6.4.
+    and logarithmic above, with 27 mels to a factor of 6.4. Played at another speed, the frequency of each bin is that
+    many times as high; what would then lie above half the sample rate is not heard.
     """
     edges_mel = torch.linspace(
         hz_to_mel(low_hz), hz_to_mel(high_hz or sample_rate / 2), mels + 2, dtype=torch.float64
     )
     linear_hz = edges_mel * (200 / 3)
     edges = torch.where(edges_mel < 15, linear_hz, 1000 * torch.exp((edges_mel - 15) * math.log(6.4) / 27))
-    bins = torch.linspace(0, sample_rate / 2, fft_samples // 2 + 1, dtype=torch.float64).unsqueeze(1)
+    bins = speed * torch.linspace(0, sample_rate / 2, fft_samples // 2 + 1, dtype=torch.float64).unsqueeze(1)
     low, centre, high = edges[:-2], edges[1:-1], edges[2:]
     rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)
     return (torch.minimum(rising, falling).clamp(min=0) * 2 / (high - low)).float()
@@ -216,6 +230,11 @@ def hz_to_mel(hz: float) -> float:
         15.0
     """
     return hz * 3 / 200 if hz < 1000 else 15 + math.log(hz / 1000) * 27 / math.log(6.4)
+
+
+def _fft_samples(width: int) -> int:
+    """Return the length of the transform of a window: the next power of two."""
+    return 1 << (width - 1).bit_length()
 
 
 def _check(config: FeatureConfig, hop_samples: int, window_samples: int) -> None:

@@ -1,4 +1,4 @@
-"""Augmentation of training audio: speed, noise and gain of samples, and masks over features."""
+"""Augmentation of training audio: noise and gain of samples, their speed, and masks over features."""
 
 from pathlib import Path
 
@@ -12,6 +12,9 @@ from sluice_core.errors import UserError
 NOISE_COLOURS = {"white": 0.0, "pink": 0.5, "brown": 1.0}
 """Kinds of generated noise: their amplitude is proportional to the frequency to the power of minus this."""
 
+GENERATED_SAMPLES = 1 << 19
+"""Generated noise is a circle of so many samples, whose end goes on into its beginning; half a minute at 16 kHz."""
+
 _LEVEL_FRAME_SECONDS = 0.02
 _SILENCE_DB = 30.0  # frames this far below the loudest one are taken for silence
 _LOWEST_NOISE_HZ = 50.0  # coloured noise would have most of its energy below, where there is no speech
@@ -22,11 +25,11 @@ class AugmentError(UserError):
 
 
 class WaveAugmenter:
-    """Changes the speed and level of samples and adds noise, before features are computed.
+    """Adds noise to samples, changes their level, and draws the speed at which features are computed.
 
-    Changing the speed changes tempo and pitch together, as a tape does (Ko et al. 2015). The text must still fit
-    the shorter audio, which the caller checks. Noise is added at a signal-to-noise ratio that is measured where the
-    utterance is not silent. An utterance that gain or noise takes above full scale is scaled back as a whole.
+    Changing the speed changes tempo and pitch together, as a tape does (Ko et al. 2015), noise included. The text must
+    still fit the shorter audio, which the caller checks. Noise is added at a signal-to-noise ratio that is measured
+    where the utterance is not silent. An utterance that gain or noise takes above full scale is scaled back as a whole.
     """
 
     def __init__(self, config: AugmentConfig, sample_rate: int):
@@ -45,6 +48,7 @@ class WaveAugmenter:
         self.sample_rate = sample_rate
         self.noise_files: list[Path] = []
         self._infos: dict[Path, AudioInfo] = {}
+        self._generated: dict[str, np.ndarray] = {}
         if config.noise_files is not None and config.noise_probability > 0:
             self.noise_files = find_audio([config.noise_files])
 
@@ -55,8 +59,6 @@ class WaveAugmenter:
         """
         config = self.config
         result = samples
-        if config.speed != (1.0, 1.0) and generator.random() < config.speed_probability:
-            result = change_speed(result, generator.uniform(*config.speed))
         if generator.random() < config.noise_probability:
             noise = self.draw_noise(len(result), generator)
             result = add_noise(result, noise, generator.uniform(*config.noise_snr_db), self.sample_rate)
@@ -64,14 +66,25 @@ class WaveAugmenter:
             result = result * np.float32(10 ** (generator.uniform(*config.gain_db) / 20))
         return result if result is samples else _within_full_scale(result)
 
-    def draw_noise(self, count: int, generator: np.random.Generator) -> np.ndarray:
-        """Return `count` samples of noise: from a random place of a random file, or generated.
+    def draw_speed(self, generator: np.random.Generator) -> float:
+        """Return the factor of tempo and pitch for an utterance, 1 for none."""
+        config = self.config
+        if config.speed == (1.0, 1.0) or generator.random() >= config.speed_probability:
+            return 1.0
+        return float(generator.uniform(*config.speed))
 
-        A file that is too short is repeated.
+    def draw_noise(self, count: int, generator: np.random.Generator) -> np.ndarray:
+        """Return `count` samples of noise: from a random place of a random file, or of generated noise.
+
+        What is too short is repeated.
         """
         if not self.noise_files:
             colour = list(NOISE_COLOURS)[generator.integers(len(NOISE_COLOURS))]
-            return generate_noise(count, colour, self.sample_rate, generator)
+            if colour not in self._generated:  # always the same: which part of it is heard differs
+                source = np.random.default_rng(0)
+                self._generated[colour] = generate_noise(GENERATED_SAMPLES, colour, self.sample_rate, source)
+            circle, first = self._generated[colour], int(generator.integers(GENERATED_SAMPLES))
+            return np.resize(np.concatenate([circle[first : first + count], circle[:first]]), count)
         path = self.noise_files[generator.integers(len(self.noise_files))]
         if path not in self._infos:
             self._infos[path] = audio_info(path)
@@ -134,14 +147,6 @@ class SpecAugment:
             left -= last - first
             time.append((first, last))
         return frequency, time
-
-
-def change_speed(samples: np.ndarray, factor: float) -> np.ndarray:
-    """Return samples `[samples]` played `factor` times as fast: above 1 shorter and higher, below 1 the reverse."""
-    import soxr
-
-    # Medium quality costs half of high quality; what it loses lies above 80% of the band.
-    return soxr.resample(np.asarray(samples, np.float32), factor, 1.0, quality="MQ")
 
 
 def add_noise(samples: np.ndarray, noise: np.ndarray, snr_db: float, sample_rate: int) -> np.ndarray:

@@ -104,6 +104,8 @@ class UtteranceDataset(Dataset[EncodedUtterance]):
         seconds = sum(utterances["duration_seconds"])
         self._keep = seconds * config.features.sample_rate * np.float32().nbytes < KEPT_BYTES
         self._kept: dict[int, np.ndarray] = {}
+        # A row of a corpus costs more than its features; these columns are what each epoch reads.
+        self._texts, self._ids = list(utterances["text"]), list(utterances["id"])
         self.wave_augmenter = WaveAugmenter(config.augment, config.features.sample_rate)
         self.spec_augment = SpecAugment(config.augment, streams=1 + config.features.deltas)
 
@@ -112,23 +114,18 @@ class UtteranceDataset(Dataset[EncodedUtterance]):
 
     def __getitem__(self, epoch_item: EpochItem) -> EncodedUtterance:
         epoch, item = epoch_item
-        utterance = self.utterances[item]
-        tokens = (
-            self.tokens.encode(utterance["text"], utterance["id"])
-            if self.train
-            else self.tokens.encode_known(utterance["text"])
-        )
+        text, name = self._texts[item], self._ids[item]
+        tokens = self.tokens.encode(text, name) if self.train else self.tokens.encode_known(text)
         try:
-            samples = self._read(item, utterance)
+            samples = self._read(item)
         except AudioError as error:
-            return EncodedUtterance(
-                item, torch.zeros(0, self.features.size), tokens, f"{utterance['id']}: {error}"
-            )
+            return EncodedUtterance(item, torch.zeros(0, self.features.size), tokens, f"{name}: {error}")
         if not self.train or epoch < self.config.augment.start_epoch:
             return EncodedUtterance(item, self._features(samples), tokens)
         generator = np.random.default_rng([self.config.training.seed, epoch, item])
         samples, tokens = self._exchanged(epoch, item, samples, tokens, generator)
-        features = self._features(self.wave_augmenter(samples, generator))
+        speed = self.wave_augmenter.draw_speed(generator)
+        features = self._features(self.wave_augmenter(samples, generator), speed)
         if not self._fits(len(features), tokens):
             features = self._features(samples)  # sped up, the text would no longer fit
         masked = self.spec_augment(features, generator)
@@ -149,7 +146,7 @@ class UtteranceDataset(Dataset[EncodedUtterance]):
         if exchanged is None:
             return samples, tokens
         others, text = exchanged
-        other_tokens = self.tokens.encode(text, self.utterances[item]["id"])
+        other_tokens = self.tokens.encode(text, self._ids[item])
         fits = self._fits(self.features.frames(len(others)), other_tokens)
         return (others, other_tokens) if fits else (samples, tokens)
 
@@ -165,19 +162,18 @@ class UtteranceDataset(Dataset[EncodedUtterance]):
         return int(self.steps(torch.tensor(frames))) >= required_steps(tokens)
 
     def _read_part(self, item: int, start: int, end: int) -> np.ndarray:
-        return self._read(item, self.utterances[item])[start:end]
+        return self._read(item)[start:end]
 
-    def _read(self, item: int, utterance: dict[str, Any]) -> np.ndarray:
+    def _read(self, item: int) -> np.ndarray:
         if item in self._kept:
             return self._kept[item]
-        samples = read_utterance(utterance, self.config.features.sample_rate)
+        samples = read_utterance(self.utterances[item], self.config.features.sample_rate)
         if self._keep:
             self._kept[item] = samples
         return samples
 
-    def _features(self, samples: np.ndarray) -> Tensor:
-        batch = torch.from_numpy(samples)[None]
-        return self.features(batch, torch.tensor([batch.shape[1]]))[0][0]
+    def _features(self, samples: np.ndarray, speed: float = 1.0) -> Tensor:
+        return self.features.of(torch.from_numpy(samples), speed)
 
 
 def collate_utterances(utterances: Sequence[EncodedUtterance]) -> UtteranceBatch:

@@ -104,6 +104,7 @@ class Emitter:
         sample_rate: int | None = None,
         *,
         batch_size: int = 16,
+        silences: bool = True,
         on_error: Callable[[Source, AudioError], None] | None = None,
     ) -> Iterator[Emission]:
         """Yield the emissions of many recordings, in the order given.
@@ -112,6 +113,7 @@ class Emitter:
             sources: files or samples; they are read as they are needed, a few batches ahead.
             sample_rate: the rate of sources that are samples, in Hz; the model's own if not given.
             batch_size: the most recordings in a batch.
+            silences: detect the silences of each recording too.
             on_error: called with a source that cannot be read and the reason; the source is then left out. Without it
                 the first such source raises its error.
 
@@ -131,12 +133,12 @@ class Emitter:
             window.append((samples, str(source) if isinstance(source, str | Path) else None))
             seconds += len(samples) / self.sample_rate
             if len(window) == 4 * batch_size or seconds > 4 * BATCH_SECONDS:
-                yield from self._emit_window(window, batch_size)
+                yield from self._emit_window(window, batch_size, silences)
                 window, seconds = [], 0.0
-        yield from self._emit_window(window, batch_size)
+        yield from self._emit_window(window, batch_size, silences)
 
     def _emit_window(
-        self, window: list[tuple[np.ndarray, str | None]], batch_size: int
+        self, window: list[tuple[np.ndarray, str | None]], batch_size: int, silences: bool
     ) -> Iterator[Emission]:
         """Yield the emissions of a few batches of recordings, computed longest first."""
         order = sorted(range(len(window)), key=lambda item: -len(window[item][0]))
@@ -148,8 +150,8 @@ class Emitter:
             log_probs, lengths = self.compute([window[item][0] for item in batch])
             for item, row, length in zip(batch, log_probs, lengths.tolist(), strict=True):
                 samples, source = window[item]
-                silences = Silences.detect(samples, self.sample_rate)
+                found = Silences.detect(samples, self.sample_rate) if silences else None
                 seconds = len(samples) / self.sample_rate
-                emissions[item] = Emission(row[:length], seconds, source, silences)
+                emissions[item] = Emission(row[:length], seconds, source, found)
         for item in range(len(window)):
             yield emissions[item]

@@ -144,7 +144,7 @@ def _emit(windows: Iterator[Window], emitter: Emitter) -> Iterator[tuple[Window,
             waiting.append(window)
             yield window.samples
 
-    for emission in emitter.emit_many(samples()):
+    for emission in emitter.emit_many(samples(), silences=False):  # windows have them
         yield waiting.popleft(), emission.log_probs
 
 

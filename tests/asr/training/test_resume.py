@@ -4,9 +4,9 @@ import json
 import os
 import resource
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,13 @@ import torch
 
 from asr import Transcriber
 from sluice.cli import main
-from tests.conftest import RECIPES, ROOT
+from tests.conftest import RECIPES, once_for_all_workers
+from tests.forked import Forks
 from tests.tones import SETTINGS, write_corpus
 
 pytestmark = pytest.mark.slow
 
-EPOCHS = 6
+EPOCHS = 8
 
 
 def arguments(root: Path, name: str) -> list[str]:
@@ -40,15 +41,6 @@ def arguments(root: Path, name: str) -> list[str]:
     return arguments
 
 
-def command(root: Path, name: str) -> list[str]:
-    """Return the command of a process of its own, which can be killed."""
-    return [sys.executable, "-m", "sluice.cli", *arguments(root, name)]
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-
-
 def epochs_done(run: Path) -> int:
     return len(json.loads((run / "history.json").read_text())) if (run / "history.json").exists() else 0
 
@@ -57,47 +49,97 @@ def epoch_seconds(run: Path) -> list[float]:
     return [epoch["seconds"] for epoch in json.loads((run / "history.json").read_text())]
 
 
-def wait_for_epoch(process: subprocess.Popen, run: Path, count: int) -> None:
-    deadline = time.monotonic() + 240
-    while epochs_done(run) < count:
-        assert process.poll() is None, "training ended before it could be killed"
-        assert time.monotonic() < deadline, "training is too slow to be tested here"
-        time.sleep(0.02)
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("resume")
-    write_corpus(root / "train", 60)
-    return root
+    """A corpus of tones, and the run `whole` that nothing disturbed."""
+
+    def train(root: Path) -> None:
+        write_corpus(root / "train", 60)
+        assert main(arguments(root, "whole")) == 0
+
+    return once_for_all_workers(tmp_path_factory, "resume", train)
 
 
 @pytest.fixture(scope="module")
 def whole(root: Path) -> Path:
-    """A run that nothing disturbed."""
-    subprocess.run(command(root, "whole"), check=True, env=environment())
     return root / "runs" / "whole"
+
+
+class Training:
+    """The training of a run in a process of its own."""
+
+    def __init__(self, forks: Forks, root: Path, name: str) -> None:
+        self.forks, self.run, self.said = forks, root / "runs" / name, root / f"{name}.txt"
+        self.process = forks.start(arguments(root, name), self.said)
+
+    def wait_for_epoch(self, count: int) -> None:
+        deadline = time.monotonic() + 240
+        while epochs_done(self.run) < count:
+            os.kill(self.process, 0)  # an error if training ended before it could be disturbed
+            assert time.monotonic() < deadline, (
+                f"training is too slow to be tested here: {self.said.read_text()}"
+            )
+            time.sleep(0.02)
+
+    def end(self) -> tuple[int, str]:
+        """Wait for its end; returns the exit status, and what it said."""
+        return self.forks.wait(), self.said.read_text()
+
+
+@pytest.fixture
+def forks() -> Iterator[Forks]:
+    forks = Forks()
+    yield forks
+    forks.close()
 
 
 def last_weights(run: Path) -> dict[str, torch.Tensor]:
     return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
 
 
-def test_killed_twice_ends_with_the_same_weights(root: Path, whole: Path) -> None:
-    run = root / "runs" / "killed"
+def test_killed_interrupted_and_out_of_disk_it_ends_with_the_same_weights(
+    forks: Forks, root: Path, whole: Path
+) -> None:
+    """One run is disturbed in all three ways, each time two epochs later, and goes on each time."""
+    run = root / "runs" / "disturbed"
     seconds = []
-    for epochs in (2, 4):
-        process = subprocess.Popen(command(root, "killed"), env=environment())
-        wait_for_epoch(process, run, epochs)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert epochs_done(run) < EPOCHS, "killed too late to show anything"
+
+    def check_what_is_left(epochs: int) -> None:
+        assert epochs <= epochs_done(run) < EPOCHS, "disturbed too late to show anything"
         seconds.append(epoch_seconds(run))
-        Transcriber.load(run)  # the best so far is whole and usable
-    subprocess.run(command(root, "killed"), check=True, env=environment())
-    # The first epoch took as long to the hundredth of a second: it was not trained again.
-    assert seconds[0][0] == seconds[1][0] == epoch_seconds(run)[0]
-    assert seconds[1][2] == epoch_seconds(run)[2]
+        last_weights(run)  # the last checkpoint is whole,
+        Transcriber.load(run)  # and so is the best so far, which can be used
+
+    training = Training(forks, root, "disturbed")
+    training.wait_for_epoch(2)
+    os.kill(training.process, signal.SIGKILL)
+    assert training.end()[0] == -signal.SIGKILL
+    check_what_is_left(2)
+
+    training = Training(forks, root, "disturbed")
+    training.wait_for_epoch(4)
+    os.kill(training.process, signal.SIGINT)
+    status, said = training.end()
+    assert status == 130
+    assert "repeat the command to continue" in said and "Traceback" not in said
+    check_what_is_left(4)
+
+    training = Training(forks, root, "disturbed")
+    training.wait_for_epoch(6)
+    # From now on no file may grow to the size of a checkpoint, as on a disk that is nearly full.
+    size = (whole / "checkpoints" / "last.ckpt").stat().st_size
+    resource.prlimit(training.process, resource.RLIMIT_FSIZE, (size // 2, size // 2))
+    status, said = training.end()
+    assert status == 1
+    assert "cannot write" in said and "goes on from the last checkpoint" in said
+    assert "Traceback" not in said
+    check_what_is_left(6)
+
+    assert Training(forks, root, "disturbed").end()[0] == 0
+    # Epochs took as long to the hundredth of a second: they were not trained again.
+    seconds.append(epoch_seconds(run))
+    for before, after in pairwise(seconds):
+        assert after[: len(before) - 1] == before[:-1]
     expected, resumed = last_weights(whole), last_weights(run)
     assert expected.keys() == resumed.keys()
     assert all(torch.equal(expected[name], resumed[name]) for name in expected)
@@ -110,22 +152,6 @@ def test_killed_twice_ends_with_the_same_weights(root: Path, whole: Path) -> Non
         for r in (whole, run)
     ]
     assert figures[0] == figures[1]
-
-
-def test_interrupted_from_the_keyboard_says_how_to_go_on(root: Path, whole: Path) -> None:
-    endless = [*command(root, "interrupted"), "--set", "training.max_epochs=500"]  # else it may end first
-    process = subprocess.Popen(
-        endless,
-        env=environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # shells ignore it in the background
-    )
-    wait_for_epoch(process, root / "runs" / "interrupted", 1)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=240)
-    assert process.returncode == 130
-    assert "repeat the command to continue" in stderr and "Traceback" not in stderr
 
 
 def test_a_finished_run_is_not_trained_again(
@@ -146,23 +172,6 @@ def test_other_settings_for_the_same_run_are_refused(
     error = capsys.readouterr().err
     assert "model.layers: 1 there, 2 here" in error
     assert "Traceback" not in error
-
-
-def test_a_full_disk_is_an_error_and_leaves_the_last_checkpoint(root: Path, whole: Path) -> None:
-    run = root / "runs" / "full"
-    size = (whole / "checkpoints" / "last.ckpt").stat().st_size
-    process = subprocess.Popen(command(root, "full"), env=environment(), stderr=subprocess.PIPE, text=True)
-    wait_for_epoch(process, run, 2)  # the checkpoint of the first is then written
-    # From now on no file may grow to the size of a checkpoint, as on a disk that is nearly full.
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size // 2, size // 2))
-    _, stderr = process.communicate(timeout=240)
-    assert process.returncode == 1
-    assert "cannot write" in stderr and "goes on from the last checkpoint" in stderr
-    assert "Traceback" not in stderr
-    last_weights(run)  # whole
-    Transcriber.load(run)
-    subprocess.run(command(root, "full"), check=True, env=environment())
-    assert (run / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
 def test_a_folder_that_cannot_be_written_to(

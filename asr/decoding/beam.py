@@ -13,8 +13,8 @@ from asr.decoding.hot_words import HotWords
 from asr.decoding.hypothesis import Hypothesis
 from asr.decoding.lexicon import Lexicon
 from asr.decoding.shallow_fusion import ShallowFusion, fuse, with_hot_words
-from asr.decoding.threads import thread_count
 from asr.tokens import Tokens
+from sluice_core.threads import thread_count
 
 if TYPE_CHECKING:
     from asr.decoding.forced_alignment import Path
@@ -88,7 +88,7 @@ class BeamSearch:
         *,
         n_best: int = 1,
     ) -> list[list[Hypothesis]]:
-        """Decode a batch, several utterances at once (see `asr.decoding.threads`).
+        """Decode a batch, several utterances at once (see `sluice_core.threads`).
 
         Args:
             log_probs: `[batch, time, tokens]` natural logs; -inf is allowed.

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from asr.acoustic.ctc import BLANK, required_steps
-from asr.decoding.threads import thread_count
 from sluice_core.errors import UserError
 from sluice_core.jit import compiled
+from sluice_core.threads import thread_count
 
 MUCH = 1_000_000
 """Where steps times tokens of a batch are fewer, threads cost more time than they save."""
@@ -55,7 +55,7 @@ def force_align(log_probs: np.ndarray, lengths: np.ndarray, targets: Sequence[Se
 def force_align_each(
     log_probs: np.ndarray, lengths: np.ndarray, targets: Sequence[Sequence[Sequence[int]]]
 ) -> list[list[Path]]:
-    """Find the likeliest path of each of an utterance's targets, on several threads (see `asr.decoding.threads`).
+    """Find the likeliest path of each of an utterance's targets, on several threads (see `sluice_core.threads`).
 
     Time and memory of a target are proportional to steps times tokens; it takes about one byte for each.
 

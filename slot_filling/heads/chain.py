@@ -1,13 +1,20 @@
 """The scores of a linear chain as arrays: what best paths and probabilities are computed from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sluice_core.threads import share, thread_count
+
 Floats = NDArray[np.float64]
+
+LEAST_SHARE = 1 << 20
+"""The least work that is worth a thread, in words times moves between tags: a tenth of a millisecond or less."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,23 @@ class Chain:
         """`[batch]`: the step of the last word; 0 where there is none."""
         return np.maximum(self.lengths - 1, 0)
 
+    @property
+    def threads(self) -> int:
+        """How many threads are worth their while for a recursion."""
+        work = int(self.lengths.sum()) * len(self.start) ** 2
+        return max(1, min(thread_count(), work // LEAST_SHARE))
+
+    def share_sentences(self, work: Callable[[slice], object]) -> None:
+        """Call `work` with slices of the batch, which together are all of it, on several threads where that pays.
+
+        What it computes of a sentence must not depend on the slice that it is in.
+        """
+        words, count = self.lengths.cumsum(), self.threads
+        # Each slice ends with the sentence in which its share of the words does.
+        inner = 1 + np.searchsorted(words, self.lengths.sum() * np.arange(1, count) / count)
+        borders = [0, *np.minimum(inner, len(words)).tolist(), len(words)]
+        share(work, [slice(*both) for both in pairwise(borders) if both[0] < both[1]])
+
     def masked_emissions(self) -> Floats:
         """Return the emissions with zeros past the lengths."""
         return np.where(self.mask[..., None], self.emissions, 0.0)
@@ -48,6 +72,11 @@ class Chain:
         """Return the chain read from right to left."""
         emissions = self.reverse_in_time(self.emissions)
         return Chain(emissions, self.transitions.T, self.end, self.start, self.lengths)
+
+
+def longest_first(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the numbers of sentences by their lengths, the longest first."""
+    return np.argsort(-lengths, kind="stable")
 
 
 class TransitionScores(NamedTuple):

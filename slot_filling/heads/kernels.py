@@ -1,176 +1,219 @@
-"""The recursions of a chain, compiled for a CPU: one sentence after the other, on one thread, without Python's lock.
+"""The recursions of a chain, compiled for a CPU, without Python's lock.
 
-Shapes: `emissions [B, T, K]`, `transitions [K, K]` (from, to), `start [K]`, `end [K]`, `lengths [B]`; nothing past a
-length is read. Four predecessors go into a row at once: it is then loaded and stored a quarter as often, which is
-what such loops spend their time on. Two threads gained nothing beside torch's own, which wait busily for its next
-operation.
+Shapes: `emissions [B, T, K]`, `start [K]`, `end [K]`, `lengths [B]`; nothing past a length is read. `rows` are the
+transitions (from, to) and `columns` those transposed, both as `tiles.padded` makes them; `order [B]` has the numbers
+of the sentences, the longest first, for they go side by side, some at a time.
 """
 
 import heapq
 
 import numpy as np
 
+from slot_filling.heads.tiles import SENTENCES, add_products, raise_to_best
 from sluice_core.jit import compiled_sums
+
+WORDS = 128
+"""How many words go into a product at once: what is known of them then fits into the second cache."""
 
 LEAST = {np.dtype(np.float32): 1e-30, np.dtype(np.float64): 1e-290}
 """The least scaled forward value that counts as exact: what underflows beside it is lost in its rounding anyway."""
 
 
 @compiled_sums
-def _add_products(total, weights, rows):  # type: ignore[no-untyped-def]
-    """Compute `total [K] += weights [K] @ rows [K, K]`."""
-    size = len(total)
-    whole = size - size % 4
-    for i in range(0, whole, 4):
-        a, b, c, d = weights[i], weights[i + 1], weights[i + 2], weights[i + 3]
-        row_a, row_b, row_c, row_d = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
-        for j in range(size):
-            total[j] += a * row_a[j] + b * row_b[j] + c * row_c[j] + d * row_d[j]
-    for i in range(whole, size):
-        a, row_a = weights[i], rows[i]
-        for j in range(size):
-            total[j] += a * row_a[j]
-
-
-@compiled_sums
 def scaled_forward(  # type: ignore[no-untyped-def]
-    emissions, transitions, start, end, lengths, reachable, least, alphas, scales
+    emissions, rows, start, end, lengths, order, reachable, least, alphas, scales
 ):
     """Run the forward recursion over weights (not their logs), scaled to sum to one at each step (Rabiner 1989, V.A).
 
-    Fills `alphas [B, T, K]`, and `scales [B, T + 1]`: what each step was divided by, and at `T` the weight of the
-    ends. Returns whether no value that must be positive fell below `least`; all is exact then but for rounding,
-    for sums of positive numbers lose nothing else.
+    Fills `alphas [B, T, K]`, zero past the lengths, and `scales [B, T + 1]`: what each step was divided by, and at `T`
+    the weight of the ends, one where there is none. Returns whether no value that must be positive fell below `least`;
+    all is exact then but for rounding, for sums of positive numbers lose nothing else.
     """
     steps, tags = emissions.shape[1:]
-    values = np.empty(tags, emissions.dtype)
-    for sentence in range(len(lengths)):
-        length = lengths[sentence]
-        for step in range(length):
-            for tag in range(tags):
-                values[tag] = start[tag] if step == 0 else 0
+    values, totals = np.zeros((SENTENCES, tags), rows.dtype), np.zeros((SENTENCES, rows.shape[1]), rows.dtype)
+    for first in range(0, len(order), SENTENCES):
+        tile = order[first : first + SENTENCES]
+        for sentence in tile:
+            scales[sentence] = 1.0
+            alphas[sentence, lengths[sentence] :] = 0
+        for step in range(lengths[tile[0]]):
             if step:
-                _add_products(values, alphas[sentence, step - 1], transitions)
-            emission, needed = emissions[sentence, step], reachable[step]
-            total, lost = values[0] * 0, 0
-            for tag in range(tags):
-                values[tag] *= emission[tag]
-                total += values[tag]
-                lost += needed[tag] and not values[tag] >= least  # so that what is not a number counts
-            if lost or not least <= total < np.inf:
-                return False
-            scales[sentence, step] = total
-            alpha, factor = alphas[sentence, step], 1 / total
-            for tag in range(tags):
-                alpha[tag] = values[tag] * factor
-        if length:
-            total, alpha = 0.0, alphas[sentence, length - 1]
-            for tag in range(tags):
-                total += alpha[tag] * end[tag]
-            scales[sentence, steps] = total
-            if not total >= least:
-                return False
+                totals[:] = 0
+                add_products(totals, values, rows)
+            for place in range(len(tile)):
+                sentence = tile[place]
+                if step >= lengths[sentence]:
+                    break
+                before = totals[place, :tags] if step else start
+                emission, needed, value = emissions[sentence, step], reachable[step], values[place]
+                total, lost = value[0] * 0, 0
+                for tag in range(tags):
+                    value[tag] = before[tag] * emission[tag]
+                    total += value[tag]
+                    lost += needed[tag] and not value[tag] >= least  # so that what is not a number counts
+                if lost or not least <= total < np.inf:
+                    return False
+                scales[sentence, step] = total
+                alpha, factor = alphas[sentence, step], 1 / total
+                for tag in range(tags):
+                    value[tag] *= factor
+                    alpha[tag] = value[tag]
+        for sentence in tile:
+            if lengths[sentence]:
+                total, alpha = 0.0, alphas[sentence, lengths[sentence] - 1]
+                for tag in range(tags):
+                    total += alpha[tag] * end[tag]
+                scales[sentence, steps] = total
+                if not total >= least:
+                    return False
     return True
 
 
 @compiled_sums
-def scaled_backward(emissions, transposed, end, lengths, alphas, scales, marginals, onward):  # type: ignore[no-untyped-def]
+def scaled_backward(emissions, columns, end, lengths, order, alphas, scales, marginals, onward):  # type: ignore[no-untyped-def]
     """Run the backward recursion on the scales of the forward one.
 
     Fills `marginals [B, T, K]` and `onward [B, T, K]`, with which the probability of tag i at step t - 1 and tag j
-    at step t is `alphas[t - 1, i] * transitions[i, j] * onward[t, j]`. As alphas and transitions are at most 1, what
-    underflows here is a probability that rounds to zero; and as alphas are at least `least`, nothing overflows.
+    at step t is `alphas[t - 1, i] * transitions[i, j] * onward[t, j]`; both are zero past the lengths. As alphas and
+    transitions are at most 1, what underflows here is a probability that rounds to zero; and as alphas are at least
+    `least`, nothing overflows. `columns` are the rows of the transposed matrix.
     """
     steps, tags = emissions.shape[1:]
-    betas = np.empty(tags, emissions.dtype)
-    for sentence in range(len(lengths)):
-        for step in range(lengths[sentence] - 1, -1, -1):
-            ends = step == lengths[sentence] - 1
-            factor = 1 / scales[sentence, steps] if ends else 0.0
-            for tag in range(tags):
-                betas[tag] = end[tag] * factor
-            if not ends:
-                _add_products(betas, onward[sentence, step + 1], transposed)
-            emission, alpha = emissions[sentence, step], alphas[sentence, step]
-            marginal, forth = marginals[sentence, step], onward[sentence, step]
-            factor = 1 / scales[sentence, step]  # float64, as its product with beta may need
-            for tag in range(tags):
-                # A tag that no path reaches has a beta without bound.
-                beta = betas[tag] if alpha[tag] > 0.0 else 0.0
-                marginal[tag] = alpha[tag] * beta
-                forth[tag] = emission[tag] * (beta * factor)
+    values, totals = (
+        np.zeros((SENTENCES, tags), columns.dtype),
+        np.zeros((SENTENCES, columns.shape[1]), columns.dtype),
+    )
+    for first in range(0, len(order), SENTENCES):
+        tile = order[first : first + SENTENCES]
+        for sentence in tile:
+            marginals[sentence, lengths[sentence] :] = 0
+            onward[sentence, lengths[sentence] :] = 0
+        for step in range(lengths[tile[0]] - 1, -1, -1):
+            totals[:] = 0
+            if step < lengths[tile[0]] - 1:
+                add_products(totals, values, columns)
+            for place in range(len(tile)):
+                sentence = tile[place]
+                if step >= lengths[sentence]:
+                    break
+                beta = totals[place]
+                if step == lengths[sentence] - 1:
+                    factor = 1 / scales[sentence, steps]
+                    for tag in range(tags):
+                        beta[tag] = end[tag] * factor
+                _take_back(
+                    emissions[sentence, step],
+                    alphas[sentence, step],
+                    beta,
+                    1 / scales[sentence, step],  # float64, as its product with beta may need
+                    marginals[sentence, step],
+                    values[place],
+                )
+                onward[sentence, step] = values[place]
 
 
 @compiled_sums
-def _raise_to_best(best, values, rows):  # type: ignore[no-untyped-def]
-    """Compute `best [K] = max(best, max over i of values [i] + rows [i])`."""
-    size = len(best)
-    whole = size - size % 4
-    for i in range(0, whole, 4):
-        a, b, c, d = values[i], values[i + 1], values[i + 2], values[i + 3]
-        row_a, row_b, row_c, row_d = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
-        for j in range(size):
-            via_a, via_b, via_c, via_d = a + row_a[j], b + row_b[j], c + row_c[j], d + row_d[j]
-            left = via_a if via_a > via_b else via_b
-            right = via_c if via_c > via_d else via_d
-            # The old best comes in here: as the last choice it would be a masked store, twice as slow.
-            right = right if right > best[j] else best[j]
-            best[j] = left if left > right else right
-    for i in range(whole, size):
-        a, row_a = values[i], rows[i]
-        for j in range(size):
-            via_a = a + row_a[j]
-            best[j] = via_a if via_a > best[j] else best[j]
+def _take_back(emission, alpha, betas, factor, marginal, value):  # type: ignore[no-untyped-def]
+    """Fill one step's `marginal [K]` and what the step before it needs, `value [K]`."""
+    for tag in range(len(alpha)):
+        # A tag that no path reaches has a beta without bound.
+        beta = betas[tag] if alpha[tag] > 0.0 else 0.0
+        marginal[tag] = alpha[tag] * beta
+        value[tag] = emission[tag] * (beta * factor)
 
 
 @compiled_sums
-def _best_prefixes(emissions, transitions, start, length, prefixes):  # type: ignore[no-untyped-def]
-    """Fill `prefixes [T, K]`: the best score of the words before a step and of the move to each tag, without the
-    step's own emission. One sentence: `emissions [T, K]`.
+def expected_moves(alphas, onward, lengths, weights, first, moves):  # type: ignore[no-untyped-def]
+    """Add to `moves [n, columns]` the expected moves from `n` tags, the first of which is `first`, before they are
+    multiplied by the transitions; `n` is a multiple of `SENTENCES`, and there may be fewer tags.
     """
-    values = np.empty(len(start))
-    for step in range(length):
-        for tag in range(len(start)):
-            if step:
-                values[tag] = prefixes[step - 1, tag] + emissions[step - 1, tag]
-            prefixes[step, tag] = -np.inf if step else start[tag]
-        if step:
-            _raise_to_best(prefixes[step], values, transitions)
+    tags = alphas.shape[2]
+    some = min(len(moves), tags - first)
+    before = np.zeros(
+        (WORDS, len(moves)), moves.dtype
+    )  # alphas of words, and below what comes onward of the next
+    after = np.zeros((WORDS, moves.shape[1]), moves.dtype)
+    count = 0
+    for sentence in range(len(lengths)):
+        for step in range(1, lengths[sentence]):
+            alpha, forth = alphas[sentence, step - 1], onward[sentence, step]
+            for tag in range(some):
+                before[count, tag] = alpha[first + tag] * weights[sentence]
+            for tag in range(tags):
+                after[count, tag] = forth[tag]
+            count += 1
+            if count == WORDS:
+                _add_moves(moves, before, after)
+                count = 0
+    before[count:] = 0
+    _add_moves(moves, before, after)
 
 
 @compiled_sums
-def best_paths(emissions, transitions, start, end, lengths, paths, scores):  # type: ignore[no-untyped-def]
+def _add_moves(moves, before, after):  # type: ignore[no-untyped-def]
+    for line in range(0, len(moves), SENTENCES):
+        add_products(moves[line : line + SENTENCES], before[:, line : line + SENTENCES].T, after)
+
+
+@compiled_sums
+def _best_prefixes(emissions, rows, start, lengths, tile, prefixes):  # type: ignore[no-untyped-def]
+    """Fill `prefixes [SENTENCES, T, K]`: the best score of the words before a step and of the move to each tag,
+    without the step's own emission, of the sentences whose numbers `tile` has.
+    """
+    tags = len(start)
+    values, totals = np.zeros((SENTENCES, tags)), np.zeros((SENTENCES, rows.shape[1]))
+    for step in range(lengths[tile[0]]):
+        if step:
+            totals[:] = -np.inf
+            raise_to_best(totals, values, rows)
+        for place in range(len(tile)):
+            if step >= lengths[tile[place]]:
+                break
+            before = totals[place, :tags] if step else start
+            emission, prefix, value = emissions[tile[place], step], prefixes[place, step], values[place]
+            for tag in range(tags):
+                prefix[tag] = before[tag]
+                value[tag] = before[tag] + emission[tag]
+
+
+@compiled_sums
+def best_paths(emissions, rows, columns, start, end, lengths, order, paths, scores):  # type: ignore[no-untyped-def]
     """Fill `paths [B, T]` and `scores [B]` (Viterbi 1967); among equal predecessors the lowest is taken.
 
     Only scores are kept on the way: on the way back one maximum a step finds the predecessor again.
     """
     steps, tags = emissions.shape[1:]
-    prefixes = np.empty((steps, tags))
-    for sentence in range(len(lengths)):
-        length, emission = lengths[sentence], emissions[sentence]
-        _best_prefixes(emission, transitions, start, length, prefixes)
-        for step in range(length - 1, -1, -1):
-            found, most = 0, -np.inf
-            for tag in range(tags):
-                onward = end[tag] if step == length - 1 else transitions[tag, paths[sentence, step + 1]]
-                value = prefixes[step, tag] + emission[step, tag] + onward
-                if value > most:
-                    found, most = tag, value
-            paths[sentence, step] = found
-            if step == length - 1:
-                scores[sentence] = most
+    prefixes = np.empty((SENTENCES, steps, tags))
+    for first in range(0, len(order), SENTENCES):
+        tile = order[first : first + SENTENCES]
+        _best_prefixes(emissions, rows, start, lengths, tile, prefixes)
+        for place in range(len(tile)):
+            sentence = tile[place]
+            onward = end
+            for step in range(lengths[sentence] - 1, -1, -1):
+                prefix, emission = prefixes[place, step], emissions[sentence, step]
+                found, most = 0, -np.inf
+                for tag in range(tags):
+                    value = prefix[tag] + emission[tag] + onward[tag]
+                    if value > most:
+                        found, most = tag, value
+                paths[sentence, step] = found
+                onward = columns[found, :tags]
+                if step == lengths[sentence] - 1:
+                    scores[sentence] = most
 
 
 @compiled_sums
-def k_best_paths(emissions, transitions, start, end, count):  # type: ignore[no-untyped-def]
+def k_best_paths(emissions, rows, start, end, count):  # type: ignore[no-untyped-def]
     """Return the best `count` paths `[n, T]` of one sentence `emissions [T, K]`, T > 0, and their scores `[n]`.
 
     Suffixes grow from the end, best first; what may come before each is known exactly from Viterbi's recursion
     (Soong and Huang 1991), so that only suffixes of the best paths are taken up.
     """
     steps, tags = emissions.shape
-    prefixes = np.empty((steps, tags))
-    _best_prefixes(emissions, transitions, start, steps, prefixes)
+    tile = np.empty((SENTENCES, steps, tags))
+    _best_prefixes(emissions.reshape(1, steps, tags), rows, start, np.array([steps]), np.array([0]), tile)
+    prefixes = tile[0]
     paths, scores = np.empty((count, steps), np.int64), np.empty(count)
     tag_of, next_of = [0], [-1]  # each suffix: its first tag, and the suffix after that; 0 is the empty one
     heap = [(0.0, steps, 0)]  # minus the score, the step of the suffix's first tag, the suffix
@@ -194,7 +237,7 @@ def k_best_paths(emissions, transitions, start, end, count):  # type: ignore[no-
         tag = tag_of[suffix]
         for before in range(tags):
             # What the score loses by not coming from the best predecessor; zero, to the last bit, for that one.
-            value = prefixes[step - 1, before] + emissions[step - 1, before] + transitions[before, tag]
+            value = prefixes[step - 1, before] + emissions[step - 1, before] + rows[before, tag]
             if value > -np.inf:
                 tag_of.append(before)
                 next_of.append(suffix)

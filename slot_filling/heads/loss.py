@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from slot_filling.heads import tensor_recursions
@@ -77,7 +76,7 @@ class CompiledRecursions:
 
     def expected_counts(self, weights: Tensor) -> PathCounts:
         """Return the expected counts times the weight of each sentence, `[batch]`: the log partition's gradient."""
-        moves = torch.from_numpy(self.posterior.expected_moves(weights.numpy(), _multiply))
+        moves = torch.from_numpy(self.posterior.expected_moves(weights.numpy()))
         return self.chain.counts_of(torch.from_numpy(self.posterior.marginals), moves, weights)
 
 
@@ -95,8 +94,3 @@ def _best_paths(chain: TensorChain) -> tuple[Tensor, Tensor]:
         return tensor_recursions.best_paths(chain)
     paths, scores = padded_best_paths(chain.arrays())
     return torch.from_numpy(paths), torch.from_numpy(scores)
-
-
-def _multiply(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
-    """Multiply two matrices with torch's number of threads."""
-    return (torch.from_numpy(left) @ torch.from_numpy(right)).numpy()

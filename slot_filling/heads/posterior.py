@@ -5,18 +5,19 @@ recursion in logs takes its place.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from slot_filling.heads import kernels
-from slot_filling.heads.chain import Chain, Floats
+from slot_filling.heads.chain import Chain, Floats, longest_first
 from slot_filling.heads.semirings import Entropy, Log, prefixes, total
-
-Product = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
+from slot_filling.heads.tiles import SENTENCES, padded
+from sluice_core.threads import share
 
 
 class TaggedSpan(NamedTuple):
@@ -61,12 +62,11 @@ class Posterior(ABC):
         """Return the probability `[tags]` of this tag at a step and each tag at the step after it, which must exist."""
 
     @abstractmethod
-    def expected_moves(self, weights: NDArray[Any], multiply: Product = np.matmul) -> NDArray[Any]:
+    def expected_moves(self, weights: NDArray[Any]) -> NDArray[Any]:
         """Return the expected number of moves from tag to tag, `[tags, tags]`, summed over sentences with weights.
 
         Args:
             weights: `[batch]`, one for each sentence.
-            multiply: the product of two matrices; training passes torch's, which keeps to torch's threads.
         """
 
     def span_probabilities(self, spans: Sequence[Iterable[TaggedSpan]]) -> list[list[float]]:
@@ -157,7 +157,7 @@ class LogPosterior(Posterior):
         before, after = self._prefixes[sentence, step, tag], self._suffixes[sentence, step + 1]
         return np.exp(before + self.chain.transitions[tag] + after - self._norms[sentence])
 
-    def expected_moves(self, weights: NDArray[Any], multiply: Product = np.matmul) -> Floats:
+    def expected_moves(self, weights: NDArray[Any]) -> Floats:
         """See `Posterior`."""
         moves = np.zeros_like(self.chain.transitions)
         before = (self._prefixes - self._norms[:, None, None])[:, :-1]
@@ -177,50 +177,59 @@ class ScaledPosterior(Posterior):
     def __init__(self, chain: Chain, dtype: DTypeLike = np.float64) -> None:
         """Run the forward recursion in float32 or float64; `exact` says whether its results may be used."""
         super().__init__(chain)
-        self._tops = chain.emissions.max(2)  # [batch, time]
-        with np.errstate(invalid="ignore"):  # minus infinity less itself, for a word without an allowed tag
-            self._emissions = (chain.emissions - self._tops[..., None]).astype(dtype)
-        np.exp(self._emissions, out=self._emissions)
-        self._weights, self._most = zip(
-            *(_weights_of(scores, dtype) for scores in (chain.transitions, chain.start, chain.end)),
-            strict=True,
-        )
-        self._alphas = np.zeros_like(self._emissions)
-        self._scales = np.ones((len(chain.lengths), chain.emissions.shape[1] + 1))
+        scores = (chain.transitions, chain.start, chain.end)
+        found = [_weights_of(each, dtype) for each in scores]
+        self._weights, self._most = [each[0] for each in found], [each[1] for each in found]
+        shape = chain.emissions.shape
+        self._tops = np.empty(shape[:2])
+        self._emissions: NDArray[Any] = np.empty(shape, dtype)
+        self._alphas: NDArray[Any] = np.empty(shape, dtype)
+        self._scales = np.empty((shape[0], shape[1] + 1))
         self.exact = self._run_forward()
 
     def _run_forward(self) -> bool:
-        transitions, start, end = self._weights
-        chain, alphas = self.chain, self._alphas
-        reachable = _reachable_tags(chain.start, chain.transitions, alphas.shape[1])
-        least = alphas.dtype.type(kernels.LEAST[alphas.dtype])
-        return kernels.scaled_forward(
-            self._emissions, transitions, start, end, chain.lengths, reachable, least, alphas, self._scales
-        )
+        chain, exact, (transitions, start, end) = self.chain, list[bool](), self._weights
+        rows = padded(transitions)
+        reachable = _reachable_tags(chain.start, chain.transitions, chain.emissions.shape[1])
+        least = self._alphas.dtype.type(kernels.LEAST[self._alphas.dtype])
+
+        def run(some: slice) -> None:
+            emissions, tops = self._emissions[some], self._tops[some]
+            chain.emissions[some].max(2, out=tops)
+            # Minus infinity less itself, for a word without an allowed tag, is not a number.
+            with np.errstate(invalid="ignore"):
+                np.subtract(chain.emissions[some], tops[..., None], out=emissions, casting="same_kind")
+            np.exp(emissions, out=emissions)
+            lengths = chain.lengths[some]
+            given = (emissions, rows, start, end, lengths, longest_first(lengths), reachable, least)
+            exact.append(kernels.scaled_forward(*given, self._alphas[some], self._scales[some]))
+
+        chain.share_sentences(run)
+        return all(exact)
 
     @cached_property
     def log_partition(self) -> Floats:
         """See `Posterior`."""
         moves, start, end = self._most
         ends = np.where(self.chain.lengths > 0, start + end + moves * (self.chain.lengths - 1.0), 0.0)
-        tops = np.where(self.chain.mask, self._tops, 0.0).sum(1)
-        return np.log(self._scales).sum(1) + tops + ends
+        # One after the other: `sum` adds up in an order that depends on the length of the padded batch.
+        tops = np.where(self.chain.mask, self._tops, 0.0).cumsum(1)[:, -1]
+        return np.log(self._scales).cumsum(1)[:, -1] + tops + ends
 
     @cached_property
     def _backward(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Marginals, and what `kernels.scaled_backward` calls onward."""
         transitions, _, end = self._weights
-        marginals, onward = np.zeros_like(self._alphas), np.zeros_like(self._alphas)
-        kernels.scaled_backward(
-            self._emissions,
-            np.ascontiguousarray(transitions.T),
-            end,
-            self.chain.lengths,
-            self._alphas,
-            self._scales,
-            marginals,
-            onward,
-        )
+        columns = padded(transitions.T)
+        marginals, onward = np.empty_like(self._alphas), np.empty_like(self._alphas)
+
+        def run(some: slice) -> None:
+            lengths = self.chain.lengths[some]
+            found = (self._alphas[some], self._scales[some], marginals[some], onward[some])
+            given = (self._emissions[some], columns, end, lengths, longest_first(lengths))
+            kernels.scaled_backward(*given, *found)
+
+        self.chain.share_sentences(run)
         return marginals, onward
 
     @property
@@ -246,12 +255,19 @@ class ScaledPosterior(Posterior):
         onward = self._backward[1][sentence, step + 1]
         return float(self._alphas[sentence, step, tag]) * self._weights[0][tag] * onward
 
-    def expected_moves(self, weights: NDArray[Any], multiply: Product = np.matmul) -> NDArray[Any]:
+    def expected_moves(self, weights: NDArray[Any]) -> NDArray[Any]:
         """See `Posterior`."""
-        tags = self._alphas.shape[2]
-        before = self._alphas[:, :-1] * weights.astype(self._alphas.dtype)[:, None, None]
-        onward = self._backward[1][:, 1:].reshape(-1, tags)
-        return multiply(before.reshape(-1, tags).T, onward) * self._weights[0]
+        transitions, tags = self._weights[0], self._alphas.shape[2]
+        shares = weights.astype(transitions.dtype)
+        given = (self._alphas, self._backward[1], self.chain.lengths, shares)
+        moves = np.zeros_like(padded(transitions, rows=SENTENCES))
+        # Each thread has some rows, so that the order in which a sum is added up does not depend on their number.
+        borders = SENTENCES * np.linspace(0, len(moves) // SENTENCES, self.chain.threads + 1).astype(int)
+        share(
+            lambda some: kernels.expected_moves(*given, some.start, moves[some]),
+            [slice(*both) for both in pairwise(borders.tolist())],
+        )
+        return moves[:tags, :tags] * transitions
 
 
 def _weights_of(scores: Floats, dtype: DTypeLike) -> tuple[NDArray[Any], float]:

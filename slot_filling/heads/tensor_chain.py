@@ -91,8 +91,8 @@ class TensorChain:
         moves = self.transitions[paths[:, :-1], paths[:, 1:]]
         ends = self.start[paths[:, 0]] + self.end[paths.gather(1, self.last[:, None])[:, 0]]
         return (
-            torch.where(mask, words, 0.0).sum(1)
-            + torch.where(mask[:, 1:], moves, 0.0).sum(1)
+            _sum_in_order(torch.where(mask, words, 0.0))
+            + _sum_in_order(torch.where(mask[:, 1:], moves, 0.0))
             + torch.where(self.lengths > 0, ends, 0.0)
         )
 
@@ -117,3 +117,8 @@ class TensorChain:
         ends = weighted[torch.arange(len(weights), device=weights.device), self.last]
         counts = (weighted, moves, weighted[:, 0].sum(0), ends.sum(0))
         return PathCounts(*(count.to(weights.dtype) for count in counts))
+
+
+def _sum_in_order(values: Tensor) -> Tensor:
+    """Return the sums `[batch]` of values `[batch, time]`, which zeros at their ends do not change by a bit."""
+    return values.cumsum(1)[:, -1] if values.shape[1] else values.sum(1)

@@ -1,5 +1,7 @@
 """Heads: precision, extreme scores, padding, half precision, threads, and the two ways against each other."""
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -299,3 +301,72 @@ def test_the_heads_train() -> None:
 def test_saved_heads_hold_what_they_learned_and_no_more() -> None:
     assert set(make_trained("crf", 4).state_dict()) == {"transitions", "start", "end"}
     assert not make_trained("softmax", 4).state_dict()
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """Set torch's number of threads, and have it back afterwards."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def loss_and_all(head: Head, emissions: Tensor, tags: Tensor, lengths: Tensor) -> list[Tensor]:
+    """The losses, the gradients, the best paths with their scores, and the marginals."""
+    emissions = emissions.clone().requires_grad_()
+    losses = head.loss(emissions, tags, lengths)
+    gradients = torch.autograd.grad(losses.sum(), [emissions, *head.parameters()])
+    chain = head.chain(emissions, lengths)
+    arrays = (*padded_best_paths(chain), posterior_of(chain).marginals)
+    return [losses, *gradients, *map(torch.from_numpy, arrays)]
+
+
+@pytest.mark.parametrize("name", ["crf", "max_margin"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_number_of_threads_changes_no_bit(
+    name: str, dtype: torch.dtype, threads: Callable[[int], None]
+) -> None:
+    head, generator = make_trained(name, 127, forbidden=0.2), torch.Generator().manual_seed(1)
+    emissions = torch.randn(19, 40, 127, generator=generator, dtype=dtype)
+    tags, lengths = torch.full((19, 40), 3), torch.randint(0, 41, (19,), generator=generator)
+    found = []
+    for count in (1, 2, 3):
+        threads(count)
+        found.append(loss_and_all(head, emissions, tags, lengths))
+    for other in found[1:]:
+        for left, right in zip(found[0], other, strict=True):
+            assert torch.equal(left, right)
+
+
+@pytest.mark.parametrize("tags", [1, 5, 33, 127])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_sentence_has_to_the_last_bit_what_it_has_alone(tags: int, dtype: torch.dtype) -> None:
+    head, generator = make_trained("crf", tags), torch.Generator().manual_seed(2)
+    emissions = torch.randn(11, 12, tags, generator=generator, dtype=dtype)
+    lengths = torch.tensor([12, 1, 7, 7, 0, 3, 12, 5, 11, 2, 9])
+    for step, length in enumerate(lengths.tolist()):
+        emissions[step, length:] = torch.nan
+    true = torch.zeros(11, 12, dtype=torch.int64)
+
+    def losses_and_gradients(some: slice, length: int) -> tuple[Tensor, Tensor]:
+        given = emissions[some, :length].clone().requires_grad_()
+        losses = head.loss(given, true[some, :length], lengths[some])
+        return losses.detach(), torch.autograd.grad(losses.sum(), given)[0]
+
+    losses, gradients = losses_and_gradients(slice(None), 12)
+    paths, scores = best_paths(head.chain(emissions, lengths))
+    for item, length in enumerate(lengths.tolist()):
+        alone = slice(item, item + 1)
+        loss, gradient = losses_and_gradients(alone, length)
+        assert torch.equal(loss[0], losses[item]) and torch.equal(gradient[0], gradients[item, :length])
+        [path], score = best_paths(head.chain(emissions[alone, :length], lengths[alone]))
+        assert path.tolist() == paths[item].tolist() and score[0] == scores[item]
+
+
+def test_several_threads_may_decode_at_once(threads: Callable[[int], None]) -> None:
+    threads(2)
+    chains = [random_chain(16, 30, 80, seed=seed) for seed in range(8)]
+    alone = [padded_best_paths(chain) for chain in chains]
+    with ThreadPoolExecutor(4) as pool:
+        for found, expected in zip(pool.map(padded_best_paths, chains * 5), alone * 5, strict=True):
+            assert np.array_equal(found[0], expected[0]) and np.array_equal(found[1], expected[1])

@@ -5,7 +5,6 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import torch
 from asr import Transcriber
 from sluice.cli import main
 from tests.conftest import RECIPES, once_for_all_workers
-from tests.forked import Forks
+from tests.processes import start
 from tests.tones import SETTINGS, write_corpus
 
 pytestmark = pytest.mark.slow
@@ -65,41 +64,41 @@ def whole(root: Path) -> Path:
     return root / "runs" / "whole"
 
 
+def train(*arguments: str) -> int:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it in the background
+    return main([*arguments])
+
+
 class Training:
     """The training of a run in a process of its own."""
 
-    def __init__(self, forks: Forks, root: Path, name: str) -> None:
-        self.forks, self.run, self.said = forks, root / "runs" / name, root / f"{name}.txt"
-        self.process = forks.start(arguments(root, name), self.said)
+    def __init__(self, root: Path, name: str) -> None:
+        self.run, self.said = root / "runs" / name, root / f"{name}.txt"
+        self.said.unlink(missing_ok=True)
+        self.process = start(train, *arguments(root, name), output=self.said)
+        assert self.process.pid is not None
+        self.id = self.process.pid
 
     def wait_for_epoch(self, count: int) -> None:
         deadline = time.monotonic() + 240
         while epochs_done(self.run) < count:
-            os.kill(self.process, 0)  # an error if training ended before it could be disturbed
-            assert time.monotonic() < deadline, (
-                f"training is too slow to be tested here: {self.said.read_text()}"
+            assert self.process.is_alive(), (
+                f"training ended before it could be disturbed: {self.said.read_text()}"
             )
+            assert time.monotonic() < deadline, "training is too slow to be tested here"
             time.sleep(0.02)
 
-    def end(self) -> tuple[int, str]:
+    def end(self) -> tuple[int | None, str]:
         """Wait for its end; returns the exit status, and what it said."""
-        return self.forks.wait(), self.said.read_text()
-
-
-@pytest.fixture
-def forks() -> Iterator[Forks]:
-    forks = Forks()
-    yield forks
-    forks.close()
+        self.process.join(240)
+        return self.process.exitcode, self.said.read_text()
 
 
 def last_weights(run: Path) -> dict[str, torch.Tensor]:
     return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
 
 
-def test_killed_interrupted_and_out_of_disk_it_ends_with_the_same_weights(
-    forks: Forks, root: Path, whole: Path
-) -> None:
+def test_killed_interrupted_and_out_of_disk_it_ends_with_the_same_weights(root: Path, whole: Path) -> None:
     """One run is disturbed in all three ways, each time two epochs later, and goes on each time."""
     run = root / "runs" / "disturbed"
     seconds = []
@@ -110,32 +109,32 @@ def test_killed_interrupted_and_out_of_disk_it_ends_with_the_same_weights(
         last_weights(run)  # the last checkpoint is whole,
         Transcriber.load(run)  # and so is the best so far, which can be used
 
-    training = Training(forks, root, "disturbed")
+    training = Training(root, "disturbed")
     training.wait_for_epoch(2)
-    os.kill(training.process, signal.SIGKILL)
+    os.kill(training.id, signal.SIGKILL)
     assert training.end()[0] == -signal.SIGKILL
     check_what_is_left(2)
 
-    training = Training(forks, root, "disturbed")
+    training = Training(root, "disturbed")
     training.wait_for_epoch(4)
-    os.kill(training.process, signal.SIGINT)
+    os.kill(training.id, signal.SIGINT)
     status, said = training.end()
     assert status == 130
     assert "repeat the command to continue" in said and "Traceback" not in said
     check_what_is_left(4)
 
-    training = Training(forks, root, "disturbed")
+    training = Training(root, "disturbed")
     training.wait_for_epoch(6)
     # From now on no file may grow to the size of a checkpoint, as on a disk that is nearly full.
     size = (whole / "checkpoints" / "last.ckpt").stat().st_size
-    resource.prlimit(training.process, resource.RLIMIT_FSIZE, (size // 2, size // 2))
+    resource.prlimit(training.id, resource.RLIMIT_FSIZE, (size // 2, size // 2))
     status, said = training.end()
     assert status == 1
     assert "cannot write" in said and "goes on from the last checkpoint" in said
     assert "Traceback" not in said
     check_what_is_left(6)
 
-    assert Training(forks, root, "disturbed").end()[0] == 0
+    assert Training(root, "disturbed").end()[0] == 0
     # Epochs took as long to the hundredth of a second: they were not trained again.
     seconds.append(epoch_seconds(run))
     for before, after in pairwise(seconds):

@@ -22,6 +22,8 @@ CONFIG_FILE = "config.yaml"
 WEIGHTS_FILE = "model.safetensors"
 HISTORY_FILE = "history.json"
 """The figures of each epoch of training."""
+PRODUCTS_FILE = "products.json"
+"""Which library computed which products of matrices in training (`sluice_cells.products`)."""
 METRICS_FILE = "metrics.json"
 """What a run writes last: where it is, the run is finished."""
 

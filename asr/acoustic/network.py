@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from asr.config import ModelConfig
 from sluice_cells.dropout import dropout
+from sluice_cells.products import Linear
 from sluice_core.masks import padding_mask
 
 
@@ -68,7 +69,7 @@ class AcousticModel(nn.Module):
         self.norm = nn.LayerNorm(self.subsampling.output_size)
         self.stack = config.make_stack(self.subsampling.output_size, layer_norm=True)
         self.drop_share = config.dropout
-        self.output = nn.Linear(self.stack.output_size, token_count)
+        self.output = Linear(self.stack.output_size, token_count)
 
     def steps(self, frames: Tensor) -> Tensor:
         """Return the number of steps of the output for `frames` of features (int64, of any shape)."""

@@ -14,6 +14,7 @@ from slot_filling.network.tag_scores import TagScores
 from slot_filling.network.word_batch import WordBatch
 from slot_filling.network.word_vectors import WordVectors
 from slot_filling.vocabulary import Vocabulary
+from sluice_cells.products import Linear
 from sluice_core.config import ConfigError
 from sluice_core.masks import padding_mask
 
@@ -24,8 +25,8 @@ class IntentHead(nn.Module):
     def __init__(self, size: int, intents: int) -> None:
         """Make a layer for word vectors of `size`."""
         super().__init__()
-        self.attention = nn.Linear(size, 1)
-        self.output = nn.Linear(size, intents)
+        self.attention = Linear(size, 1)
+        self.output = Linear(size, intents)
 
     def forward(self, vectors: Tensor, lengths: Tensor) -> Tensor:
         """Return scores `[batch, intents]` of vectors `[batch, time, size]`; an empty sentence is a vector of zeros."""
@@ -43,7 +44,7 @@ class EnsembleMember(nn.Module):
         super().__init__()
         self.encoder = Encoder(encoder, vocabulary)
         size, tags, intents = self.encoder.size, vocabulary.tags, len(vocabulary.intents)
-        self.output = TagScores(size, tags) if config.head.label_components else nn.Linear(size, len(tags))
+        self.output = TagScores(size, tags) if config.head.label_components else Linear(size, len(tags))
         self.intent = IntentHead(size, intents) if config.head.intent and intents > 1 else None
 
     def own_scores(self, batch: WordBatch) -> tuple[Tensor, Tensor | None]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from slot_filling import schemes
+from sluice_cells.products import linear
 
 
 class TagScores(nn.Linear):
@@ -35,7 +35,7 @@ class TagScores(nn.Linear):
     def forward(self, vectors: Tensor) -> Tensor:
         """Return scores `[..., tags]` of vectors `[..., size]`."""
         shared = self.has_component @ self.part_weight
-        return functional.linear(vectors, self.weight + shared[:, :-1], self.bias + shared[:, -1])
+        return linear(vectors, self.weight + shared[:, :-1], self.bias + shared[:, -1])
 
 
 def label_components(tag: str) -> set[str]:

@@ -42,6 +42,11 @@ class TrainingConfig(Settings):
     accelerator: str = Field("auto", description="what trains: cpu, cuda, …; a GPU where there is one")
     devices: int = Field(1, ge=1, description="how many GPUs (or CPU processes) train together")
     threads: int = Field(0, ge=0, description="CPU threads inside an operation; 0 leaves torch's choice")
+    products: Literal["auto", "torch", "onednn", "own"] = Field(
+        "auto",
+        description="what computes large products of matrices on a CPU: the fastest, as measured once and kept in the "
+        "run's products.json; or one library alone, torch being torch unaided (SLUICE_PRODUCTS sets it everywhere)",
+    )
     workers: int | None = Field(
         None, ge=0, description="processes that read and augment; as many as suit the machine if not given"
     )

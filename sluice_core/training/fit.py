@@ -11,8 +11,9 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
+from sluice_cells.products import fixed_in
 from sluice_core.devices import keep_memory, set_threads
-from sluice_core.run_directory import HISTORY_FILE
+from sluice_core.run_directory import HISTORY_FILE, PRODUCTS_FILE
 from sluice_core.training.callbacks import (
     MONITOR,
     AtomicCheckpointIO,
@@ -47,7 +48,8 @@ def fit_task(
         task: logs `train_loss` each epoch and `dev_error` each validation.
         train: batches; its batch sampler has `set_epoch`.
         dev: batches of the dev split.
-        run: the run directory; gets `checkpoints/last.ckpt`, `history.json` and TensorBoard's events.
+        run: the run directory; gets `checkpoints/last.ckpt`, `history.json`, `products.json` and
+            TensorBoard's events.
         config: how to train.
         save: writes the model as it stands; called after every epoch if the last is to be kept, else when the dev
             error is the lowest so far (of equal ones, when the dev loss is).
@@ -104,7 +106,7 @@ def fit_task(
     )
     task.train()  # Lightning keeps a module's mode, and one that was loaded for use has its dropout off
     try:
-        with interrupts.held_back():
+        with fixed_in(run / PRODUCTS_FILE, config.products), interrupts.held_back():
             trainer.fit(task, train, dev, ckpt_path=last if last.exists() else None, weights_only=True)
     except SystemExit as stop:  # Lightning's answer to an interrupt; the command line has better words
         if trainer.interrupted:

@@ -13,11 +13,12 @@ from asr.acoustic.network import AcousticModel
 from asr.config import RecognizerConfig
 from asr.training.dataset import UtteranceBatch
 from asr.training.task import training_losses
-from benchmarks import cells, training
+from benchmarks import cells, products, training
 from benchmarks.common import describe_processor
 from benchmarks.peers.recognizer import PeerModel
 from sluice.recipes import find_recipe
 from sluice_cells.engines.native import torch_weights
+from sluice_cells.products.candidates import WEIGHT, candidates
 from tests.sluice_cells.variants import needs_compiler
 
 
@@ -139,3 +140,20 @@ def test_the_processor_is_named_by_vendor_generation_and_vector_instructions(tmp
     )
     assert describe_processor(cpuinfo) == "vendor ARM, part 0xd40, asimd, sve"
     assert describe_processor(tmp_path / "none").startswith("vendor ")
+
+
+def test_the_products_benchmark_names_each_library_and_what_would_be_taken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(products, "SHAPES", [("small", 20, 16, 8, (WEIGHT,))])
+    threads = torch.get_num_threads()
+    try:
+        products.main(["--threads", "1"])
+    finally:
+        torch.set_num_threads(threads)
+    *_, header, _, row = capsys.readouterr().out.splitlines()
+    libraries = [*candidates(WEIGHT)]
+    cells_of = [[cell.strip() for cell in line.strip("|").split("|")] for line in (header, row)]
+    assert cells_of[0] == ["product", "rows x inputs x outputs", *libraries, "taken"]
+    assert cells_of[1][:2] == [f"small, {WEIGHT}", "32 x 16 x 8"]
+    assert cells_of[1][-1] in libraries and all(cells_of[1])

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sluice_cells import Cell, Stack, State, make_cell
+from sluice_cells import Cell, Stack, State, compiler, make_cell
 from sluice_cells.cell import Linear
 from sluice_cells.elman import Elman
 from sluice_cells.engines import fast
-from sluice_cells.engines.fast import compiler
 from sluice_cells.engines.fast.codegen import Source
 from sluice_cells.engines.fast.trace import trace
 from tests.processes import start

@@ -368,7 +368,7 @@ def test_our_own_products_for_gradients_of_small_matrices_are_right(width: int, 
     torch.manual_seed(0)
     cell = make_cell("lstm", width, 65)  # the input's columns fill panels, or nearly; its gates do not
     disturb(cell)
-    with fused_kernels(False), patch("sluice_cells.engines.fast.matrix_products.MUCH", 0):
+    with fused_kernels(False), patch("sluice_cells.products.dispatch.LARGE", 1):
         compare_engine(draw_trial(cell, [70, 9, 9]), "fast", threads=threads)
 
 

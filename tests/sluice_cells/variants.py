@@ -8,10 +8,10 @@ from unittest.mock import patch
 import pytest
 
 from sluice_cells import CELLS
-from sluice_cells.engines.fast import compiler as fast_compiler
+from sluice_cells import compiler as cells_compiler
+from sluice_cells.compiler import compiler
 from sluice_cells.engines.fast import engine as fast_engine
-from sluice_cells.engines.fast.compiler import compiler
-from sluice_cells.engines.fast.matrix_products import products
+from sluice_cells.products.compiled import compiled_products
 
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C++ compiler, so no fast engine")
 
@@ -48,6 +48,6 @@ def fused_kernels(always: bool) -> Iterator[None]:
 def unoptimized() -> Iterator[None]:
     """Cells are compiled without optimization, in a third of the time; products of matrices are with it, as ever."""
     for sparse in (False, True):
-        products(sparse=sparse)
-    with patch.object(fast_compiler, "FLAGS", (*fast_compiler.FLAGS, "-O0")):  # the last one counts
+        compiled_products(sparse=sparse)
+    with patch.object(cells_compiler, "FLAGS", (*cells_compiler.FLAGS, "-O0")):  # the last one counts
         yield

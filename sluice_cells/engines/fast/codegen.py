@@ -7,8 +7,9 @@ from sluice_cells.engines.fast.cpp_printer import PrintedPart, Printer, RowRecor
 from sluice_cells.engines.fast.gradient import StepGradient, differentiate, kept
 from sluice_cells.engines.fast.graph import Node, in_order
 from sluice_cells.engines.fast.schedule import Schedule, Target, masks_of
-from sluice_cells.engines.fast.templates import SHARED, head
+from sluice_cells.engines.fast.templates import SHARED
 from sluice_cells.engines.fast.trace import Step
+from sluice_cells.products.compiled import head
 
 
 @dataclass

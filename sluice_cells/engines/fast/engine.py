@@ -1,9 +1,9 @@
 """Run cells over time by compiled kernels, within autograd.
 
 A cell has two kernels. The plain kernel computes the recurrence and leaves what can be computed for all steps at once
-to BLAS: the input's product, the read-out and the gradients of matrices. That is fastest with large matrices. With
-small ones, which stay in the cache together with the rows just computed, calls into torch take a noticeable part of the
-time. The fused kernel therefore computes everything inside its loop.
+to `sluice_cells.products`: the input's product, the read-out and the gradients of matrices. That is fastest with large
+matrices. With small ones, which stay in the cache together with the rows just computed, calls into torch take a
+noticeable part of the time. The fused kernel therefore computes everything inside its loop.
 """
 
 import logging
@@ -14,16 +14,18 @@ import torch
 from torch import Tensor
 
 from sluice_cells.cell import Cell, State
+from sluice_cells.compiler import CompilerError
 from sluice_cells.double_backward import differentiable_once
-from sluice_cells.engines.fast.compiler import CompilerError
 from sluice_cells.engines.fast.kernel import Kernel
-from sluice_cells.engines.fast.matrix_products import ONCE
 from sluice_cells.engines.fast.symbols import CannotTrace
 from sluice_cells.engines.fast.trace import weights_of
 from sluice_cells.packing import Packing
+from sluice_cells.products import gradient_of_weight, linear
 
 logger = logging.getLogger(__name__)
 
+ONCE = "the fast engine differentiates once; set the stack's engine to 'reference'"
+"""The message of the error when a gradient is differentiated again."""
 
 _Settings = tuple[tuple[str, Any], ...]
 _NUMBERS_AND_WORDS = (int, float, str)
@@ -84,7 +86,6 @@ def run_fast(
     """Run a cell over time; see `sluice_cells.engines.Engine`. It can be differentiated once."""
     threads = torch.get_num_threads()
     kernel = _chosen(cell, packing, threads)
-    linear = kernel.multiply.linear
     given = _plain(inputs if kernel.fused else cell.project(inputs, linear))
     weights = vars(weights_of(cell, kernel.fused))
     tensors = [_plain(weights[name]) for name in kernel.names]
@@ -199,7 +200,7 @@ class _OverTime(torch.autograd.Function):
         kernel.call(kernel.backward, arrays, packing, threads, reverse)
         for name, key, place in kernel.products:
             if wanted[name]:
-                part = kernel.multiply.columns_times(arrays[key], kept[place], threads)
+                part = gradient_of_weight(arrays[key], kept[place])
                 gradients[name] = gradients[name] + part if name in gradients else part
         return (
             None,

@@ -6,11 +6,11 @@ from typing import Any
 from torch import Tensor
 
 from sluice_cells.cell import Cell
+from sluice_cells.compiler import load
 from sluice_cells.engines.fast.codegen import Pass, Source
-from sluice_cells.engines.fast.compiler import load
-from sluice_cells.engines.fast.matrix_products import products
 from sluice_cells.engines.fast.trace import trace
 from sluice_cells.packing import Packing
+from sluice_cells.products.compiled import compiled_products
 
 
 class Kernel:
@@ -26,8 +26,8 @@ class Kernel:
         source = Source(trace(cell, fused=fused), fused=fused)
         self.fused = fused
         self.library = _declared(load(source.text))
-        self.multiply = products(sparse=bool(source.sparse))
-        self.library.share(self.multiply.table)
+        multiply = compiled_products(sparse=bool(source.sparse))
+        self.library.share(multiply.table)
         self.forward, self.backward = source.forward, source.backward
         self.step, self.kept = source.step, source.kept
         self.states = len(self.step.states) - (self.step.start is not None)
@@ -36,7 +36,7 @@ class Kernel:
         self.first_kept = [place for kind, place in self.forward.arrays if kind == "first"]
         self.products, self.row_gradients = source.products, source.row_gradients
         self.gradients = [name for kind, name in self.backward.arrays if kind == "gradient"]
-        self.small = _small(cell, self.multiply.panel)
+        self.small = _small(cell, multiply.panel)
         self.dimensions = (ctypes.c_long * len(source.dimensions))(*source.dimensions)
         # ctypes forgets a type of array that nobody holds, and making one takes as long as ten calls of a function.
         self.tables = {

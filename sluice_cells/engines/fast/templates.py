@@ -1,7 +1,5 @@
 """Templates of the printed C++ that are the same for all cells: the loop over all time steps, and each operation."""
 
-from pathlib import Path
-
 EXPRESSIONS = {
     "add": "{} + {}",
     "sub": "{} - {}",
@@ -92,8 +90,3 @@ extern "C" void {name}(const long* D, long steps, long batch, const long* sizes,
   free(W[0]);
 }}
 """
-
-
-def head(*, sparse: bool) -> str:
-    """Return the beginning of a source; the sparse one is for cells whose units do not all update at every step."""
-    return ("#define SPARSE\n" if sparse else "") + Path(__file__).with_name("kernels.h").read_text()

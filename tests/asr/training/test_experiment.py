@@ -221,7 +221,7 @@ def test_an_unreadable_file_leaves_its_reason_in_the_batch(tmp_path: Path) -> No
 def test_an_engine_that_cannot_run_is_told_before_anything_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str, engine: str, message: str
 ) -> None:
-    monkeypatch.setattr("sluice_cells.engines.fast.compiler.compiler", lambda: None)
+    monkeypatch.setattr("sluice_cells.compiler.compiler", lambda: None)
     settings = (f"model.cell={cell}", f"model.engine={engine}")
     with pytest.raises(UserError, match=message):
         prepare(config(tmp_path / "nowhere.csv", *settings), tmp_path / "run", tmp_path / "cache")
@@ -233,7 +233,7 @@ def test_a_run_trained_on_the_fast_engine_loads_where_there_is_none(
 ) -> None:
     settings = config(tmp_path / "m.csv", "model.engine=fast", "model.cell=peephole_lstm", "features.mels=24")
     Transcriber(settings, Tokens.learn(["ab"], settings.tokens)).save(tmp_path / "run")
-    monkeypatch.setattr("sluice_cells.engines.fast.compiler.compiler", lambda: None)
+    monkeypatch.setattr("sluice_cells.compiler.compiler", lambda: None)
     transcriber = Transcriber.load(tmp_path / "run")
     assert transcriber.config.model.engine == "fast"
     log_probs, steps = transcriber.emissions([say("ab")])

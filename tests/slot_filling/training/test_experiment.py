@@ -222,7 +222,7 @@ def test_devices_share_the_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_an_engine_that_cannot_run_is_told_before_anything_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: list[str], message: str
 ) -> None:
-    monkeypatch.setattr("sluice_cells.engines.fast.compiler.compiler", lambda: None)
+    monkeypatch.setattr("sluice_cells.compiler.compiler", lambda: None)
     with pytest.raises(UserError, match=message):
         prepare(config("x", "corpus.data=nowhere", *changes), tmp_path / "run")
     assert not (tmp_path / "run").exists()

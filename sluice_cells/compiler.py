@@ -106,20 +106,33 @@ def _key(source: str, path: str) -> str:
         *FLAGS,
         *NATIVE,
         *(flag for variant in VARIANTS for flag in variant),
-        _processor(),
+        processor(),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
 @functools.cache
-def _processor() -> str:
+def processor() -> str:
     """Return what `-march=native` depends on, because different machines may share a home folder."""
+    lines = _described("model name", "flags", "Features", "CPU part")
+    return platform.machine() + "\n".join(lines) if lines else f"{platform.machine()} {platform.processor()}"
+
+
+@functools.cache
+def processor_name() -> str:
+    """Return the processor's name, and a digest of what it can do, as in "AMD EPYC (1f2e3d4c)"."""
+    names = [line.partition(":")[2].strip() for line in _described("model name")]
+    digest = hashlib.sha256(processor().encode()).hexdigest()[:8]
+    return f"{names[0] if names else platform.processor() or platform.machine()} ({digest})"
+
+
+def _described(*wanted: str) -> list[str]:
+    """Return the distinct lines of Linux's description of its processors that begin with these words."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return f"{platform.machine()} {platform.processor()}"
-    wanted = ("model name", "flags", "Features", "CPU part")
-    return platform.machine() + "\n".join(sorted({line for line in lines if line.startswith(wanted)}))
+        return []
+    return sorted({line for line in lines if line.startswith(wanted)})
 
 
 def _compile(path: str, source: str, library: Path) -> None:

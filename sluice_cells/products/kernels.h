@@ -1,4 +1,4 @@
-// What every compiled cell stands on: vectors, exp, sigmoid and tanh, and what products.cpp does for it.
+// What every compiled cell stands on: vectors, exp, sigmoid and tanh, and what matrix_products.cpp does for it.
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,7 +92,7 @@ struct Team {
   Product product;
 };
 
-// What products.cpp does for a cell; the engine gives it to each cell's library.
+// What matrix_products.cpp does for a cell; the engine gives it to each cell's library.
 struct Products {
   // C [rows, padded(columns)] = A [rows, depth] times packed weights. With a mask, shaped as C, panels in which it is
   // zero throughout are not computed but set to zero; what is sparse is zero in whole columns. A team shares the work.

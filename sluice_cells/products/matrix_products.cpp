@@ -1,4 +1,4 @@
-// Products of small matrices, and the gradients of weights, compiled once for all cells (kernels.h).
+// Products of matrices, compiled once for all cells and engines (kernels.h).
 #include <sched.h>
 
 // M rows of C = A B over one panel of PANEL columns and some ranges of k. With few rows, sums over odd and even k
@@ -267,39 +267,29 @@ extern "C" const Products* products(void) {
   return &all;
 }
 // C [rows, columns] = A W^T + bias of A [rows, depth] and W [columns, depth]; transposed, W being [depth, columns], A W.
-// Where the caller wants them, the sums of A's columns as well; bias and sums may be null.
+// The bias may be null.
 extern "C" void product_of_rows(long rows, long columns, long depth, const float* A, const float* W, const float* bias,
-                                float* C, float* sums, int transposed, long threads) {
+                                float* C, int transposed, long threads) {
   enum { BLOCK = 8 * ROWS };
   const long width = padded(columns), blocks = (rows + BLOCK - 1) / BLOCK;
   float* packed = new_floats(packed_floats(columns, depth));
-  double* totals = (double*)calloc(threads * depth, sizeof(double));
   if (transposed) pack_linear_t(depth, columns, W, packed);
   else pack_linear(columns, depth, W, packed);
   #pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
   for (long i = 0; i < threads; i++) {
-    float* buffer = new_floats(BLOCK * width + depth);
-    float* held = buffer + BLOCK * width;
-    memset(held, 0, depth * 4);
+    float* buffer = new_floats(BLOCK * width);
     for (long block = blocks * i / threads; block < blocks * (i + 1) / threads; block++) {
       const long from = block * BLOCK, count = rows - from < BLOCK ? rows - from : (long)BLOCK;
-      const float* a = A + from * depth;
-      product(count, columns, depth, a, depth, packed, buffer, width, nullptr, false, nullptr);
+      product(count, columns, depth, A + from * depth, depth, packed, buffer, width, nullptr, false, nullptr);
       for (long m = 0; m < count; m++) {
         float *c = C + (from + m) * columns, *made = buffer + m * width;
         if (bias)
           for (long n = 0; n < columns; n++) made[n] += bias[n];
         memcpy(c, made, columns * 4);
       }
-      if (!sums) continue;
-      for (long m = 0; m < count; m++)
-        for (long n = 0; n < depth; n++) held[n] += a[m * depth + n];
-      put_to(totals + i * depth, held, depth);
     }
     free(buffer);
   }
-  add_up(totals, threads, depth, depth, sums);
-  free(totals);
   free(packed);
 }
 // C [rows, columns] = A^T B of A [depth, rows] and B [depth, columns].

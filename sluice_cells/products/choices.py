@@ -15,7 +15,7 @@ import torch
 from sluice_cells.compiler import cache_directory, processor
 from sluice_cells.products.candidates import TORCH, Candidate, candidates
 from sluice_cells.products.measuring import ClockError, Kind, measure
-from sluice_cells.products.table import Entry, Table
+from sluice_cells.products.table import Entry, ProductTable
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ MODES = ("auto", TORCH, "onednn", "own")
 class Choices:
     """The library of each kind of product, under one mode."""
 
-    def __init__(self, mode: str, run: Table | None = None) -> None:
+    def __init__(self, mode: str, run: ProductTable | None = None) -> None:
         """Begin with what this user's earlier processes and a training have chosen.
 
         Args:
@@ -89,10 +89,10 @@ def _measured(kind: Kind) -> Entry | None:
 
 
 @cache
-def _kept() -> Table:
+def _kept() -> ProductTable:
     """Return this user's table for this processor and torch."""
     name = hashlib.sha256(f"{processor()}\n{torch.__version__}".encode()).hexdigest()[:16]
-    return Table(cache_directory() / f"products-{name}.json")
+    return ProductTable(cache_directory() / f"products-{name}.json")
 
 
 @cache
@@ -128,7 +128,7 @@ def fixed_in(path: Path, mode: str = "auto") -> Iterator[Choices]:
         mode: one of `MODES`; of auto the environment variable `SLUICE_PRODUCTS` may make another.
     """
     wanted = mode_here() if mode == "auto" else mode
-    table = Table(path, wanted)
+    table = ProductTable(path, wanted)
     if table.mode not in MODES:
         table.mode = wanted
     elif table.mode != wanted:

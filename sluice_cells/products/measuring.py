@@ -51,7 +51,7 @@ class Measured(NamedTuple):
     taken: str
     """The name of the candidate to take."""
     gflops: dict[str, float]
-    """Of each candidate, the speed of its fastest round."""
+    """The speed of each candidate in its fastest round."""
 
 
 def measure(kind: Kind) -> Measured:

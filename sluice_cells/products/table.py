@@ -17,7 +17,7 @@ Entry = dict[str, Any]
 """`taken`, the name of a candidate, and `gflops`, the measured speed of each."""
 
 
-class Table:
+class ProductTable:
     """A JSON file of choices: `machine`, `torch`, `mode` and, by the name of each kind, `products`.
 
     A file that is damaged or of another machine is not read, which is said, and is written anew. Several processes may

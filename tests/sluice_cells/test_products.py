@@ -20,7 +20,7 @@ from sluice_cells.products import choices as choosing
 from sluice_cells.products.candidates import BELOW, FORWARD, WEIGHT
 from sluice_cells.products.choices import Choices, active
 from sluice_cells.products.measuring import ClockError, Kind, Measured, kind_of, measure
-from sluice_cells.products.table import Table
+from sluice_cells.products.table import ProductTable
 
 FORCED = [
     "torch",
@@ -307,11 +307,11 @@ def test_a_damaged_table_is_remarked_on_and_written_anew(
 
 
 def test_processes_that_choose_at_once_agree(tmp_path: Path) -> None:
-    first, second = Table(tmp_path / "table.json"), Table(tmp_path / "table.json")
+    first, second = ProductTable(tmp_path / "table.json"), ProductTable(tmp_path / "table.json")
     assert first.add("a", {"taken": "own", "gflops": {}})["taken"] == "own"
     assert second.add("a", {"taken": "torch", "gflops": {}})["taken"] == "own"
     second.add("b", {"taken": "torch", "gflops": {}})
-    assert Table(tmp_path / "table.json").products.keys() == {"a", "b"}
+    assert ProductTable(tmp_path / "table.json").products.keys() == {"a", "b"}
     assert [path.name for path in tmp_path.iterdir()] == ["table.json"]
 
 
@@ -326,7 +326,7 @@ def test_a_table_that_cannot_be_written_is_said_and_nothing_fails(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("")
-    table = Table(tmp_path / "file" / "table.json")
+    table = ProductTable(tmp_path / "file" / "table.json")
     assert table.add("a", {"taken": "own", "gflops": {}})["taken"] == "own"
     assert "cannot write" in caplog.text
 

@@ -149,6 +149,8 @@ class Stack(nn.Module):
         """Run all layers over packed rows `[rows, input_size]`."""
         if not rows.is_floating_point():
             raise ValueError(f"inputs must be floating-point numbers, not {rows.dtype}")
+        if self.engine in ("auto", "fast") and not rows.is_cuda and torch.is_autocast_enabled("cpu"):
+            rows = rows.float()  # autocast is for products; a state that every step adds to stays in float32
         layers = self.cells
         states = iter(self._initial([cell for cells in layers for cell in cells], rows, packing, state))
         final: list[State] = []

@@ -39,6 +39,16 @@ def set_threads(count: int) -> None:
         torch.set_num_threads(count)
 
 
+def multiplies_bfloat16() -> bool | None:
+    """Return whether this machine's processor has instructions that multiply bfloat16; None where that is not known."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():  # not Linux
+        return None
+    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    flags = [line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features"))]
+    return any({"avx512_bf16", "amx_bf16", "bf16"} & set(each) for each in flags)
+
+
 def keep_memory() -> None:
     """Let this process keep the memory it frees, so that the next training step can use it again.
 

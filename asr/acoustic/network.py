@@ -40,6 +40,11 @@ class Subsampling(nn.Module):
         Returns:
             `[batch, steps, output_size]`, zero past each length, and lengths `[batch]` in steps.
         """
+        # In bfloat16 a processor takes longer for the gradients of so few channels.
+        with torch.autocast("cpu", enabled=False):
+            return self._convolve(features, lengths)
+
+    def _convolve(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         planes = features[:, None]  # [batch, 1, time, size]
         for convolution, stride in zip(self.convolutions, self.time_strides, strict=True):
             planes = torch.relu(convolution(planes))

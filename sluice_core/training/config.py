@@ -36,8 +36,10 @@ class TrainingConfig(Settings):
     patience: int = Field(
         20, ge=1, description="epochs without a better dev error before stopping (keep: best)"
     )
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
-        "auto", description="auto: half precision on a GPU, float32 on a CPU"
+    precision: Literal["auto", "32-true", "bf16", "bf16-mixed", "16-mixed"] = Field(
+        "auto",
+        description="auto: half precision on a GPU, float32 on a CPU; bf16 multiplies in bfloat16 on either, if its "
+        "processor can, and is refused where it cannot (bf16-mixed is not)",
     )
     accelerator: str = Field("auto", description="what trains: cpu, cuda, …; a GPU where there is one")
     devices: int = Field(1, ge=1, description="how many GPUs (or CPU processes) train together")

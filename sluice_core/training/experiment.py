@@ -13,7 +13,7 @@ from torch import nn
 from sluice_cells import make_cell
 from sluice_cells.engines import choose_engine
 from sluice_core.config import ConfigError
-from sluice_core.devices import DeviceError, describe_machine, find_device
+from sluice_core.devices import DeviceError, describe_machine, find_device, multiplies_bfloat16
 from sluice_core.files import CheckpointError, write_text
 from sluice_core.run_directory import CONFIG_FILE, HISTORY_FILE, METRICS_FILE, RunSettings
 from sluice_core.stack_config import StackConfig
@@ -142,10 +142,10 @@ def check_engine(stack: StackConfig, accelerator: str, setting: str) -> None:
 
 
 def check_devices(config: TrainingConfig) -> None:
-    """Refuse settings that ask for devices that this machine does not have, before a run directory takes them.
+    """Refuse settings that ask for devices, or of them what they cannot, before a run directory takes them.
 
     Raises:
-        ConfigError: the message says which are missing.
+        ConfigError: the message says which are missing, or what they cannot.
     """
     name = (
         "cuda"
@@ -160,6 +160,26 @@ def check_devices(config: TrainingConfig) -> None:
     if name in ("auto", "cuda") and 0 < torch.cuda.device_count() < config.devices:
         raise ConfigError(
             f"training.devices: {config.devices} GPUs are asked for, and this machine has {torch.cuda.device_count()}"
+        )
+    _check_precision(config)
+
+
+def _check_precision(config: TrainingConfig) -> None:
+    """Refuse bfloat16 where the processor would have to imitate it, which takes several times as long as float32.
+
+    Raises:
+        ConfigError: the message says so.
+    """
+    on_cpu = config.accelerator == "cpu" or not torch.cuda.is_available()
+    if config.precision != "bf16" or not on_cpu:
+        return
+    able = multiplies_bfloat16()
+    if able is None:
+        log.warning("training.precision=bf16: it is not known whether this processor multiplies bfloat16")
+    elif not able:
+        raise ConfigError(
+            "training.precision: this processor does not multiply bfloat16 (/proc/cpuinfo has neither avx512_bf16 nor "
+            "amx_bf16), and would take longer than with float32; training.precision=auto takes that"
         )
 
 

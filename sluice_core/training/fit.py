@@ -116,7 +116,7 @@ def fit_task(
 
 def _precision(config: TrainingConfig) -> str:
     if config.precision != "auto":
-        return config.precision
+        return "bf16-mixed" if config.precision == "bf16" else config.precision
     if config.accelerator == "cpu" or not torch.cuda.is_available():
         return "32-true"
     return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"

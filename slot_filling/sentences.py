@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from sluice_core.errors import UserError
+from sluice_core.wording import plural
 
 
 class SentenceError(UserError):
@@ -37,8 +38,8 @@ class Sentence:
     def __post_init__(self) -> None:
         if self.tags is not None and len(self.tags) != len(self.words):
             raise SentenceError(
-                f"{self.where + ': ' if self.where else ''}{len(self.words)} words but {len(self.tags)} tags: "
-                "each word needs one"
+                f"{self.where + ': ' if self.where else ''}{plural(len(self.words), 'word')} but "
+                f"{plural(len(self.tags), 'tag')}: each word needs one"
             )
 
     @property

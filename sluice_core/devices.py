@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from sluice_core.errors import UserError
+from sluice_core.wording import plural
 
 
 class DeviceError(UserError):
@@ -84,7 +85,7 @@ def describe_machine() -> str:
     if cpuinfo.exists():  # Linux, where platform knows only the architecture
         lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
         models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-        name = f"{models[0]}, {len(models)} cores" if models else name
+        name = f"{models[0]}, {plural(len(models), 'core')}" if models else name
     if torch.cuda.is_available():
         name += f", {torch.cuda.get_device_name()}"
-    return f"{name}; torch {torch.__version__.split('+')[0]}, {torch.get_num_threads()} threads"
+    return f"{name}; torch {torch.__version__.split('+')[0]}, {plural(torch.get_num_threads(), 'thread')}"

@@ -11,6 +11,7 @@ import numpy as np
 
 from asr.audio.reading import audio_info, read_audio
 from asr.corpora.utterances import Utterance, segment_bounds
+from sluice_core.wording import plural
 
 LONGEST_READ_SECONDS = 600.0  # longer recordings are measured only so far, to keep memory bounded
 SILENCE_DB = -60.0
@@ -115,7 +116,7 @@ def suspicions(measured: UtteranceStatistics, limits: Limits) -> Iterator[Suspec
     if needed > steps:
         yield suspect(
             "text too long",
-            f"{len(text)} characters need {needed} steps of CTC; {seconds:.2f} s give {steps} "
+            f"{plural(len(text), 'character')} need {plural(needed, 'step')} of CTC; {seconds:.2f} s give {steps} "
             f"({limits.hop_ms:g} ms frames, {limits.subsampling}x subsampling)",
             needed / steps,
         )

@@ -17,6 +17,7 @@ from asr.acoustic.ctc import BLANK, required_steps
 from sluice_core.errors import UserError
 from sluice_core.jit import compiled
 from sluice_core.threads import thread_count
+from sluice_core.wording import plural
 
 MUCH = 1_000_000
 """Where steps times tokens of a batch are fewer, threads cost more time than they save."""
@@ -145,7 +146,8 @@ def _check(steps: int, size: int, target: Sequence[int], where: str) -> None:
     needed = required_steps(target)
     if needed > steps:
         raise AlignmentError(
-            f"{where}the text is too long for its audio: its {len(target)} tokens need at least {needed} steps "
+            f"{where}the text is too long for its audio: its {plural(len(target), 'token')} need "
+            f"at least {plural(needed, 'step')} "
             f"of the model, and the audio has {steps}. Is it the text of this recording?"
         )
 

@@ -16,7 +16,7 @@ from sluice_core.reporting.page import (
     Table,
     percent,
 )
-from sluice_core.reporting.sections import plural
+from sluice_core.wording import plural
 
 MOST_CONFUSIONS = 20
 MOST_SPEAKERS = 40

@@ -13,7 +13,7 @@ from asr.evaluation.error_tables import mark_hypothesis, mark_reference
 from asr.evaluation.pictures import DRAWN_SECONDS, picture
 from asr.transcriber import Transcriber
 from sluice_core.reporting.page import Audio, Block, Notice, Paragraph, Picture, Section, Subsection, Texts
-from sluice_core.reporting.sections import capitalize, plural
+from sluice_core.wording import capitalize, plural
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -41,6 +41,7 @@ from sluice_core.training.experiment import (
     write_metrics,
 )
 from sluice_core.weights import save_weights
+from sluice_core.wording import plural
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -147,8 +148,8 @@ def prepare(
     utterances = load_corpus(config.corpus, cache)
     for split, dataset in utterances.items():
         hours = sum(dataset["duration_seconds"]) / 3600
-        speakers = len(set(dataset["speaker"]))
-        log.info(f"{split}: {len(dataset)} utterances, {hours:.2f} hours, {speakers} speakers")
+        speakers = plural(len(set(dataset["speaker"])), "speaker")
+        log.info(f"{split}: {plural(len(dataset), 'utterance')}, {hours:.2f} hours, {speakers}")
     alphabet = run / "tokens.json"
     if base:
         tokens = base.tokens
@@ -272,8 +273,9 @@ def leave_out_unfit(utterances: "Dataset", transcriber: Transcriber) -> "Dataset
         if steps < needed:
             unfit.append(item)
             log.warning(
-                f"left out of training: {name}: its text needs {needed} steps ({len(tokens)} tokens and the blanks "
-                f"between equal ones), but its {int(frames)} frames give {steps}: {text!r}"
+                f"left out of training: {name}: its text needs {plural(needed, 'step')} "
+                f"({plural(len(tokens), 'token')} and the blanks between equal ones), but its audio has {steps} "
+                f"({plural(int(frames), 'frame')}): {text!r}"
             )
     if len(unfit) == len(utterances):
         raise UserError(
@@ -283,7 +285,7 @@ def leave_out_unfit(utterances: "Dataset", transcriber: Transcriber) -> "Dataset
     if not unfit:
         return utterances
     log.warning(
-        f"{len(unfit)} of {len(utterances)} training utterances left out; model.subsampling=2 fits more"
+        f"{len(unfit)} of {plural(len(utterances), 'training utterance')} left out; model.subsampling=2 fits more"
     )
     return utterances.select(sorted(set(range(len(utterances))) - set(unfit)))
 

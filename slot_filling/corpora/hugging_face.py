@@ -7,6 +7,7 @@ from slot_filling.corpora.tag_conversion import RawSentence, to_iob2
 from slot_filling.schemes import SchemeName
 from slot_filling.sentences import Sentence
 from sluice_core.corpus_files import CorpusError
+from sluice_core.wording import plural
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -54,7 +55,9 @@ def _rows(split: str, dataset: "Dataset", columns: tuple[str, str], intent: str 
         where = f"{split}, row {number}"
         words, tags = (_texts(row[column], names[column], where, column) for column in columns)
         if len(words) != len(tags):
-            raise CorpusError(f"{where}: {len(words)} words but {len(tags)} tags: each word needs one")
+            raise CorpusError(
+                f"{where}: {plural(len(words), 'word')} but {plural(len(tags), 'tag')}: each word needs one"
+            )
         said = _intent(row[intent], names[intent], where, intent) if intent else None
         rows.append(RawSentence(words, tags, [where] * len(words), said))
     return rows

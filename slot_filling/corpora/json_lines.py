@@ -21,6 +21,7 @@ from slot_filling.sentences import Span
 from slot_filling.tokenizer import tokenize
 from sluice_core.corpus_files import CorpusError, read_lines
 from sluice_core.surrogates import LONE_SURROGATE
+from sluice_core.wording import plural
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def read(path: Path, config: SentenceCorpusConfig) -> list[RawSentence]:
         raise CorpusError(f"{path}: the file is empty; it has one JSON object a line")
     if widened:
         log.warning(
-            "%s: %d slots begin or end inside a word; they were widened to whole words", path, widened
+            "%s: slots that begin or end inside a word were widened to whole words: %d", path, widened
         )
     return sentences
 
@@ -77,7 +78,9 @@ def _from_words(item: Mapping[str, Any], where: str) -> RawSentence:
             raise CorpusError(f"{where}: {name} must be a list of texts that are not empty")
     words, tags = item["words"], item["tags"]
     if len(words) != len(tags):
-        raise CorpusError(f"{where}: {len(words)} words but {len(tags)} tags: each word needs one")
+        raise CorpusError(
+            f"{where}: {plural(len(words), 'word')} but {plural(len(tags), 'tag')}: each word needs one"
+        )
     return RawSentence(tuple(words), tuple(tags), [where] * len(words), item.get("intent") or None)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from slot_filling.corpora.config import SentenceCorpusConfig
 from slot_filling.corpora.tag_conversion import RawSentence
 from sluice_core.corpus_files import CorpusError, corpus_folder, read_lines
+from sluice_core.wording import plural
 
 
 def read(folder: Path, config: SentenceCorpusConfig) -> list[RawSentence]:
@@ -24,7 +25,8 @@ def read(folder: Path, config: SentenceCorpusConfig) -> list[RawSentence]:
     for name, lines in (("seq.out", tags), ("label", intents)):
         if len(lines) != len(words):
             raise CorpusError(
-                f"{folder / name}: {len(lines)} lines, but seq.in has {len(words)}: each sentence has one in each"
+                f"{folder / name}: {plural(len(lines), 'line')}, but seq.in has {len(words)}: "
+                "each sentence has one in each"
             )
     sentences = []
     for number, rows in enumerate(zip(words, tags, intents, strict=True), 1):
@@ -40,8 +42,8 @@ def _sentence(folder: Path, number: int, words: str, tags: str, intent: str) -> 
     separated, tags_separated = (re.findall(r"[^ \t]+", line) for line in (words, tags))
     if len(separated) != len(tags_separated):
         raise CorpusError(
-            f"{folder / 'seq.out'}, line {number}: {len(tags_separated)} tags, but that line of seq.in has "
-            f"{len(separated)} words: each word needs one ({words[:60]!r})"
+            f"{folder / 'seq.out'}, line {number}: {plural(len(tags_separated), 'tag')}, but that line of seq.in has "
+            f"{plural(len(separated), 'word')}: each word needs one ({words[:60]!r})"
         )
     place = f"{folder / 'seq.out'}, line {number}"
     return RawSentence(

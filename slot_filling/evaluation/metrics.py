@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from slot_filling.schemes import split
 from slot_filling.sentences import Sentence, Span
 from sluice_core.errors import UserError
+from sluice_core.wording import plural
 
 Rules = Literal["conlleval", "strict"]
 NOTHING = "(none)"
@@ -175,11 +176,13 @@ def score_spans(
 def _check_lengths(gold: Sequence[Sequence[str]], found: Sequence[Sequence[str]]) -> None:
     """Raise unless both have the same sentences of the same lengths."""
     if len(gold) != len(found):
-        raise UserError(f"{len(gold)} sentences in the reference, but {len(found)} answers")
+        raise UserError(
+            f"{plural(len(gold), 'sentence')} in the reference, but {plural(len(found), 'answer')}"
+        )
     for number, (tags, answer) in enumerate(zip(gold, found, strict=True), 1):
         if len(tags) != len(answer):
             raise UserError(
-                f"sentence {number}: {len(tags)} tags in the reference, but {len(answer)} in the answer"
+                f"sentence {number}: {plural(len(tags), 'tag')} in the reference, but {len(answer)} in the answer"
             )
 
 

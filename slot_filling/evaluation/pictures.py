@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from sluice_core.reporting.page import Picture
 from sluice_core.reporting.plots import INK, SERIES, draw_svg
+from sluice_core.wording import plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,6 +53,6 @@ def confusion_matrix(title: str, names: Sequence[str], counts: Mapping[tuple[str
     width, height = 1.4 + 0.07 * longest + 0.46 * size, 1.0 + 0.055 * longest + 0.3 * size
     wrong = sorted(((n, pair) for pair, n in counts.items() if pair[0] != pair[1]), reverse=True)[:3]
     said = "; ".join(
-        f"{reference} answered as {answer} {count} times" for count, (reference, answer) in wrong
+        f"{reference} answered as {answer} {plural(count, 'time')}" for count, (reference, answer) in wrong
     )
     return Picture(draw_svg(draw, width, height), f"{title}. {said or 'Nothing is confused'}.", wide=True)

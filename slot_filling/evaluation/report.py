@@ -27,7 +27,8 @@ from sluice_core.reporting.page import (
     percent,
 )
 from sluice_core.reporting.reliability import reliability_diagram, risk_coverage_curve
-from sluice_core.reporting.sections import confidence_section, plural, reported_split, training_facts
+from sluice_core.reporting.sections import confidence_section, reported_split, training_facts
+from sluice_core.wording import plural
 
 if TYPE_CHECKING:
     from slot_filling.tagger import Tagger

@@ -32,6 +32,7 @@ from sluice_core.training.experiment import (
     write_metrics,
 )
 from sluice_core.weights import save_weights
+from sluice_core.wording import plural
 
 log = logging.getLogger("sluice")
 
@@ -127,7 +128,7 @@ def prepare(config: TaggerConfig, run: Path, start: Path | None = None) -> Tagge
     sentences = load_corpus(config.corpus)
     for split, some in sentences.items():
         words = sum(len(sentence.words) for sentence in some)
-        log.info(f"{split}: {len(some)} sentences, {words} words")
+        log.info(f"{split}: {plural(len(some), 'sentence')}, {plural(words, 'word')}")
     file = run / "vocabulary.json"
     if base:
         vocabulary = base.vocabulary
@@ -167,7 +168,8 @@ def fit(experiment: TaggerExperiment, *, quiet: bool = False) -> None:
     task = TaggingTask(config, tagger.model, tagger.vocabulary, experiment.sentences["dev"], steps)
     parameters = sum(parameter.numel() for parameter in tagger.model.parameters())
     sizes = tagger.vocabulary.sizes
-    log.info(f"{parameters / 1e6:.2f} million parameters, {sizes['words']} words, {sizes['tags']} tags")
+    words, tags = plural(sizes["words"], "word"), plural(sizes["tags"], "tag")
+    log.info(f"{parameters / 1e6:.2f} million parameters, {words}, {tags}")
     weights = experiment.run / WEIGHTS_FILE
     fit_task(
         task,

@@ -25,6 +25,7 @@ from random import Random
 from typing import Literal, NamedTuple, get_args
 
 from sluice_core.errors import UserError
+from sluice_core.wording import plural
 
 Split = Literal["train", "dev", "test"]
 """What sentences serve for: training, choosing settings, or the final evaluation."""
@@ -178,5 +179,7 @@ def distinct_sentences(grammar: Grammar, count: int, seed: int, split: Split) ->
         if len(found) == count:
             break
         if refusals == MOST_REFUSALS:
-            raise GrammarError(f"the grammar has about {len(found)} {split} sentences, not {count}")
+            raise GrammarError(
+                f"the grammar has about {plural(len(found), f'{split} sentence')}, not {count}"
+            )
     return list(found.values())

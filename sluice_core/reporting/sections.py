@@ -11,24 +11,6 @@ REPORTED_SPLITS = ("test", "dev")
 """Details are told of the first of these that was evaluated."""
 
 
-def plural(count: int, noun: str) -> str:
-    """Return a count with its noun.
-
-    >>> plural(1, "slot"), plural(2000, "slot")
-    ('1 slot', '2,000 slots')
-    """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def capitalize(text: str) -> str:
-    """Return a text that begins with a capital letter and is otherwise as it was.
-
-    >>> capitalize("lower training.learning_rate")
-    'Lower training.learning_rate'
-    """
-    return text[:1].upper() + text[1:]
-
-
 def reported_split(evaluated: Iterable[str]) -> str:
     """Return the split whose utterances or sentences a report goes into: test, else dev, else the first.
 

@@ -7,6 +7,7 @@ import numpy as np
 from torch.utils.data import Sampler
 
 from sluice_core.config import ConfigError
+from sluice_core.wording import plural
 
 NOISE = 0.1
 """The share by which an item's length is changed, at most, before sorting, so that batches differ between epochs."""
@@ -51,8 +52,8 @@ class LengthBatches(Sampler[list[EpochItem]]):
         self.lengths = np.asarray(lengths, dtype=np.float64)
         if not shuffle and len(lengths) < ranks:
             raise ConfigError(
-                f"training.devices: the dev split has {len(lengths)} item(s), and each of {ranks} processes needs one; "
-                "train with fewer, or give dev more"
+                f"training.devices: the dev split has {plural(len(lengths), 'item')}, and each of {ranks} "
+                "processes needs one; train with fewer, or give dev more"
             )
         if not shuffle:  # processes without a batch of dev would not join in when its figures are summed
             batch_size = min(batch_size, max(1, len(lengths) // ranks))

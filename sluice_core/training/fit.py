@@ -25,6 +25,7 @@ from sluice_core.training.callbacks import (
 from sluice_core.training.config import TrainingConfig
 from sluice_core.training.epoch_progress import TrainingProgress
 from sluice_core.training.interrupts import Interrupts
+from sluice_core.wording import plural
 
 log = logging.getLogger("sluice")
 FEW_STEPS = 300
@@ -66,7 +67,7 @@ def fit_task(
     steps = len(train) * config.max_epochs
     if steps < FEW_STEPS:
         log.info(
-            f"only {steps} steps in all, {len(train)} per epoch: with so little training data, "
+            f"only {plural(steps, 'step')} in all, {len(train)} per epoch: with so little training data, "
             "lower training.batch_size or raise training.max_epochs"
         )
     last = run / "checkpoints" / "last.ckpt"

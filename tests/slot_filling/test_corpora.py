@@ -177,11 +177,11 @@ def test_empty_lines_at_the_end_of_a_folders_files_say_nothing(tmp_path, ends):
 @pytest.mark.parametrize(
     ("seq_in", "seq_out", "label", "message"),
     [
-        ("a b\nc d\n", "O O\nO\n", None, r"seq\.out, line 2: 1 tags, but that line of seq\.in has 2 words"),
-        ("a b\nc d\n", "O O\n", None, r"seq\.out: 1 lines, but seq\.in has 2"),
-        ("a\nb\n", "O\nO\n", "x\n", r"label: 1 lines, but seq\.in has 2"),
+        ("a b\nc d\n", "O O\nO\n", None, r"seq\.out, line 2: 1 tag, but that line of seq\.in has 2 words"),
+        ("a b\nc d\n", "O O\n", None, r"seq\.out: 1 line, but seq\.in has 2"),
+        ("a\nb\n", "O\nO\n", "x\n", r"label: 1 line, but seq\.in has 2"),
         ("a\nb\n", "O\nO\n", "x\ny\nz\n", r"label: 3 lines, but seq\.in has 2"),
-        ("a\nb\n", "O\n\n", None, r"seq\.out, line 2: 0 tags, but that line of seq\.in has 1 words"),
+        ("a\nb\n", "O\n\n", None, r"seq\.out, line 2: 0 tags, but that line of seq\.in has 1 word"),
         ("a b\n", "O I-x\n", None, r"seq\.out, line 1: I-x starts a span"),
         ("", "", None, r"seq\.in: the file is empty"),
         ("a\n", None, None, r"looked for seq\.in and seq\.out; it holds seq\.in"),
@@ -236,7 +236,7 @@ def test_slots_inside_words_are_widened_and_counted(tmp_path, caplog):
             tmp_path, {"text": "in New Yorker", "slots": [{"label": "city", "start": 3, "end": 11}]}
         )
     assert sentence.tags == ("O", "B-city", "I-city")
-    assert "1 slots begin or end inside a word" in caplog.text
+    assert "slots that begin or end inside a word were widened to whole words: 1" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_slots_inside_words_are_widened_and_counted(tmp_path, caplog):
         ("{", "not JSON"),
         ("[1]", 'an object with "text" and "slots"'),
         ({"text": "x"}, 'an object with "text" and "slots"'),
-        ({"words": ["a", "b"], "tags": ["O"]}, "2 words but 1 tags"),
+        ({"words": ["a", "b"], "tags": ["O"]}, "2 words but 1 tag"),
         ({"words": ["a", 1], "tags": ["O", "O"]}, "words must be a list of texts"),
         ({"words": ["a"], "tags": ["I-x"]}, "I-x starts a span"),
         ({"words": ["a\ud800"], "tags": ["O"]}, r"'a\\ud800' holds half of a surrogate pair"),
@@ -320,7 +320,7 @@ def test_wrong_datasets_are_named():
         ({"w": [["a"]], "tags": [["O"]]}, {}, "train: no column words or tokens; name it: there are w, tags"),
         ({"words": [["a"]], "tags": [["O"]]}, {"intent": "i"}, "train: no column 'i'"),
         ({"words": [["a"]], "tags": [[3]]}, {}, "train, row 0: tags must be texts, or numbers whose feature"),
-        ({"words": [["a"], ["b", "c"]], "tags": [["O"], ["O"]]}, {}, "train, row 1: 2 words but 1 tags"),
+        ({"words": [["a"], ["b", "c"]], "tags": [["O"], ["O"]]}, {}, "train, row 1: 2 words but 1 tag"),
         (
             {"words": [["a", "b"]], "tags": [["B-y", "I-x"]]},
             {"scheme": "IOB2"},

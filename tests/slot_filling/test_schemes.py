@@ -123,6 +123,6 @@ def test_one_mistake_does_not_change_the_scheme_that_is_detected():
 
 
 def test_a_sentence_needs_a_tag_for_each_word():
-    with pytest.raises(SentenceError, match=r"a\.conll, line 3: 2 words but 1 tags"):
+    with pytest.raises(SentenceError, match=r"a\.conll, line 3: 2 words but 1 tag"):
         Sentence(("new", "york"), ("O",), where="a.conll, line 3")
     assert Sentence(("new", "york"), None).text == "new york"

@@ -128,9 +128,9 @@ def test_the_table_and_the_plain_values():
 
 
 def test_other_sentences_are_an_error():
-    with pytest.raises(UserError, match="1 sentences in the reference, but 2 answers"):
+    with pytest.raises(UserError, match="1 sentence in the reference, but 2 answers"):
         score_spans([["O"]], [["O"], ["O"]])
-    with pytest.raises(UserError, match="sentence 2: 1 tags in the reference, but 2 in the answer"):
+    with pytest.raises(UserError, match="sentence 2: 1 tag in the reference, but 2 in the answer"):
         score_spans([["O"], ["O"]], [["O"], ["O", "O"]])
 
 

@@ -1,7 +1,8 @@
 """Typed trees of settings: read from YAML, overridden from the command line, checked as a whole."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, Self, get_args
 
@@ -64,7 +65,7 @@ class Settings(BaseModel):
                 setting = ".".join(str(part) for part in item["loc"]) or "(top)"
                 problem = item["msg"].removeprefix("Value error, ")
                 if item["type"] == "extra_forbidden":  # pydantic speaks of extra inputs
-                    problem = "there is no setting of this name; check its spelling"
+                    problem = f"there is no setting of this name; {cls._advice(setting)}"
                 lines.append(f"  {setting}: {problem}")
             raise ConfigError(f"{where}: settings are wrong:\n" + "\n".join(lines)) from error
 
@@ -108,6 +109,25 @@ class Settings(BaseModel):
         if new != name:
             log.warning(f"the setting {name} is called {new} now; the old name is still understood")
         return new, group
+
+    @classmethod
+    def _advice(cls, name: str) -> str:
+        """Return what to do about a dotted name that is none: take the nearest of its group, or of all."""
+        names = list(cls._names())
+        group, dot, leaf = name.rpartition(".")
+        beside = [each.rpartition(".")[2] for each in names if each.rpartition(".")[0] == group]
+        near = [f"{group}{dot}{each}" for each in get_close_matches(leaf, beside, 1, 0.7)]
+        near = near or [each for each in names if each.rpartition(".")[2] == leaf]
+        near = near or get_close_matches(name, names, 1, 0.8)
+        return f"did you mean {near[0]}?" if near else "check its spelling"
+
+    @classmethod
+    def _names(cls, prefix: str = "") -> Iterator[str]:
+        """Yield the dotted names of all settings, groups included."""
+        for name in cls.model_fields:
+            yield prefix + name
+            if group := cls._group(name):
+                yield from group._names(f"{prefix}{name}.")
 
     @classmethod
     def _group(cls, name: str) -> "type[Settings] | None":

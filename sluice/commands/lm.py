@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluice.commands.data import training_transcripts
-from sluice.commands.options import add_action, add_cache, add_json, add_quiet
+from sluice.commands.options import add_action, add_cache, add_json, add_quiet, whole_number
 from sluice_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -53,7 +53,11 @@ def _add_train(train: argparse.ArgumentParser) -> None:
         "--run", dest="model", type=Path, metavar="RUN", help="train on the training transcripts of this run"
     )
     train.add_argument(
-        "--order", type=int, default=4, metavar="N", help="length of the longest n-grams (default: 4)"
+        "--order",
+        type=whole_number(1),
+        default=4,
+        metavar="N",
+        help="length of the longest n-grams (default: 4)",
     )
     train.add_argument(
         "--unit", choices=("word", "character"), default="word", help="unit of the model (default: word)"

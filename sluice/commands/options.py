@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,11 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="RUN", help="run directory of a trained model")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, … (default: cpu)")
     parser.add_argument(
-        "--threads", type=int, default=0, metavar="N", help="CPU threads (default: PyTorch's choice)"
+        "--threads",
+        type=whole_number(1),
+        default=0,  # what `set_threads` takes for PyTorch's choice
+        metavar="N",
+        help="CPU threads (default: PyTorch's choice)",
     )
 
 
@@ -59,20 +63,27 @@ def add_tagger(parser: argparse.ArgumentParser) -> None:
 
 def add_alternatives(parser: argparse.ArgumentParser, help: str) -> None:
     """Add `--alternatives N`, the number of further hypotheses to print."""
-    parser.add_argument("--alternatives", type=natural_number, default=0, metavar="N", help=help)
+    parser.add_argument("--alternatives", type=whole_number(0), default=0, metavar="N", help=help)
 
 
-def natural_number(text: str) -> int:
-    """Convert an option's value to a whole number from 0; argparse reports any other.
+def whole_number(least: int) -> Callable[[str], int]:
+    """Return what converts an option's value to a whole number from `least`; argparse reports any other value.
 
     Example:
-        >>> natural_number("3")
+        >>> whole_number(0)("3")
         3
     """
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{number} is below 0")
-    return number
+
+    def convert(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None
+        if number < least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}, not {number}")
+        return number
+
+    return convert
 
 
 def add_renamed(parser: argparse.ArgumentParser, old: str, new: str, **options: Any) -> None:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from sluice.commands.options import whole_number
 from sluice_core.errors import UserError
 
 DEFAULT_BOOST = 3.0
@@ -48,7 +49,11 @@ def add_recordings(parser: argparse.ArgumentParser) -> None:
         "audio", nargs="+", metavar="FILE", help="audio file, directory, or quoted pattern such as '*.wav'"
     )
     parser.add_argument(
-        "--batch-size", type=int, default=16, metavar="N", help="recordings per batch, at most (default: 16)"
+        "--batch-size",
+        type=whole_number(1),
+        default=16,
+        metavar="N",
+        help="recordings per batch, at most (default: 16)",
     )
     parser.add_argument(
         "--hot-word",

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from sluice.commands.data import add_data, select_utterances, training_transcripts
-from sluice.commands.options import add_cache, add_json, add_model, add_quiet
+from sluice.commands.options import add_cache, add_json, add_model, add_quiet, whole_number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lexicon", type=Path, metavar="FILE", help="word list; transcripts hold no other words"
     )
     parser.add_argument(
-        "--beam", type=int, default=64, metavar="N", help="prefixes kept after each time step (default: 64)"
+        "--beam",
+        type=whole_number(1),
+        default=64,
+        metavar="N",
+        help="prefixes kept after each time step (default: 64)",
     )
     add_data(parser)
     add_json(parser)

@@ -84,7 +84,10 @@ def test_output_may_go_to_any_stream(tmp_path: Path, monkeypatch) -> None:
         (["features", "nowhere.wav"], "nowhere.wav"),
         (["features", "README.md"], "README.md"),
         (["train", "nowhere.yaml"], "nowhere.yaml: cannot read"),
-        (["train", "ctc/an4", "--set", "model.layer=3"], "model.layer: there is no setting of this name"),
+        (
+            ["train", "ctc/an4", "--set", "model.layer=3"],
+            "model.layer: there is no setting of this name; did you mean model.layers?",
+        ),
         (["train", "ctc/an4", "--data", "recipes"], "recipes"),
         (["train", "ctc/manifest"], "manifest file"),
         (["manifest", "check", "nowhere.csv"], "nowhere.csv"),
@@ -116,6 +119,31 @@ def test_usage_errors_and_help(capsys) -> None:
             main(arguments)
         assert stop.value.code == code
     assert "transcribe" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["transcribe", "run", "x", "--threads", "-3"], "argument --threads: must be at least 1, not -3"),
+        (["tag", "run", "x", "--threads", "0"], "argument --threads: must be at least 1, not 0"),
+        (["transcribe", "run", "x", "--batch-size", "0"], "argument --batch-size: must be at least 1, not 0"),
+        (
+            ["understand", "run", "x", "--batch-size", "-1"],
+            "argument --batch-size: must be at least 1, not -1",
+        ),
+        (["tune", "run", "--beam", "0"], "argument --beam: must be at least 1, not 0"),
+        (["lm", "train", "x.txt", "--order", "0"], "argument --order: must be at least 1, not 0"),
+        (
+            ["transcribe", "run", "x", "--threads", "two"],
+            "argument --threads: must be a whole number, not 'two'",
+        ),
+        (["tag", "run", "x", "--alternatives", "-1"], "argument --alternatives: must be at least 0, not -1"),
+    ],
+)
+def test_numbers_too_small_for_an_option_are_refused(arguments, said, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert said in capsys.readouterr().err
 
 
 def test_the_parser_is_complete_and_brings_nothing_slow() -> None:

@@ -36,7 +36,14 @@ def test_overrides(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "overrides", "message"),
     [
-        ("name: a\ncorpus: {kind: an4}\nmodle: {}\n", [], "modle: there is no setting of this name"),
+        (
+            "name: a\ncorpus: {kind: an4}\nmodle: {}\n",
+            [],
+            "modle: there is no setting of this name; did you mean model?",
+        ),
+        ("name: a\ncorpus: {kind: an4}\nmodel: {hiden_size: 3}\n", [], "did you mean model.hidden_size?"),
+        ("name: a\ncorpus: {kind: an4}\n", ["hidden_size=3"], "did you mean model.hidden_size?"),
+        ("name: a\ncorpus: {kind: an4}\n", ["model.clip_nrm=3"], "model.clip_nrm: .*; check its spelling"),
         ("name: a\ncorpus: {kind: an5}\n", [], r"corpus\.kind: .*'an4'"),
         ("corpus: {kind: an4}\n", [], "name: Field required"),
         ("name: a\ncorpus: {kind: an4}\n", ["model.layers=0"], "model.layers: .*greater"),

@@ -22,9 +22,8 @@ from slot_filling.tagging import Slot, Tagging
 from sluice.inverse_text_normalization import AlignedSpan, InverseNormalization, inverse_normalize
 from sluice_core.errors import UserError
 from sluice_core.files import CheckpointError, write_text
-from sluice_core.run_directory import RunSettings, task_of
+from sluice_core.run_directory import JOINED_FILE, RunSettings, task_of
 
-SETTINGS_FILE = "understanding.yaml"
 TAGGING_BATCH_SIZE = 32
 """Recordings whose hypotheses are tagged in one batch."""
 MIN_PROBABILITY = 1e-300
@@ -121,7 +120,7 @@ class Understander:
             UserError: the two do not go together.
         """
         directory = Path(directory)
-        is_joined = (directory / SETTINGS_FILE).is_file()
+        is_joined = (directory / JOINED_FILE).is_file()
         if tagger is not None:
             if is_joined:
                 raise UserError(
@@ -136,10 +135,10 @@ class Understander:
             raise CheckpointError(f"{directory}: no such run directory")
         if not is_joined:
             raise CheckpointError(
-                f"{directory}: has no {SETTINGS_FILE}; name a recognizer's run and, with --tagger, a tagger's (in a "
+                f"{directory}: has no {JOINED_FILE}; name a recognizer's run and, with --tagger, a tagger's (in a "
                 "clone of the repository, `make recipe-understand` trains both and joins them)"
             )
-        config = UnderstandingConfig.read(directory / SETTINGS_FILE)
+        config = UnderstandingConfig.read(directory / JOINED_FILE)
         return cls(
             Transcriber.load(directory / config.recognizer, device),
             Tagger.load(directory / config.tagger, device),
@@ -158,7 +157,7 @@ class Understander:
         )
         self.transcriber.save(directory / config.recognizer)
         self.tagger.save(directory / config.tagger)
-        write_text(directory / SETTINGS_FILE, config.to_yaml())
+        write_text(directory / JOINED_FILE, config.to_yaml())
 
     def understand(
         self,

@@ -20,6 +20,8 @@ FORMAT = 1
 
 CONFIG_FILE = "config.yaml"
 WEIGHTS_FILE = "model.safetensors"
+JOINED_FILE = "understanding.yaml"
+"""What a directory has instead that joins a recognizer and a tagger; it names the run directory of either."""
 HISTORY_FILE = "history.json"
 """The figures of each epoch of training."""
 PRODUCTS_FILE = "products.json"
@@ -67,19 +69,24 @@ def read_run_settings(directory: Path, settings: type[SomeSettings]) -> SomeSett
     """Read the settings of a run directory.
 
     Raises:
-        CheckpointError: there is no such directory, it is not a run directory, the run of another kind of model, or a
-            newer Sluice wrote it.
+        CheckpointError: there is no such directory, it is not a run directory, the run of another kind of model, what
+            joins two models, or a newer Sluice wrote it.
         ConfigError: its settings are wrong; names the setting.
     """
     if not directory.is_dir():
         raise CheckpointError(f"{directory}: no such run directory; `sluice train` makes one")
+    task = settings.model_fields["task"].default if "task" in settings.model_fields else SPEECH
+    if (directory / JOINED_FILE).is_file():
+        half = directory / str(read_tree(directory / JOINED_FILE).get(MODELS[task], MODELS[task]))
+        raise CheckpointError(
+            f"{directory} joins a recognizer and a tagger; name the run of its {MODELS[task]} here: {half}"
+        )
     if not (directory / CONFIG_FILE).is_file():
         raise CheckpointError(f"{directory}: no {CONFIG_FILE} in it, so it is not a run directory")
     tree = read_tree(directory / CONFIG_FILE)
     try:
         return settings.check(tree, str(directory / CONFIG_FILE))
     except ConfigError as error:
-        task = settings.model_fields["task"].default if "task" in settings.model_fields else SPEECH
         found = str(tree.get("task", SPEECH if "features" in tree else None))  # what is damaged may name none
         if found == task or found not in MODELS:
             raise

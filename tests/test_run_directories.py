@@ -95,6 +95,21 @@ def test_weights_of_another_run_are_refused(runs: Path, name: str, load: Load) -
 
 
 @BOTH
+def test_of_a_directory_that_joins_two_models_the_half_to_name_is_told(
+    runs: Path, name: str, load: Load
+) -> None:
+    joined = runs / "new"
+    half = joined / name
+    Understander.load(runs / "understanding-v0").save(joined)
+    with pytest.raises(CheckpointError) as refused:
+        load(joined)
+    assert str(refused.value) == (
+        f"{joined} joins a recognizer and a tagger; name the run of its {name} here: {half}"
+    )
+    load(half)
+
+
+@BOTH
 def test_a_run_of_the_other_kind_is_told_as_such(runs: Path, name: str, load: Load) -> None:
     other = {"recognizer": "tagger", "tagger": "recognizer"}[name]
     with pytest.raises(

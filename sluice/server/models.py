@@ -7,8 +7,8 @@ from pathlib import Path
 from asr import Transcriber
 from slot_filling import Tagger
 from sluice.server.errors import ApiError
-from sluice.understanding import SETTINGS_FILE, Understander
-from sluice_core.run_directory import task_of
+from sluice.understanding import Understander
+from sluice_core.run_directory import JOINED_FILE, task_of
 
 OPENAI_MODEL = "whisper-1"
 """Model name that programs written for OpenAI send; here it means the server's recognizer."""
@@ -81,9 +81,9 @@ def load_models(run: Path, tagger: Path | None = None, device: str = "cpu") -> M
         both = Understander.load(run, device, tagger=tagger)
         runs = [_served_run(run), _served_run(tagger, transcribes=False)]
         return Models(both.transcriber, both.tagger, both, runs)
-    if (run / SETTINGS_FILE).is_file():
+    if (run / JOINED_FILE).is_file():
         both = Understander.load(run, device)
-        return Models(both.transcriber, both.tagger, both, [_served_run(run, run / SETTINGS_FILE)])
+        return Models(both.transcriber, both.tagger, both, [_served_run(run, run / JOINED_FILE)])
     if task_of(run) == "slots":
         return Models(None, Tagger.load(run, device), None, [_served_run(run, transcribes=False)])
     return Models(Transcriber.load(run, device), None, None, [_served_run(run)])

@@ -267,7 +267,9 @@ def rows(task: DecodingInput, peers: Peers, setting: Setting, rounds: int) -> It
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks.decoding",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("run", nargs="?", type=Path, help="run directory; made-up emissions if none")
     parser.add_argument("--peers", default=sys.executable, help="Python that has the other decoders")

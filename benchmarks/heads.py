@@ -140,7 +140,9 @@ def measure(rounds: int, time_steps: int, quiet: bool) -> Iterator[HeadRatio]:
 
 def main() -> None:
     """Print the table, or all figures as JSON."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.heads", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument(
         "--quick", action="store_true", help="short sentences, few turns: whether it runs at all"
     )

@@ -125,7 +125,7 @@ def measure(run: str, layout: Layout, minutes: float, rows, folder: Path) -> tup
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.long_form", description=__doc__)
     parser.add_argument("run", help="directory of a trained recognizer")
     parser.add_argument("--minutes", type=float, default=60, help="of the longest recording (default: 60)")
     parser.add_argument("--transcribe", type=Path, help=argparse.SUPPRESS)

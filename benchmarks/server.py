@@ -163,7 +163,9 @@ def turn(
 
 def read_options() -> argparse.Namespace:
     """Return the options of the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.server", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument(
         "run", nargs="?", metavar="RUN", help="what to serve (default: an untrained recognizer)"
     )

@@ -117,7 +117,9 @@ def against_speed(clock: TimedRecognizer, rows: "Dataset", utterances: int) -> d
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.word_times", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("run", type=Path, metavar="RUN", help="run directory")
     parser.add_argument("--data", type=Path, help="the corpus's folder, if not as in the run's settings")
     parser.add_argument(

@@ -11,6 +11,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from sluice_cells.user_cache import obstacle, user_cache
+
 logger = logging.getLogger(__name__)
 
 # -O3 takes half as long again to compile, and what it adds to vectors makes nothing faster here. Nor does what is left
@@ -48,28 +50,14 @@ def compiler() -> str | None:
 @functools.cache
 def cache_directory() -> Path:
     """Return the folder of libraries: `SLUICE_CACHE`, else the user's cache, else a temporary one of this process."""
-    chosen = os.environ.get("SLUICE_CACHE")
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    directory = Path(chosen) if chosen else base / "sluice" / "cells"
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if os.access(directory, os.W_OK) and _only_ours(directory):
-            return directory
-        reason = "it is not this user's alone"
-    except OSError as error:
-        reason = error.strerror or str(error)
+    directory = user_cache() if os.environ.get("SLUICE_CACHE") else user_cache() / "cells"
+    reason = obstacle(directory)
+    if reason is None:
+        return directory
     logger.warning(
         "compiled cells cannot be kept in %s: %s; they are compiled anew each time", directory, reason
     )
     return Path(tempfile.mkdtemp(prefix="sluice-cells-"))
-
-
-def _only_ours(directory: Path) -> bool:
-    """Return whether no other user could have put a library into a folder."""
-    if not hasattr(os, "getuid"):
-        return True
-    status = directory.stat()
-    return status.st_uid == os.getuid() and not status.st_mode & 0o022
 
 
 def load(source: str) -> ctypes.CDLL:

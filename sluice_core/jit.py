@@ -3,19 +3,31 @@
 numba notices that a module has changed, but not that what the module calls in another file has: it would go on
 running the old code, or fail for names that are no more. So the results are kept in a folder whose name is a hash of
 the sources of all compiled functions of the package and of this one: `sluice/numba` in the user's cache, or below
-`SLUICE_CACHE`. Where
+`SLUICE_CACHE`. Since numba unpickles what it finds there, a folder that other users can write to is not used. Where
 `NUMBA_CACHE_DIR` is set, it is used as it is.
 """
 
 import functools
 import hashlib
+import logging
 import os
+import re
+import shutil
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+
+from sluice_cells.user_cache import obstacle, user_cache
+
+log = logging.getLogger(__name__)
+
+KEPT_DAYS = 60
+"""Code compiled of sources that are no more is removed if no process has used it for this long."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -46,7 +58,10 @@ def compiled_sums(function: Function) -> Function:
 
 def _kept(function: Function, options: dict[str, Any]) -> Function:
     given = _numba.CACHE_DIR
-    _numba.CACHE_DIR = given or _cache_folder(function.__module__.partition(".")[0])  # read when decorating
+    folder = given or _cache_folder(function.__module__.partition(".")[0])
+    if folder is None:
+        return _compile(function, nogil=True, error_model="numpy", **options)
+    _numba.CACHE_DIR = folder  # read when decorating
     try:
         return _compile(function, nogil=True, error_model="numpy", cache=True, **options)
     except RuntimeError:
@@ -56,8 +71,22 @@ def _kept(function: Function, options: dict[str, Any]) -> Function:
 
 
 @functools.cache
-def _cache_folder(package: str) -> str:
-    """Return where the compiled functions of a package are kept as its sources are now."""
+def _cache_folder(package: str) -> str | None:
+    """Return where the compiled functions of a package are kept as its sources are now; None if nothing can be kept."""
+    folder = user_cache() / "numba" / _digest(package)
+    reason = obstacle(folder)
+    if reason is not None:
+        log.warning(
+            "compiled functions cannot be kept in %s: %s; they are compiled anew each time", folder, reason
+        )
+        return None
+    os.utime(folder)
+    _remove_unused(folder.parent)
+    return str(folder)
+
+
+def _digest(package: str) -> str:
+    """Return the hash of the sources of compiled functions in a package and in this one."""
     source = Path(getattr(sys.modules[package], "__file__", None) or __file__)
     files = source.parent.rglob("*.py") if source.name == "__init__.py" else [source]  # else it is a script
     digest = hashlib.sha256()
@@ -66,13 +95,17 @@ def _cache_folder(package: str) -> str:
         text = path.read_bytes()
         if b"jit" in text:
             digest.update(text)
-    chosen = os.environ.get("SLUICE_CACHE")
-    base = (
-        Path(chosen)
-        if chosen
-        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sluice"
-    )
-    return str(base / "numba" / digest.hexdigest()[:16])
+    return digest.hexdigest()[:16]
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove folders of other sources that no process has used for `KEPT_DAYS`; what else is there is left alone."""
+    oldest = time.time() - KEPT_DAYS * 24 * 3600
+    for each in folder.iterdir():
+        if re.fullmatch("[0-9a-f]{16}", each.name) and not each.is_symlink() and each.is_dir():
+            with suppress(FileNotFoundError):  # another process has removed it
+                if each.stat().st_mtime < oldest:
+                    shutil.rmtree(each, ignore_errors=True)
 
 
 def compiled_part(function: Function) -> Function:

@@ -28,7 +28,7 @@ from sluice_core.progress import track
 
 BATCH, TIME = 32, 50
 LIMITS = {"loss": 15.0, "decode": 10.0}
-"""The smallest acceptable ratio with 127 labels and one thread."""
+"""The smallest acceptable ratio with 127 labels, on one thread and on two."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class HeadWorkload:
     @property
     def limit(self) -> float | None:
         """The smallest acceptable ratio; None if there is no limit."""
-        return LIMITS[self.work] if self.labels == 127 and self.threads == 1 else None
+        return LIMITS[self.work] if self.labels == 127 else None
 
 
 @dataclass(frozen=True)

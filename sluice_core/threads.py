@@ -7,6 +7,7 @@ none, or no torch, plain threads do the same.
 """
 
 import ctypes
+import functools
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -72,11 +73,8 @@ def share(work: Callable[[Part], object], parts: Iterable[Part]) -> None:
 
 def _torch_team() -> Callable[[Callable[[], None], int], None] | None:
     """Return what calls a function once on each of some threads of torch's team; None where that cannot be done."""
-    if "torch" not in sys.modules:
-        return None
-    try:
-        parallel = ctypes.CDLL(None).GOMP_parallel
-    except (OSError, TypeError, AttributeError):  # Windows has no such handle, a Mac no such name
+    parallel = _openmp_entry() if "torch" in sys.modules else None
+    if parallel is None:
         return None
     entry = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
@@ -85,6 +83,14 @@ def _torch_team() -> Callable[[Callable[[], None], int], None] | None:
         parallel(each, None, ctypes.c_uint(threads), ctypes.c_uint(0))
 
     return call
+
+
+@functools.cache
+def _openmp_entry() -> Any:
+    try:
+        return ctypes.CDLL(None).GOMP_parallel
+    except (OSError, TypeError, AttributeError):  # Windows has no such handle, a Mac no such name
+        return None
 
 
 def _plain_threads(function: Callable[[], None], threads: int) -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from slot_filling.vocabulary import Encoded
 
@@ -35,25 +35,37 @@ class WordBatch:
 
 def word_batch(encoded: Sequence[Encoded]) -> WordBatch:
     """Pad encoded sentences into a batch, in which each distinct spelling is kept once, since many words repeat."""
-    lengths = [len(sentence.words) for sentence in encoded]
-    longest = max((1, *(sentence.characters.shape[1] for sentence in encoded)))
-    # The first row is all padding, and `np.unique` sorts it first.
-    spelled = np.zeros((1 + sum(lengths), longest), np.int64)
-    row = 1
-    for sentence, length in zip(encoded, lengths, strict=True):
-        spelled[row : row + length, : sentence.characters.shape[1]] = sentence.characters
-        row += length
-    spellings, forms = np.unique(spelled, axis=0, return_inverse=True)
-    numbers = torch.from_numpy(forms.reshape(-1)[1:]).split(lengths)
-
-    def side_by_side(name: str) -> Tensor:
-        return pad_sequence([torch.from_numpy(getattr(each, name)) for each in encoded], batch_first=True)
-
+    lengths = np.array([len(sentence.words) for sentence in encoded], np.int64)
+    forms, spellings = _distinct(encoded, int(lengths.sum()))
     return WordBatch(
-        words=side_by_side("words"),
-        shapes=side_by_side("shapes"),
-        digits=side_by_side("digits"),
-        forms=pad_sequence(numbers, batch_first=True),
+        words=side_by_side([each.words for each in encoded], lengths),
+        shapes=side_by_side([each.shapes for each in encoded], lengths),
+        digits=side_by_side([each.digits for each in encoded], lengths),
+        forms=side_by_side([forms], lengths),
         characters=torch.from_numpy(spellings),
-        lengths=torch.tensor(lengths),
+        lengths=torch.from_numpy(lengths),
     )
+
+
+def side_by_side(numbers: Sequence[NDArray[np.int64]], lengths: NDArray[np.int64]) -> Tensor:
+    """Return numbers `[words]` of one sentence after the other as `[batch, time]`, zero past the lengths."""
+    inside = np.arange(lengths.max(initial=0)) < lengths[:, None]
+    found = np.zeros(inside.shape, np.int64)
+    found[inside] = np.concatenate(numbers) if numbers else 0
+    return torch.from_numpy(found)
+
+
+def _distinct(encoded: Sequence[Encoded], words: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the distinct spellings `[forms, longest]`, all padding first, and the row `[words]` of each word's."""
+    longest = max((1, *(sentence.characters.shape[1] for sentence in encoded)))
+    spelled = np.zeros((1 + words, longest), np.int64)
+    row = 1
+    for sentence in encoded:
+        spelled[row : row + len(sentence.words), : sentence.characters.shape[1]] = sentence.characters
+        row += len(sentence.words)
+    numbers: dict[bytes, int] = {}
+    keys = spelled.view(f"V{spelled.itemsize * longest}")[:, 0].tolist()
+    forms = np.array([numbers.setdefault(key, len(numbers)) for key in keys])
+    spellings = np.empty((len(numbers), longest), np.int64)
+    spellings[forms] = spelled
+    return forms[1:], spellings

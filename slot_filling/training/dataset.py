@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
-from slot_filling.network.word_batch import WordBatch, word_batch
+from slot_filling.network.word_batch import WordBatch, side_by_side, word_batch
 from slot_filling.sentences import Sentence
 from slot_filling.training.noise import Noise
 from slot_filling.vocabulary import Encoded, Vocabulary
@@ -90,9 +89,10 @@ class SentenceDataset(Dataset[EncodedSentence]):
 
 def collate_sentences(sentences: Sequence[EncodedSentence]) -> SentenceBatch:
     """Join sentences into a batch."""
+    words = word_batch([each.encoded for each in sentences])
     return SentenceBatch(
         [each.item for each in sentences],
-        word_batch([each.encoded for each in sentences]),
-        pad_sequence([torch.from_numpy(each.tags) for each in sentences], batch_first=True),
+        words,
+        side_by_side([each.tags for each in sentences], words.lengths.numpy()),
         torch.tensor([each.intent for each in sentences]),
     )

@@ -39,23 +39,30 @@ class Settings(BaseModel):
         return cls.check(read_tree(Path(path)), str(path), overrides)
 
     @classmethod
-    def check(cls, tree: Mapping[str, Any], where: str, overrides: Iterable[Override] = ()) -> Self:
+    def check(
+        cls,
+        tree: Mapping[str, Any],
+        where: str,
+        overrides: Iterable[Override] = (),
+        remarks: int = logging.WARNING,
+    ) -> Self:
         """Build the settings from a plain tree, which is left as it is, and from overrides.
 
         Args:
             tree: names and values.
             where: the tree is from; opens the message of any error.
             overrides: are applied in their order.
+            remarks: the log's level for remarks on old names in the tree.
 
         Raises:
             ConfigError: a setting is wrong; names the setting.
         """
-        tree = cls._with_new_names(tree, where)
+        tree = cls._with_new_names(tree, where, remarks)
         for override in overrides:
             name, value = _parse(override) if isinstance(override, str) else override
             name, group = cls._new_name(name)
             if group and isinstance(value, dict):
-                value = group._with_new_names(value, where, f"{name}.")
+                value = group._with_new_names(value, where, remarks, f"{name}.")
             _set_value(tree, name, value)
         try:
             return cls.model_validate(tree)
@@ -74,7 +81,9 @@ class Settings(BaseModel):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
     @classmethod
-    def _with_new_names(cls, tree: Mapping[str, Any], where: str, prefix: str = "") -> dict[str, Any]:
+    def _with_new_names(
+        cls, tree: Mapping[str, Any], where: str, remarks: int, prefix: str = ""
+    ) -> dict[str, Any]:
         """Copy a tree, calling its settings what they are called today."""
         copy: dict[str, Any] = {}
         for name, value in tree.items():
@@ -85,12 +94,13 @@ class Settings(BaseModel):
                         f"{where}: {prefix}{name} is the old name of {prefix}{new}, and both are given: "
                         f"leave {prefix}{name} out"
                     )
-                log.warning(
-                    f"{where}: {prefix}{name} is called {prefix}{new} now; the old name is still read"
+                log.log(
+                    remarks,
+                    f"{where}: {prefix}{name} is called {prefix}{new} now; the old name is still read",
                 )
             group = cls._group(new)
             if group and isinstance(value, dict):
-                value = group._with_new_names(value, where, f"{prefix}{new}.")
+                value = group._with_new_names(value, where, remarks, f"{prefix}{new}.")
             copy[new] = value
         return copy
 

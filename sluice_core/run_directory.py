@@ -6,6 +6,7 @@ Its `config.yaml` holds the settings and begins with the version of the director
 - 1: `format: 1` stands at the top of `config.yaml`, and of the `understanding.yaml` of a joined directory.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -40,7 +41,13 @@ class RunSettings(Settings):
     """Settings whose file carries the version of the run directory's format."""
 
     @classmethod
-    def check(cls, tree: Mapping[str, Any], where: str, overrides: Iterable[Override] = ()) -> Self:
+    def check(
+        cls,
+        tree: Mapping[str, Any],
+        where: str,
+        overrides: Iterable[Override] = (),
+        remarks: int = logging.WARNING,
+    ) -> Self:
         """Build the settings as `Settings.check` does.
 
         Raises:
@@ -55,7 +62,8 @@ class RunSettings(Settings):
                 f"{where}: written by a newer version of Sluice: its format is {version}, and this version reads "
                 f"formats up to {FORMAT}. Update Sluice: pip install --upgrade sluice-speech"
             )
-        return super().check({name: tree[name] for name in tree if name != "format"}, where, overrides)
+        others = {name: tree[name] for name in tree if name != "format"}
+        return super().check(others, where, overrides, remarks)
 
     def to_yaml(self) -> str:
         """Return the format's version and the whole tree, defaults included, as YAML text."""
@@ -85,7 +93,8 @@ def read_run_settings(directory: Path, settings: type[SomeSettings]) -> SomeSett
         raise CheckpointError(f"{directory}: no {CONFIG_FILE} in it, so it is not a run directory")
     tree = read_tree(directory / CONFIG_FILE)
     try:
-        return settings.check(tree, str(directory / CONFIG_FILE))
+        # A program wrote the old names in it, so that nobody has anything to mend.
+        return settings.check(tree, str(directory / CONFIG_FILE), remarks=logging.DEBUG)
     except ConfigError as error:
         found = str(tree.get("task", SPEECH if "features" in tree else None))  # what is damaged may name none
         if found == task or found not in MODELS:

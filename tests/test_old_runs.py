@@ -87,8 +87,10 @@ def test_recognizer_answers_as_before() -> None:
 
 
 def test_tagger_answers_as_before(caplog: pytest.LogCaptureFixture) -> None:
-    tagger = Tagger.load(RUNS / "tagger-v0")
-    assert "config.yaml: voices is called ensemble now; the old name is still read" in caplog.text
+    with caplog.at_level("DEBUG"):
+        tagger = Tagger.load(RUNS / "tagger-v0")
+    [said] = [each for each in caplog.records if "voices is called ensemble now" in each.message]
+    assert said.levelname == "DEBUG"  # there is nothing to mend for whoever uses the tagger
     tagger.today = TODAY
     for case in EXPECTED["tagger"]:
         facts = tagging_facts(tagger.tag(case["text"], alternatives=len(case["alternatives"])))

@@ -1,8 +1,12 @@
 """The acoustic model: convolutional subsampling, recurrent layers, and log-probabilities of tokens."""
 
+from collections.abc import Iterable
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
+from asr.acoustic.convolutions import compiled, convolve
 from asr.config import ModelConfig
 from sluice_cells.dropout import dropout
 from sluice_cells.products import Linear
@@ -40,11 +44,17 @@ class Subsampling(nn.Module):
         Returns:
             `[batch, steps, output_size]`, zero past each length, and lengths `[batch]` in steps.
         """
+        first, second = cast("Iterable[nn.Conv2d]", self.convolutions)
+        if compiled(features, first):
+            half = -(-lengths // self.time_strides[0])
+            steps = (half, -(-half // self.time_strides[1]))
+            return convolve(features, first, second, steps), steps[1]
         # In bfloat16 a processor takes longer for the gradients of so few channels.
         with torch.autocast("cpu", enabled=False):
-            return self._convolve(features, lengths)
+            return self._by_torch(features, lengths)
 
-    def _convolve(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def _by_torch(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Subsample features on any device, in any type."""
         planes = features[:, None]  # [batch, 1, time, size]
         for convolution, stride in zip(self.convolutions, self.time_strides, strict=True):
             planes = torch.relu(convolution(planes))

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sluice_cells.compiler import CompilerError, load
 from sluice_cells.double_backward import differentiable_once
-from sluice_cells.engines.fast.compiler import CompilerError, load
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import torch
 
 from asr.acoustic import convolutions
 from asr.acoustic.network import Subsampling
-from sluice_cells.engines.fast.compiler import CompilerError, compiler
+from sluice_cells.compiler import CompilerError, compiler
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
 

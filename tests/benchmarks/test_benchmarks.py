@@ -1,7 +1,9 @@
 """Benchmarks run, and work out their figures as they say; how large these are is not looked at."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -157,3 +159,15 @@ def test_the_products_benchmark_names_each_library_and_what_would_be_taken(
     assert cells_of[0] == ["product", "rows x inputs x outputs", *libraries, "taken"]
     assert cells_of[1][:2] == [f"small, {WEIGHT}", "32 x 16 x 8"]
     assert cells_of[1][-1] in libraries and all(cells_of[1])
+
+
+@pytest.mark.parametrize(
+    "name", ["cells", "decoding", "heads", "long_form", "server", "training", "word_times"]
+)
+def test_help_says_how_a_benchmark_is_started(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", "--help"])
+    with pytest.raises(SystemExit):
+        import_module(f"benchmarks.{name}").main()
+    assert capsys.readouterr().out.startswith(f"usage: python -m benchmarks.{name} ")

@@ -79,10 +79,8 @@ def scaled_backward(emissions, columns, end, lengths, order, alphas, scales, mar
     `least`, nothing overflows. `columns` are the rows of the transposed matrix.
     """
     steps, tags = emissions.shape[1:]
-    values, totals = (
-        np.zeros((SENTENCES, tags), columns.dtype),
-        np.zeros((SENTENCES, columns.shape[1]), columns.dtype),
-    )
+    values = np.zeros((SENTENCES, tags), columns.dtype)
+    totals = np.zeros((SENTENCES, columns.shape[1]), columns.dtype)
     for first in range(0, len(order), SENTENCES):
         tile = order[first : first + SENTENCES]
         for sentence in tile:
@@ -109,7 +107,9 @@ def scaled_backward(emissions, columns, end, lengths, order, alphas, scales, mar
                     marginals[sentence, step],
                     values[place],
                 )
-                onward[sentence, step] = values[place]
+                forth, value = onward[sentence, step], values[place]
+                for tag in range(tags):  # as one assignment, it would take seconds to compile
+                    forth[tag] = value[tag]
 
 
 @compiled_sums
@@ -129,10 +129,8 @@ def expected_moves(alphas, onward, lengths, weights, first, moves):  # type: ign
     """
     tags = alphas.shape[2]
     some = min(len(moves), tags - first)
-    before = np.zeros(
-        (WORDS, len(moves)), moves.dtype
-    )  # alphas of words, and below what comes onward of the next
-    after = np.zeros((WORDS, moves.shape[1]), moves.dtype)
+    before = np.zeros((WORDS, len(moves)), moves.dtype)  # the alphas of some words
+    after = np.zeros((WORDS, moves.shape[1]), moves.dtype)  # what comes onward of the words after them
     count = 0
     for sentence in range(len(lengths)):
         for step in range(1, lengths[sentence]):

@@ -12,7 +12,7 @@ MARGIN = 1.05
 """By so much another library must be faster than torch to be taken."""
 LARGEST = 2**27
 """Multiplications of the products that are measured, at most: with more rows the speed is the same."""
-ROUNDS = 5
+ROUNDS = 9
 SECONDS = 10.0
 """A measured product that takes longer is interrupted by something, such as a debugger."""
 FASTEST = 1e6

@@ -211,6 +211,7 @@ class Speeds:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **seconds: list[float]) -> None:
         self.now = 0.0
+        monkeypatch.setattr(measuring, "ROUNDS", len(seconds["torch"]))
         monkeypatch.setattr(measuring.time, "perf_counter", lambda: self.now)
         found = {name.replace("_", "-"): self.candidate(times) for name, times in seconds.items()}
         monkeypatch.setattr(measuring, "candidates", lambda product: found)

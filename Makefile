@@ -80,7 +80,7 @@ RUN_BENCHES = transcribe word_times long_form decoding server
 
 bench: setup ## print the tables of benchmarks/ (RUN=: a recognizer for those that need one; SLUICE_CORPORA=: a folder with an4/)
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt pytorch-crf  # what the heads are compared with
-	@for name in cells training heads $(if $(RUN),$(RUN_BENCHES)); do echo "== benchmarks.$$name"; \
+	@for name in cells products training heads $(if $(RUN),$(RUN_BENCHES)); do echo "== benchmarks.$$name"; \
 		case " $(RUN_BENCHES) " in *" $$name "*) run=$(call quoted,$(RUN));; *) run=;; esac; \
 		$(BIN)/python -m benchmarks.$$name $${run:+"$$run"} || exit 1; done
 

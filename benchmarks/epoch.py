@@ -99,7 +99,9 @@ def row(recipe: str, threads: int, turns: list[list[Seconds]]) -> tuple[str, ...
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.epoch", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--against", type=Path, required=True, metavar="FOLDER", help="the other checkout")
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])

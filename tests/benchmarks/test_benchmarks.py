@@ -162,7 +162,8 @@ def test_the_products_benchmark_names_each_library_and_what_would_be_taken(
 
 
 @pytest.mark.parametrize(
-    "name", ["cells", "decoding", "heads", "long_form", "server", "training", "word_times"]
+    "name",
+    ["cells", "decoding", "epoch", "heads", "long_form", "products", "server", "training", "word_times"],
 )
 def test_help_says_how_a_benchmark_is_started(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

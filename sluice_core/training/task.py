@@ -32,6 +32,7 @@ class Task(pl.LightningModule, Generic[Model]):
         self.model, self.training_config, self.total_steps = model, training, steps
         decay = training.average_decay
         self.averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
+        self._averages: tuple[list[Tensor], ...] | None = None
         if self.averaged:
             self.averaged.requires_grad_(False)  # several devices would wait for gradients that never come
 
@@ -50,8 +51,15 @@ class Task(pl.LightningModule, Generic[Model]):
         if self.averaged:
             # A young average must not be held back by its first, random weights.
             warm = min(self.training_config.average_decay, (1 + self.global_step) / (10 + self.global_step))
-            self.averaged.multi_avg_fn = get_ema_multi_avg_fn(warm)
-            self.averaged.update_parameters(self.model)
+            average = get_ema_multi_avg_fn(warm)
+            if self._averages is None:  # the very first average is a copy
+                self.averaged.multi_avg_fn = average
+                self.averaged.update_parameters(self.model)
+                pairs = zip(self.averaged.module.parameters(), self.model.parameters(), strict=True)
+                self._averages = tuple(list(each) for each in zip(*pairs, strict=True))
+            else:  # `update_parameters` sorts the tensors anew each time, which takes as long as the average
+                average(*self._averages, self.averaged.n_averaged)
+                self.averaged.n_averaged += 1
 
     def sum_over_devices(self, counts: list[int]) -> list[int]:
         """Return the sums of the counts over all processes that train together."""

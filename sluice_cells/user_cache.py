@@ -25,6 +25,8 @@ def obstacle(folder: Path) -> str | None:
         base.parent.mkdir(parents=True, exist_ok=True)
         for each in (base, *reversed([above for above in folder.parents if base in above.parents]), folder):
             each.mkdir(exist_ok=True, mode=0o700)
+            if each == base and not os.environ.get("SLUICE_CACHE"):
+                _take_from_group(each)
             if not _only_ours(each):
                 whose = "it is" if each == folder else f"{each} is"
                 return f"{whose} not this user's alone; remove it, or let SLUICE_CACHE name a folder that is"
@@ -39,3 +41,14 @@ def _only_ours(folder: Path) -> bool:
         return True
     status = folder.stat()
     return status.st_uid == os.getuid() and not status.st_mode & 0o022
+
+
+def _take_from_group(folder: Path) -> None:
+    """Let no other user write to a folder of ours from now on.
+
+    With the umask 002, which some systems set, a folder that others have made for us is open to our group. What is in
+    it are folders, each of which is looked at as well.
+    """
+    status = folder.stat()
+    if hasattr(os, "getuid") and status.st_uid == os.getuid() and status.st_mode & 0o022:
+        folder.chmod(status.st_mode & ~0o022)

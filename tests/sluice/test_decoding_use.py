@@ -71,8 +71,10 @@ def test_a_beam_without_prefixes_is_refused(
     tuned: Path, tone_run: ToneRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cache = str(tuned.parent / "cache")
-    assert main(["tune", str(tone_run.run), "--cache", cache, "--beam", "0", "--quiet"]) == 1
-    assert "beam: Input should be greater than or equal to 1" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as caught:
+        main(["tune", str(tone_run.run), "--cache", cache, "--beam", "0", "--quiet"])
+    assert caught.value.code == 2
+    assert "--beam: must be at least 1, not 0" in capsys.readouterr().err
     assert not (tone_run.run / "decoding.yaml").exists()
 
 

@@ -64,14 +64,14 @@ def conlleval(gold, found):
 
 
 @given(PAIRS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_counts_are_those_of_conllevals_loop(pairs):
     gold, found = both(pairs)
     assert dict(score_spans(gold, found).labels) == conlleval(gold, found)
 
 
 @given(PAIRS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @pytest.mark.filterwarnings("ignore")
 def test_scores_are_those_of_seqeval(pairs):
     metrics = pytest.importorskip("seqeval.metrics")

@@ -42,12 +42,19 @@ def set_threads(count: int) -> None:
 
 def multiplies_bfloat16() -> bool | None:
     """Return whether this machine's processor has instructions that multiply bfloat16; None where that is not known."""
+    flags = _processors("flags", "Features")
+    if flags is None:
+        return None
+    return any({"avx512_bf16", "amx_bf16", "bf16"} & set(each.split()) for each in flags)
+
+
+def _processors(*names: str) -> list[str] | None:
+    """Return what Linux says of each processor under one of these names; None on other systems."""
     cpuinfo = Path("/proc/cpuinfo")
-    if not cpuinfo.exists():  # not Linux
+    if not cpuinfo.exists():
         return None
     lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-    flags = [line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features"))]
-    return any({"avx512_bf16", "amx_bf16", "bf16"} & set(each) for each in flags)
+    return [line.partition(":")[2].strip() for line in lines if line.startswith(names)]
 
 
 def keep_memory() -> None:
@@ -81,11 +88,9 @@ def _glibc(name: str) -> Any:
 def describe_machine() -> str:
     """Return processor, cores, accelerator and threads, as in "AMD EPYC, 2 cores; torch 2.11.0, 2 threads"."""
     name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():  # Linux, where platform knows only the architecture
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-        models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-        name = f"{models[0]}, {plural(len(models), 'core')}" if models else name
+    models = _processors("model name")  # on Linux platform knows only the architecture
+    if models:
+        name = f"{models[0]}, {plural(len(models), 'core')}"
     if torch.cuda.is_available():
         name += f", {torch.cuda.get_device_name()}"
     return f"{name}; torch {torch.__version__.split('+')[0]}, {plural(torch.get_num_threads(), 'thread')}"

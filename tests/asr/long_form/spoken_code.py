@@ -143,41 +143,42 @@ class Speaker:
 
 
 def random_speech(seed: int, utterances: int) -> Speaker:
-    speaker = Speaker(seed)
+    pauses = [0, 0.04, 0.1, 0.15, 0.2, 0.25, 0.4, 0.7, 1.5, 12]
+    return speech(Speaker(seed), utterances, pauses, [1, 2, 5, 10, 40])
+
+
+def brisk_speech(seed: int, utterances: int) -> Speaker:
+    """Short words and short pauses, more of them near the lengths at which pieces end."""
+    pauses = [0, 0, 0.04, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 1.5, 12]
+    return speech(Speaker(seed, longest=3), utterances, pauses, [1, 2, 5, 10, 20, 40])
+
+
+def speech(speaker: Speaker, utterances: int, pauses: list[float], words: list[int]) -> Speaker:
+    """Let a speaker say utterances of as many words as are drawn, after pauses that are drawn too."""
     speaker.pause(0.05)  # the reader takes a tone at the edge of a window for a cut
     for _ in range(utterances):
-        speaker.pause(speaker.random.choice([0, 0.04, 0.1, 0.15, 0.2, 0.25, 0.4, 0.7, 1.5, 12]))
-        speaker.say(int(speaker.random.choice([1, 2, 5, 10, 40])))
+        speaker.pause(speaker.random.choice(pauses))
+        speaker.say(int(speaker.random.choice(words)))
     speaker.pause(speaker.random.choice([0.05, 0.2, 3]))
     return speaker
 
 
 def random_settings(random: np.random.Generator) -> SegmentationSettings:
-    window = random.uniform(6, 12)
-    return SegmentationSettings(
-        window_seconds=window,
-        overlap_seconds=random.uniform(0.4, 0.5) * window,
-        stretch_seconds=window + random.uniform(0, 30),
-    )
-
-
-def brisk_speech(seed: int, utterances: int) -> Speaker:
-    """Short words and short pauses, more of them near the lengths at which pieces end."""
-    speaker = Speaker(seed, longest=3)
-    speaker.pause(0.05)
-    for _ in range(utterances):
-        pauses = [0, 0, 0.04, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 1.5, 12]
-        speaker.pause(speaker.random.choice(pauses))
-        speaker.say(int(speaker.random.choice([1, 2, 5, 10, 20, 40])))
-    speaker.pause(speaker.random.choice([0.05, 0.2, 3]))
-    return speaker
+    return drawn_settings(random, shortest=6, longest=12, stretch=30)
 
 
 def brisk_settings(random: np.random.Generator) -> SegmentationSettings:
     """Windows as short as `brisk_speech` allows: a gap between words must lie in the middle half of every overlap."""
-    window = random.uniform(4.4, 6)
+    return drawn_settings(random, shortest=4.4, longest=6, stretch=10)
+
+
+def drawn_settings(
+    random: np.random.Generator, shortest: float, longest: float, stretch: float
+) -> SegmentationSettings:
+    """Draw windows between two lengths, and stretches longer than the window by up to `stretch`, in seconds."""
+    window = random.uniform(shortest, longest)
     return SegmentationSettings(
         window_seconds=window,
         overlap_seconds=random.uniform(0.4, 0.5) * window,
-        stretch_seconds=window + random.uniform(0, 10),
+        stretch_seconds=window + random.uniform(0, stretch),
     )

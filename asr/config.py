@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from asr.spectral_config import SpectralConfig
 from asr.tokens import TokensConfig
 from sluice_core.config import Settings
 from sluice_core.corpus_files import CorpusConfig
@@ -44,8 +45,16 @@ class FeatureConfig(Settings):
         None, description="where the highest band ends; half the sample rate if not given"
     )
     deltas: int = Field(0, ge=0, le=2, description="1 adds differences over time, 2 also theirs")
-    normalize: Literal["utterance", "none"] = Field(
-        "utterance", description="bring each band to mean 0 and deviation 1 over the utterance, or not"
+    normalize: Literal["utterance", "speech", "none"] = Field(
+        "utterance",
+        description="bring each band to mean 0 and deviation 1 over the utterance, or over the frames that may be "
+        "speech, so that pauses before and after change nothing, or not",
+    )
+    noise_floor_db: float | None = Field(
+        None,
+        ge=0,
+        description="add a noise floor, pink and without fluctuations, so far below the level of speech; none if not "
+        "given",
     )
     floor: float = Field(1e-8, gt=0, description="smallest mel energy before the logarithm")
 
@@ -97,6 +106,7 @@ class AugmentConfig(Settings):
     exchange_epoch: int = Field(
         15, ge=1, description="first epoch with exchanges; by then the model must know where words are"
     )
+    spectral: SpectralConfig = SpectralConfig()
 
     def exchanges(self, epoch: int) -> bool:
         """Return whether words are exchanged in an epoch (counted from 0)."""

@@ -9,12 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from asr.acoustic.speech_frames import (
+    add_floor,
+    floor_shape,
+    level_weights,
+    normalize_speech,
+    speech_frames,
+)
 from asr.config import FeatureConfig
 from sluice_core.errors import UserError
 
 log = logging.getLogger(__name__)
 
-_CONSTANTS = ("window", "filters", "transform")
+_CONSTANTS = ("window", "filters", "transform", "level_weights", "floor_shape")
 
 
 class FeatureError(UserError):
@@ -29,6 +36,7 @@ class Features(nn.Module):
     and squared in the frequency domain. Triangular filters of unit area on Slaney's mel scale give mel energies, which
     are clamped to at least `config.floor` before the natural logarithm. `kind: mfcc` takes the first coefficients of
     their orthonormal DCT-II (Davis and Mermelstein 1980). Deltas (`deltas`) and normalization (`normalize`) follow.
+    Statistics over speech alone and a noise floor relative to speech are those of `asr.acoustic.speech_frames`.
 
     Everything is computed in float32, whatever the type of the input or of autocast. The constants are not part of the
     weights.
@@ -45,6 +53,8 @@ class Features(nn.Module):
     window: Tensor
     filters: Tensor
     transform: Tensor
+    level_weights: Tensor
+    floor_shape: Tensor
 
     def __init__(self, config: FeatureConfig):
         super().__init__()
@@ -64,6 +74,9 @@ class Features(nn.Module):
         self.register_buffer("window", window, persistent=False)
         self.register_buffer("filters", filters, persistent=False)
         self.register_buffer("transform", dct(config.mels, statics), persistent=False)
+        centres_hz = mel_edges(config)[1:-1].float()
+        self.register_buffer("level_weights", level_weights(centres_hz), persistent=False)
+        self.register_buffer("floor_shape", floor_shape(centres_hz), persistent=False)
         self._faster: dict[int, tuple[Tensor, Tensor]] = {}  # windows and filters of other speeds
 
     @property
@@ -98,6 +111,18 @@ class Features(nn.Module):
         with torch.autocast(samples.device.type, enabled=False):
             return self.finish(self.energies(samples, speed))
 
+    def power(self, samples: Tensor, centres: Tensor | None = None) -> Tensor:
+        """Compute the power spectra of one utterance, which filters turn into mel energies.
+
+        Args:
+            samples: `[samples]` of any float type, at least one.
+            centres: `[time]` int64, the samples that frames are centred on; one each hop if not given.
+
+        Returns:
+            `[time, 2 * bins]` float32, squares of real and imaginary parts side by side, for `filters`.
+        """
+        return self._power(samples, self.window, centres)
+
     def energies(self, samples: Tensor, speed: float = 1.0) -> Tensor:
         """Compute the mel energies of one utterance, where augmentation costs least.
 
@@ -117,29 +142,43 @@ class Features(nn.Module):
         if speed != 1 and width not in self._faster:
             self._faster[width] = self._analysis(width)
         window, filters = (self.window, self.filters) if speed == 1 else self._faster[width]
+        centres = None
+        if speed != 1:
+            frames = torch.arange(self.frames(int(len(samples) / speed)), device=samples.device)
+            centres = frames.mul(self.hop_samples * speed).round().long()
+        return self._power(samples, window, centres) @ filters.to(samples.device)
+
+    def _power(self, samples: Tensor, window: Tensor, centres: Tensor | None) -> Tensor:
+        width = len(window)
         fft_samples = _fft_samples(width)
         before = fft_samples // 2 - (fft_samples - width) // 2
         padded = nn.functional.pad(samples.float(), (before, width - before))
-        count = self.frames(int(len(samples) / speed))
-        if speed == 1:
-            frames = padded.as_strided((count, width), (self.hop_samples, 1))
+        if centres is None:
+            frames = padded.as_strided((self.frames(len(samples)), width), (self.hop_samples, 1))
         else:
-            starts = torch.arange(count, device=samples.device).mul(self.hop_samples * speed).round().long()
-            frames = padded.unfold(0, width, 1)[starts]
+            frames = padded.unfold(0, width, 1)[centres]
         spectrum = torch.fft.rfft(frames * window.to(samples.device), n=fft_samples)
         # Squares of real and imaginary parts side by side, summed by the filters.
-        return torch.view_as_real(spectrum).flatten(1).square() @ filters.to(samples.device)
+        return torch.view_as_real(spectrum).flatten(1).square()
 
     def finish(self, energies: Tensor) -> Tensor:
         """Return the features `[time, size]` of mel energies `[time, mels]`, which are not kept."""
-        statics = energies.clamp_(min=self.config.floor).log_()
-        if self.config.kind == "mfcc":
+        config, speech = self.config, None
+        if config.noise_floor_db is not None or config.normalize == "speech":
+            speech = speech_frames(energies, self.level_weights, config.floor)
+            if config.noise_floor_db is not None:
+                add_floor(energies, speech, self.floor_shape, self.level_weights, config.noise_floor_db)
+        statics = energies.clamp_(min=config.floor).log_()
+        if config.kind == "mfcc":
             statics = statics @ self.transform
         streams = [statics]
-        for _ in range(self.config.deltas):
+        for _ in range(config.deltas):
             streams.append(deltas(streams[-1]))
         features = torch.cat(streams, dim=1) if len(streams) > 1 else statics
-        return normalize(features) if self.config.normalize == "utterance" else features
+        if config.normalize == "speech":
+            assert speech is not None
+            return normalize_speech(features, speech)
+        return normalize(features) if config.normalize == "utterance" else features
 
     def _analysis(self, width: int) -> tuple[Tensor, Tensor]:
         """Return a window of `width` samples, and filters `[2 * bins, mels]` that hear it at its speed."""
@@ -211,15 +250,34 @@ def mel_filters(
     and logarithmic above, with 27 mels to a factor of 6.4. Played at another speed, the frequency of each bin is that
     many times as high; what would then lie above half the sample rate is not heard.
     """
+    heard_hz = speed * torch.linspace(0, sample_rate / 2, fft_samples // 2 + 1, dtype=torch.float64)
+    return triangles(heard_hz, _mel_edges(sample_rate, mels, low_hz, high_hz))
+
+
+def triangles(heard_hz: Tensor, edges_hz: Tensor) -> Tensor:
+    """Return triangular filters of unit area `[bins, bands]` float32.
+
+    Args:
+        heard_hz: the frequency `[bins]` float64 that each bin counts for.
+        edges_hz: where bands begin, peak and end, `[bands + 2]` float64.
+    """
+    bins = heard_hz.unsqueeze(1)
+    low, centre, high = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
+    rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)
+    return (torch.minimum(rising, falling).clamp(min=0) * 2 / (high - low)).float()
+
+
+def mel_edges(config: FeatureConfig) -> Tensor:
+    """Return where the bands begin, peak and end, `[mels + 2]` float64 in Hz; the first begins at 0 and ends at 2."""
+    return _mel_edges(config.sample_rate, config.mels, config.low_hz, config.high_hz)
+
+
+def _mel_edges(sample_rate: int, mels: int, low_hz: float, high_hz: float | None) -> Tensor:
     edges_mel = torch.linspace(
         hz_to_mel(low_hz), hz_to_mel(high_hz or sample_rate / 2), mels + 2, dtype=torch.float64
     )
     linear_hz = edges_mel * (200 / 3)
-    edges = torch.where(edges_mel < 15, linear_hz, 1000 * torch.exp((edges_mel - 15) * math.log(6.4) / 27))
-    bins = speed * torch.linspace(0, sample_rate / 2, fft_samples // 2 + 1, dtype=torch.float64).unsqueeze(1)
-    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
-    rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)
-    return (torch.minimum(rising, falling).clamp(min=0) * 2 / (high - low)).float()
+    return torch.where(edges_mel < 15, linear_hz, 1000 * torch.exp((edges_mel - 15) * math.log(6.4) / 27))
 
 
 def hz_to_mel(hz: float) -> float:

@@ -96,7 +96,7 @@ def _draw_mel(axes: "Axes", samples: np.ndarray, config: FeatureConfig) -> None:
 def _draw_coefficients(axes: "Axes", samples: np.ndarray, config: FeatureConfig) -> None:
     """Draw cepstral coefficients, with their deltas above them, as the model gets them."""
     values = _features(samples, config)
-    normalized = config.normalize == "utterance"
+    normalized = config.normalize != "none"
     reach = 3.0 if normalized else float(np.abs(values).max())
     rows = -0.5, values.shape[1] - 0.5
     label = "standard deviations" if normalized else "value"

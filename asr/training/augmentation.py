@@ -49,7 +49,8 @@ class WaveAugmenter:
         self.noise_files: list[Path] = []
         self._infos: dict[Path, AudioInfo] = {}
         self._generated: dict[str, np.ndarray] = {}
-        if config.noise_files is not None and config.noise_probability > 0:
+        wanted = config.noise_probability > 0 or "files" in config.spectral.noise_kinds
+        if config.noise_files is not None and wanted:
             self.noise_files = find_audio([config.noise_files])
 
     def __call__(self, samples: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -205,4 +206,9 @@ def _check(config: AugmentConfig) -> None:
         raise AugmentError(
             "augment.speed: factors must lie between 0.5 and 2, "
             f"not {config.speed[0]:g} to {config.speed[1]:g}"
+        )
+    if config.spectral.active and config.speed != (1.0, 1.0):
+        raise AugmentError(
+            "augment: speed changes tempo and pitch together, spectral.tempo and spectral.vocal_tract each alone; "
+            "leave speed at [1, 1] with spectral settings"
         )

@@ -1,6 +1,7 @@
 """A recognizer's training data: utterances made into batches of features and targets, in the data workers."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from asr.config import RecognizerConfig
 from asr.corpora.utterances import read_utterance
 from asr.tokens import Tokens
 from asr.training.augmentation import SpecAugment, WaveAugmenter
+from asr.training.spectral.augmenter import SpectralAugmenter
 from asr.training.word_exchange import WordExchange, load_words
 from sluice_core.training.batching import EpochItem
 
@@ -108,6 +110,12 @@ class UtteranceDataset(Dataset[EncodedUtterance]):
         self._texts, self._ids = list(utterances["text"]), list(utterances["id"])
         self.wave_augmenter = WaveAugmenter(config.augment, config.features.sample_rate)
         self.spec_augment = SpecAugment(config.augment, streams=1 + config.features.deltas)
+        self.spectral: SpectralAugmenter | None = None
+        if config.augment.spectral.active:
+            files, seed = self.wave_augmenter.noise_files, config.training.seed
+            self.spectral = SpectralAugmenter(
+                config.augment.spectral, self.features, self._draw_utterance, files, seed
+            )
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -124,13 +132,28 @@ class UtteranceDataset(Dataset[EncodedUtterance]):
             return EncodedUtterance(item, self._features(samples), tokens)
         generator = np.random.default_rng([self.config.training.seed, epoch, item])
         samples, tokens = self._exchanged(epoch, item, samples, tokens, generator)
-        speed = self.wave_augmenter.draw_speed(generator)
-        features = self._features(self.wave_augmenter(samples, generator), speed)
-        if not self._fits(len(features), tokens):
-            features = self._features(samples)  # sped up, the text would no longer fit
+        features = self._augmented(samples, tokens, generator)
         masked = self.spec_augment(features, generator)
         other = self.spec_augment(features, generator) if self.config.augment.consistency else None
         return EncodedUtterance(item, masked, tokens, other=other)
+
+    def _augmented(self, samples: np.ndarray, tokens: list[int], generator: np.random.Generator) -> Tensor:
+        """Return features `[time, size]` of what becomes of an utterance, long enough for its text."""
+        if self.spectral is not None:
+            heard = self.wave_augmenter(samples, generator)
+            energies = self.spectral(heard, generator, lambda frames: self._fits(frames, tokens))
+            return self.features.finish(energies)
+        speed = self.wave_augmenter.draw_speed(generator)
+        features = self._features(self.wave_augmenter(samples, generator), speed)
+        # Sped up, the text may no longer fit.
+        return features if self._fits(len(features), tokens) else self._features(samples)
+
+    def _draw_utterance(self, generator: np.random.Generator) -> np.ndarray:
+        """Return the samples of an utterance that can be read."""
+        for item in generator.permutation(len(self)).tolist():
+            with suppress(AudioError):
+                return self._read(item)
+        raise AudioError("no utterance can be read")
 
     def _exchanged(
         self, epoch: int, item: int, samples: np.ndarray, tokens: list[int], generator: np.random.Generator

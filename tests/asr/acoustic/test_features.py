@@ -188,6 +188,7 @@ CONFIGS = [
     FeatureConfig(kind="mfcc", deltas=2),
     FeatureConfig(deltas=1, normalize="none"),
     FeatureConfig(sample_rate=8000, mels=40, deltas=2),
+    FeatureConfig(mels=40, normalize="speech", noise_floor_db=25.0),
 ]
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from asr.acoustic.features import Features
-from asr.audio.reading import read_audio
+from asr.audio.reading import audio_info, read_audio
 from asr.spectral_config import NoiseKind
 from asr.training.augmentation import NOISE_COLOURS, generate_noise, speech_level
 from asr.training.spectral.channel import draw_curve
@@ -19,7 +19,7 @@ BABBLE_VOICES = (2, 4, 8)
 """There is a circle of babble for each of these numbers of utterances at once."""
 CLATTER_CIRCLES = 2
 FILE_SECONDS = 600.0
-"""Of each file of noise, the first so many seconds are used."""
+"""The beginning of each file of noise that is used, at most."""
 CURVE_DB = 8.0
 """The spectrum of a piece is changed by at most so many decibels up or down …"""
 SWELL_DB = (-10.0, 3.0)
@@ -110,4 +110,7 @@ class NoiseBank:
 
     def _recorded(self, generator: np.random.Generator) -> list[np.ndarray]:
         rate = self._features.config.sample_rate
-        return [read_audio(file, rate, end_seconds=FILE_SECONDS)[0] for file in self._files]
+        return [
+            read_audio(file, rate, end_seconds=min(FILE_SECONDS, audio_info(file).duration_seconds))[0]
+            for file in self._files
+        ]

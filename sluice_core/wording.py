@@ -1,4 +1,7 @@
-"""Counts with their nouns, and sentences that begin with a capital."""
+"""Counts with their nouns, sentences that begin with a capital, and names that somebody may have meant."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 def plural(count: int, noun: str) -> str:
@@ -17,3 +20,13 @@ def capitalize(text: str) -> str:
     'Lower training.learning_rate'
     """
     return text[:1].upper() + text[1:]
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """Return a question that offers the name that is most like one that is unknown; "" if none is.
+
+    >>> near("citty", ["city", "day"]), near("x", ["city"])
+    ("did you mean 'city'?", '')
+    """
+    found = get_close_matches(name, list(names), 1, 0.7)
+    return f"did you mean {found[0]!r}?" if found else ""

@@ -1,49 +1,62 @@
-"""Sentences with slots and an intent, drawn from a context-free grammar that is written as plain text.
+"""Grammars of sentences that have slots and an intent: drawn, counted, and written to files.
 
-A grammar maps each symbol to its alternatives. In an alternative, `<city>` stands for the symbol
-`city`, and `{origin:city}` for the same symbol as a slot labelled `origin`:
-
->>> grammar = Grammar(
-...     intents={"find_flight": ("<show> flights to {destination:city}",)},
-...     symbols={"show": ("show me", "list"), "city": ("boston", "new york")},
+>>> grammar = Grammar.of(
+...     intents={"find_flight": ["<show> flights to {city:destination}"]},
+...     rules={"show": ["show me", "list"], "city": ["boston", "new york"]},
 ... )
 >>> sentence = grammar.draw(Random(7))
 >>> sentence.text, sentence.intent
 ('show me flights to new york', 'find_flight')
 >>> sentence.slots
-(AnnotatedSlot(label='destination', start=4, end=6),)
+(AnnotatedSlot(label='destination', start=4, end=6, value='new york'),)
+>>> grammar.count()
+4
 
+`sluice_core.grammar.templates` describes how sentences are written, and `sluice_core.grammar.reading` reads files.
 A grammar knows nothing of sound or tags, so that whatever speaks its sentences and whatever tags them can use it.
 """
 
 import hashlib
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from random import Random
 from typing import Literal, NamedTuple, get_args
 
-from sluice_core.errors import UserError
+from sluice_core.grammar.expressions import (
+    Alternation,
+    Alternative,
+    Expression,
+    GrammarError,
+    Labelled,
+    Reference,
+    Terminal,
+    Valued,
+    children,
+    count,
+    descendants,
+    references,
+)
+from sluice_core.grammar.templates import Template, parse_alternatives, parse_template
+from sluice_core.grammar.writing import write_grammar
 from sluice_core.wording import plural
 
 Split = Literal["train", "dev", "test"]
 """What sentences serve for: training, choosing settings, or the final evaluation."""
 
-PIECE = re.compile(r"<(?P<symbol>\w+)>|\{(?P<label>\w+):(?P<kind>\w+)\}|(?P<word>[^\s<>{}]+)")
 MOST_REFUSALS = 5000  # draws in a row without a new sentence before the grammar counts as exhausted
 
 
-class GrammarError(UserError):
-    """A grammar cannot be read, or has fewer sentences than were asked for."""
-
-
 class AnnotatedSlot(NamedTuple):
-    """A labelled span of a sentence's words: `words[start:end]`."""
+    """A labelled span of a sentence's words, `words[start:end]`."""
 
     label: str
     start: int
     end: int
+    value: str = ""
+    """What the words stand for, where a grammar has said them."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,7 @@ class AnnotatedSentence:
     slots: tuple[AnnotatedSlot, ...]
     intent: str
     template: str
-    """The alternative of the intent that the sentence was made from."""
+    """The template of the intent that the sentence was made from."""
 
     @property
     def text(self) -> str:
@@ -68,66 +81,161 @@ class AnnotatedSentence:
 
 @dataclass(frozen=True)
 class Grammar:
-    """The sentence templates of each intent, and the symbols that they use.
+    """The sentence templates of each intent, and the rules and lists that they refer to.
 
-    To hold out values or templates, make a second grammar by `dataclasses.replace(grammar, symbols=…)`.
+    To hold out values or templates, make a second grammar by `dataclasses.replace(grammar, rules=…)`.
 
     Raises:
-        GrammarError: an alternative names a symbol that the grammar does not have, or cannot be read.
+        GrammarError: a template refers to a rule that the grammar does not have, or a rule contains itself.
     """
 
-    intents: Mapping[str, tuple[str, ...]]
-    """The templates of each intent."""
-    symbols: Mapping[str, tuple[str, ...]]
-    """The alternatives of each symbol."""
+    intents: Mapping[str, tuple[Template, ...]]
+    rules: Mapping[str, Expression]
+    """What `<name>` and `{name}` stand for."""
+    language: str = "en"
+    """BCP 47 tag of the language that is spoken, such as "en" or "de"."""
+    sounds: Mapping[str, str] = field(default_factory=dict)
+    """How synthesizers say a word that they misread: another spelling that they read as it is meant."""
+    repeatable: frozenset[str] = frozenset()
+    """The slots that one sentence may fill several times."""
 
     def __post_init__(self) -> None:
-        rules = {**{f"intent {name}": rule for name, rule in self.intents.items()}, **self.symbols}
-        for name, alternatives in rules.items():
-            if not alternatives:
-                raise GrammarError(f"grammar: {name} has no alternatives")
-            for alternative in alternatives:
-                if PIECE.sub("", alternative).strip():
-                    raise GrammarError(f"grammar: {name}: cannot read {alternative!r}")
-                for match in PIECE.finditer(alternative):
-                    symbol = match["symbol"] or match["kind"]
-                    if symbol and symbol not in self.symbols:
-                        raise GrammarError(f"grammar: {name}: no symbol {symbol!r} for {alternative!r}")
+        for intent, templates in self.intents.items():
+            for template in templates:
+                _check_references(template.expression, self.rules, f"intent {intent}: {template.text!r}")
+        for name, rule in self.rules.items():
+            _check_references(rule, self.rules, name)
+        if circle := find_circle(self.rules):
+            raise GrammarError(
+                f"grammar: {' → '.join(circle)}: a rule cannot contain itself, since its sentences would never end"
+            )
+
+    @classmethod
+    def of(cls, intents: Mapping[str, Sequence[str]], rules: Mapping[str, Sequence[str]]) -> "Grammar":
+        """Build a grammar from templates as they are written in a file, and the alternatives of each rule.
+
+        Raises:
+            GrammarError: a template cannot be read, or refers to a rule that is missing.
+        """
+        built: dict[str, tuple[Template, ...]] = {}
+        for intent, texts in intents.items():
+            alternatives = [parse_template(text) for text in texts]
+            built[intent] = tuple(
+                Template(text, each.expression, each.weight)
+                for text, each in zip(texts, alternatives, strict=True)
+            )
+        return cls(built, {name: parse_alternatives(texts) for name, texts in rules.items()})
+
+    @cached_property
+    def choice(self) -> Alternation:
+        """The choice among all templates of all intents, in their order."""
+        templates = [template for each in self.intents.values() for template in each]
+        return Alternation(tuple(Alternative(template.expression, template.weight) for template in templates))
+
+    def templates(self) -> Iterator[tuple[str, Template]]:
+        """Yield the templates, each with its intent."""
+        for intent, templates in self.intents.items():
+            for template in templates:
+                yield intent, template
 
     def vocabulary(self) -> set[str]:
         """Return every word that a sentence of the grammar may contain."""
-        rules = [*self.intents.values(), *self.symbols.values()]
-        return {
-            match["word"]
-            for alternatives in rules
-            for alternative in alternatives
-            for match in PIECE.finditer(alternative)
-            if match["word"]
-        }
+        waiting = [template.expression for _, template in self.templates()]
+        seen: set[str] = set()
+        words: set[str] = set()
+        while waiting:
+            for each in descendants(waiting.pop()):
+                if isinstance(each, Terminal):
+                    words.add(each.text)
+                elif isinstance(each, Reference) and each.name not in seen:
+                    seen.add(each.name)
+                    waiting.append(self.rules[each.name])
+        return words
+
+    def count(self) -> int:
+        """Return how many sentences there are; one that can be made in two ways counts twice."""
+        return count(self.choice, self.rules)
+
+    def to_yaml(self) -> str:
+        """Return the grammar in our own format, whatever format it came in."""
+        return write_grammar(self.intents, self.rules, self.language, self.sounds, self.repeatable)
+
+    def save(self, path: Path) -> None:
+        """Write the grammar to a file in our own format."""
+        path.write_text(self.to_yaml(), encoding="utf-8")
 
     def draw(self, random: Random) -> AnnotatedSentence:
-        """Draw a sentence: one template out of all, then one alternative at each symbol.
+        """Draw a sentence: one template out of all, then one alternative at each choice, by their weights.
 
-        All templates are equally likely, so that an intent is as likely as it has templates.
+        Templates weigh the same unless they say otherwise, so that an intent is as likely as it has templates.
         """
-        intent, template = random.choice(
-            [(intent, template) for intent, templates in self.intents.items() for template in templates]
-        )
-        words: list[str] = []
-        slots: list[AnnotatedSlot] = []
-        self._expand(template, random, words, slots)
-        return AnnotatedSentence(tuple(words), tuple(slots), intent, template)
+        drawn = self.choice.draw(random)
+        intent, template = self._template_of[id(drawn)]
+        drawing = _Drawing(self.rules, random)
+        drawing.expand(drawn)
+        return AnnotatedSentence(tuple(drawing.words), tuple(drawing.slots), intent, template.text)
 
-    def _expand(self, alternative: str, random: Random, words: list[str], slots: list[AnnotatedSlot]) -> None:
-        """Append the words and the slots of one alternative to `words` and `slots`."""
-        for match in PIECE.finditer(alternative):
-            if match["word"]:
-                words.append(match["word"])
-                continue
-            start = len(words)
-            self._expand(random.choice(self.symbols[match["symbol"] or match["kind"]]), random, words, slots)
-            if match["label"]:
-                slots.append(AnnotatedSlot(match["label"], start, len(words)))
+    @cached_property
+    def _template_of(self) -> dict[int, tuple[str, Template]]:
+        return {id(template.expression): (intent, template) for intent, template in self.templates()}
+
+
+class _Drawing:
+    """The words and slots of a sentence that is being drawn."""
+
+    def __init__(self, rules: Mapping[str, Expression], random: Random) -> None:
+        self.rules = rules
+        self.random = random
+        self.words: list[str] = []
+        self.slots: list[AnnotatedSlot] = []
+        self.pieces: list[str] = []  # of the value of the slot that is open
+
+    def expand(self, expression: Expression) -> None:
+        """Append the words and slots of one sentence of an expression."""
+        match expression:
+            case Terminal(text):
+                self.words.append(text)
+                self.pieces.append(text)
+            case Reference(name):
+                self.expand(self.rules[name])
+            case Alternation():
+                self.expand(expression.draw(self.random))
+            case Valued(inner, value):
+                before = len(self.pieces)
+                self.expand(inner)
+                self.pieces[before:] = [value]
+            case Labelled(label, inner):
+                start, self.pieces = len(self.words), []
+                self.expand(inner)
+                value = " ".join(filter(None, self.pieces))
+                if len(self.words) > start:
+                    self.slots.append(AnnotatedSlot(label, start, len(self.words), value))
+            case _:
+                for each in children(expression):
+                    self.expand(each)
+
+
+def find_circle(rules: Mapping[str, Expression]) -> list[str]:
+    """Return the names of rules that lead from one of them back to itself; none if no rule contains itself."""
+    done: set[str] = set()
+
+    def visit(name: str, path: list[str]) -> list[str]:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done or name not in rules:
+            return []
+        for each in sorted(references(rules[name])):
+            if circle := visit(each, [*path, name]):
+                return circle
+        done.add(name)
+        return []
+
+    return next((circle for name in rules if (circle := visit(name, []))), [])
+
+
+def _check_references(expression: Expression, rules: Mapping[str, Expression], where: str) -> None:
+    for name in sorted(references(expression) - rules.keys()):
+        raise GrammarError(f"grammar: {where}: no list and no rule is called {name!r}")
 
 
 def split_of(text: str) -> Split:

@@ -9,8 +9,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from random import Random
 
+from sluice_core.grammar.expressions import (
+    Alternation,
+    Alternative,
+    Concatenation,
+    Expression,
+    Terminal,
+    children,
+)
 from sluice_core.grammar.grammar import AnnotatedSentence, Grammar, Split, distinct_sentences, split_of
-from sluice_core.grammar.travel import AIRLINES, CITIES, INTENTS, SYMBOLS, generate
+from sluice_core.grammar.templates import words_of
+from sluice_core.grammar.travel import TRAVEL, generate
 from sluice_core.grammar.writing_styles import SPOKEN, AnnotatedText, WritingStyle, write
 
 MORE_CITIES = (
@@ -50,28 +59,28 @@ NAME_SPELLINGS = {
 }
 
 DEV_TEMPLATES = (
-    "<book> <party> to {destination:city} <when> <please>",
-    "<leave> {origin:city} and arrive in {destination:city} <around>",
-    "is there a flight to {destination:city} <around> <when_or_not>",
-    "<show> {airline:airline} flights <route>",
+    "<book> <party> to {city:destination} <when> <please>",
+    "<leave> {city:origin} and arrive in {city:destination} <around>",
+    "is there a flight to {city:destination} <around> <when_or_not>",
+    "<show> {airline} flights <route>",
     "how much is a flight <route> <when_or_not>",
-    "when does <which_flight> arrive in {destination:city}",
-    "<cancel> my flight to {destination:city} <when_or_not>",
-    "<change> my flight to {destination:city} to {date:day}",
-    "<need> a {room:room} in {city:city} <when_or_not>",
-    "<show> hotels near {city:city} with a pool",
+    "when does <which_flight> arrive in {city:destination}",
+    "<cancel> my flight to {city:destination} <when_or_not>",
+    "<change> my flight to {city:destination} to {day:date}",
+    "<need> a {room} in {city} <when_or_not>",
+    "<show> hotels near {city} with a pool",
 )
 TEST_TEMPLATES = (
-    "arrive in {destination:city} <around> <when>",
-    "<need> a round trip <route> returning {date:soon}",
-    "<show> {class:cabin} flights to {destination:city} <when>",
-    "does {airline:airline} fly <route>",
-    "<show> fares to {destination:city} <limit>",
-    "has <which_flight> from {origin:city} landed yet",
+    "arrive in {city:destination} <around> <when>",
+    "<need> a round trip <route> returning {soon:date}",
+    "<show> {cabin:class} flights to {city:destination} <when>",
+    "does {airline} fly <route>",
+    "<show> fares to {city:destination} <limit>",
+    "has <which_flight> from {city:origin} landed yet",
     "<cancel> <which_flight> <when>",
-    "<change> the trip from {origin:city} to {date:soon} <please>",
-    "<need> a hotel in {city:city} <stay>",
-    "<show> hotels in {city:city} <when_or_not>",
+    "<change> the trip from {city:origin} to {soon:date} <please>",
+    "<need> a hotel in {city} <stay>",
+    "<show> hotels in {city} <when_or_not>",
 )
 RESERVED_TEMPLATES: Mapping[Split, tuple[str, ...]] = {"dev": DEV_TEMPLATES, "test": TEST_TEMPLATES}
 
@@ -99,25 +108,37 @@ def names_of(split: Split, names: Iterable[str]) -> tuple[str, ...]:
 
 def grammars(split: Split) -> tuple[Grammar, ...]:
     """Return the grammars of a split: that of training's templates and, but for training, that of its own."""
-    symbols = {
-        **SYMBOLS,
-        "city": names_of(split, (*CITIES, *(name.lower() for name in MORE_CITIES))),
-        "airline": names_of(split, (*AIRLINES, *(name.lower() for name in MORE_AIRLINES))),
+    more = {"city": MORE_CITIES, "airline": MORE_AIRLINES}
+    rules = {
+        name: _names(names_of(split, (*_values(rule), *(each.lower() for each in more[name]))))
+        if name in more
+        else rule
+        for name, rule in TRAVEL.rules.items()
     }
     reserved = {*DEV_TEMPLATES, *TEST_TEMPLATES}
 
     def with_templates(selected: Iterable[str], inside: bool) -> Grammar:
         intents = {
-            intent: tuple(template for template in templates if (template in selected) == inside)
-            for intent, templates in INTENTS.items()
+            intent: tuple(template for template in templates if (template.text in selected) == inside)
+            for intent, templates in TRAVEL.intents.items()
         }
-        return replace(
-            Grammar(INTENTS, symbols),
-            intents={intent: templates for intent, templates in intents.items() if templates},
-        )
+        kept = {intent: templates for intent, templates in intents.items() if templates}
+        return replace(TRAVEL, intents=kept, rules=rules)
 
     usual = with_templates(reserved, inside=False)
     return (usual,) if split == "train" else (usual, with_templates(RESERVED_TEMPLATES[split], inside=True))
+
+
+def _values(rule: Expression) -> list[str]:
+    """Return the phrases of a list."""
+    return [" ".join(words_of(each) or ()) for each in children(rule)]
+
+
+def _names(names: Iterable[str]) -> Alternation:
+    """Return a list of these names, repeated ones included."""
+    return Alternation(
+        tuple(Alternative(Concatenation(tuple(Terminal(word) for word in name.split()))) for name in names)
+    )
 
 
 def spoken(count: int, seed: int, split: Split) -> list[AnnotatedSentence]:

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from sluice_core.grammar.expressions import children
 from sluice_core.grammar.grammar import AnnotatedSlot, Grammar, GrammarError, split_of
-from sluice_core.grammar.travel import CITIES, INTENTS, TRAVEL, generate
+from sluice_core.grammar.templates import parse_alternatives, words_of
+from sluice_core.grammar.travel import TRAVEL, generate
 
 SPOKEN = re.compile(r"[a-z']+( [a-z']+)*")
 SPLITS = ("train", "dev", "test")
@@ -53,7 +55,7 @@ def test_every_word_of_dev_and_test_is_in_training(splits):
 
 
 def test_slots_cover_their_words(splits):
-    cities = {tuple(city.split()) for city in CITIES}
+    cities = {words_of(city) for city in children(TRAVEL.rules["city"])}
     for sentence in splits["train"]:
         for before, after in zip(sentence.slots, sentence.slots[1:], strict=False):
             assert before.end <= after.start
@@ -64,10 +66,10 @@ def test_slots_cover_their_words(splits):
 
 
 def test_a_sentence_knows_its_intent_and_template(splits):
-    assert {sentence.intent for sentence in splits["train"]} == set(INTENTS)
+    assert {sentence.intent for sentence in splits["train"]} == set(TRAVEL.intents)
     for sentence in splits["train"]:
-        assert sentence.template in INTENTS[sentence.intent]
-        labels = re.findall(r"\{(\w+):", sentence.template)
+        assert sentence.template in {template.text for template in TRAVEL.intents[sentence.intent]}
+        labels = re.findall(r"\{(?:\w+:)?(\w+)\}", sentence.template)
         assert set(labels) <= {slot.label for slot in sentence.slots}
 
 
@@ -78,26 +80,31 @@ def test_nobody_flies_to_where_they_are():
 
 
 def test_taipei_on_november_second():
-    grammar = Grammar(
-        {"book_flight": ("arrive {destination:city} on {date:day}",)},
+    grammar = Grammar.of(
+        {"book_flight": ("arrive {city:destination} on {day:date}",)},
         {"city": ("taipei",), "day": ("<month> <ordinal>",), "month": ("november",), "ordinal": ("second",)},
     )
     text = "arrive taipei on november second"
     (sentence,) = generate(1, split=split_of(text), grammar=grammar)
     assert sentence.text == text
-    assert sentence.slots == (AnnotatedSlot("destination", 1, 2), AnnotatedSlot("date", 3, 5))
+    assert sentence.slots == (
+        AnnotatedSlot("destination", 1, 2, "taipei"),
+        AnnotatedSlot("date", 3, 5, "november second"),
+    )
     assert [sentence.slot_words(slot) for slot in sentence.slots] == [("taipei",), ("november", "second")]
 
 
 def test_cities_can_be_held_out():
-    known = replace(TRAVEL, symbols={**TRAVEL.symbols, "city": ("boston", "denver", "new york")})
+    known = replace(
+        TRAVEL, rules={**TRAVEL.rules, "city": parse_alternatives(("boston", "denver", "new york"))}
+    )
     words = {word for sentence in generate(300, grammar=known) for word in sentence.words}
     assert {"boston", "denver", "york"} <= words
     assert "taipei" not in words
 
 
 def test_a_small_grammar_says_when_it_has_no_more():
-    grammar = Grammar({"greet": ("hello <who>",)}, {"who": ("you", "world", "all")})
+    grammar = Grammar.of({"greet": ("hello <who>",)}, {"who": ("you", "world", "all")})
     with pytest.raises(GrammarError, match="train sentences, not 100"):
         generate(100, grammar=grammar)
 
@@ -105,14 +112,14 @@ def test_a_small_grammar_says_when_it_has_no_more():
 @pytest.mark.parametrize(
     ("template", "message"),
     [
-        ("to <town>", "no symbol 'town'"),
-        ("to {destination:town}", "no symbol 'town'"),
+        ("to <town>", "no list and no rule is called 'town'"),
+        ("to {town:destination}", "no list and no rule is called 'town'"),
         ("to <>", "cannot read"),
     ],
 )
 def test_a_wrong_grammar_is_named(template, message):
     with pytest.raises(GrammarError, match=message):
-        Grammar({"go": (template,)}, {"city": ("boston",)})
+        Grammar.of({"go": (template,)}, {"city": ("boston",)})
 
 
 def test_an_unknown_part_is_an_error():

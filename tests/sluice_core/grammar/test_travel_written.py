@@ -6,8 +6,9 @@ from random import Random
 
 import pytest
 
-from sluice_core.grammar.grammar import AnnotatedSentence, AnnotatedSlot, Grammar, split_of
-from sluice_core.grammar.travel import INTENTS, SYMBOLS, TRAVEL
+from sluice_core.grammar.grammar import AnnotatedSentence, AnnotatedSlot, split_of
+from sluice_core.grammar.templates import Template, parse_alternatives, parse_template
+from sluice_core.grammar.travel import TRAVEL
 from sluice_core.grammar.travel_written import (
     DEV_TEMPLATES,
     NAME_SPELLINGS,
@@ -20,6 +21,12 @@ from sluice_core.grammar.writing_styles import SPOKEN, WritingStyle, write
 from sluice_core.normalization.spoken_numbers import concatenated, count_of, ordinal_figure
 
 SPLITS = ("train", "dev", "test")
+
+
+def of_one_template(text):
+    """The travel grammar with this template alone."""
+    template = Template(text, parse_template(text).expression)
+    return replace(TRAVEL, intents={"book_flight": (template,)})
 
 
 def forms(words, label, style=WritingStyle(), count=200):  # noqa: B008 — frozen
@@ -90,7 +97,7 @@ def test_every_value_of_the_grammar_can_be_written():
     labels = {"day": "date", "soon": "date", "clock": "time", "part_of_day": "time", "some": "count",
               "flight_number": "flight", "money": "price", "stars": "stars"}  # fmt: skip
     for symbol, label in labels.items():
-        grammar = Grammar({"x": (f"{{{label}:{symbol}}}",)}, SYMBOLS)
+        grammar = of_one_template(f"{{{symbol}:{label}}}")
         for seed in range(400):
             random = Random(seed)
             passage = write(grammar.draw(random), random, WritingStyle(), NAME_SPELLINGS)
@@ -163,12 +170,12 @@ def test_about_half_of_dev_and_test_is_new():
 
 
 def test_kept_templates_are_the_grammars_own_and_training_has_every_label_and_intent():
-    every = {template for templates in INTENTS.values() for template in templates}
+    every = {template.text for _, template in TRAVEL.templates()}
     assert {*DEV_TEMPLATES, *TEST_TEMPLATES} <= every
     labels = {slot.label for sentence in spoken(1500, 1, "train") for slot in sentence.slots}
     assert labels == {slot.label for seed in range(2000) for slot in TRAVEL.draw(Random(seed)).slots}
     (usual,) = grammars("train")
-    assert set(usual.intents) == set(INTENTS)
+    assert set(usual.intents) == set(TRAVEL.intents)
 
 
 def test_no_request_is_in_two_splits():
@@ -178,11 +185,15 @@ def test_no_request_is_in_two_splits():
 
 
 def test_the_wanted_request_is_one_of_training():
-    grammar = replace(TRAVEL, intents={"book_flight": ("arrive {destination:city} on {date:day}",)},
-                      symbols={**SYMBOLS, "city": ("taipei",), "day": ("november second",)})  # fmt: skip
+    template = "arrive {city:destination} on {day:date}"
+    grammar = of_one_template(template)
+    grammar = replace(
+        grammar,
+        rules={"city": parse_alternatives(["taipei"]), "day": parse_alternatives(["november second"])},
+    )
     texts = {
         write(grammar.draw(Random(1)), Random(seed), WritingStyle(), NAME_SPELLINGS).text
         for seed in range(200)
     }
     assert "Arrive Taipei on November 2nd" in texts
-    assert "arrive {destination:city} on {date:day}" in grammars("train")[0].intents["book_flight"]
+    assert template in {each.text for each in grammars("train")[0].intents["book_flight"]}

@@ -72,3 +72,13 @@ class DecodingConfig(Settings):
             return "greedy"
         with_model = f", {self.language_model.name} x {self.weight:g}" if self.language_model else ""
         return f"beam {self.beam}{with_model}{', lexicon' if self.lexicon else ''}"
+
+
+class GrammarDecodingConfig(Settings):
+    """Settings of decoding along a grammar."""
+
+    beam_threshold: float = Field(
+        20.0, gt=0, description="positions this far (natural log) behind the best are dropped; .inf keeps all"
+    )
+    beam: int = Field(4_000, ge=1, description="about this many positions are kept after each step, at most")
+    weight: float = Field(0.5, ge=0, le=100, description="weight of the grammar's natural log-probabilities")

@@ -8,7 +8,13 @@ from asr.acoustic.voice_activity import detect_speech, frame_samples
 from asr.long_form.segmentation import SegmentationSettings
 
 
-def fit_segmentation(recordings: Iterable[np.ndarray], sample_rate: int) -> SegmentationSettings:
+SILENCE_SECONDS = 10.0
+"""So much silence within a piece does no harm where features are normalized over speech alone."""
+
+
+def fit_segmentation(
+    recordings: Iterable[np.ndarray], sample_rate: int, *, over_speech: bool = False
+) -> SegmentationSettings:
     """Find settings that make pieces like these recordings; a few hundred recordings are enough.
 
     A model that has heard only single digits makes nothing of two, and features are normalized over a piece, silence
@@ -18,6 +24,7 @@ def fit_segmentation(recordings: Iterable[np.ndarray], sample_rate: int) -> Segm
     Args:
         recordings: utterances that the model was trained on, each `[samples]`, as they are.
         sample_rate: the rate of the samples in Hz.
+        over_speech: features are normalized over speech, so a short utterance in a long silence is no long recording.
 
     Returns:
         The defaults where no recording holds speech.
@@ -27,7 +34,7 @@ def fit_segmentation(recordings: Iterable[np.ndarray], sample_rate: int) -> Segm
         return SegmentationSettings()
     spoken, margin = np.array(facts).T
     usual = np.median(spoken)
-    window = np.clip(1.5 * np.percentile(spoken, 95), 2, 30)
+    window = np.clip(1.5 * np.percentile(spoken, 95) + over_speech * SILENCE_SECONDS, 2, 30)
     values = {
         "window_seconds": window,
         "overlap_seconds": min(0.4 * window, 4),

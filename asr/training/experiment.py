@@ -252,7 +252,8 @@ def _segmentation(experiment: RecognizerExperiment) -> SegmentationSettings:
             with suppress(AudioError):  # training has named it
                 yield read_utterance(utterances[item], rate)
 
-    return fit_segmentation(samples(), rate)
+    over_speech = experiment.config.features.normalize == "speech"
+    return fit_segmentation(samples(), rate, over_speech=over_speech)
 
 
 def leave_out_unfit(utterances: "Dataset", transcriber: Transcriber) -> "Dataset":

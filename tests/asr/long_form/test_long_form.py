@@ -219,6 +219,11 @@ def test_pieces_are_cut_like_the_recordings_of_training() -> None:
     assert (short.window_seconds, short.long_pause_seconds, short.short_pause_seconds) == (2, 0.2, 0.1)
     assert short.piece_seconds == pytest.approx(0.28, abs=0.05)
     assert fit_segmentation([np.zeros(16000)], 16000) == SegmentationSettings()
+    patient = fit_segmentation(utterances(0.4, 0.05), 16000, over_speech=True)  # silence does no harm
+    assert (
+        patient.window_seconds == pytest.approx(10.7, abs=0.2)
+        and patient.piece_seconds == short.piece_seconds
+    )
 
 
 def spikes(places: dict[int, int], steps: int, tokens: int = 4) -> np.ndarray:

@@ -7,7 +7,6 @@ import numpy as np
 from asr.acoustic.voice_activity import detect_speech, frame_samples
 from asr.long_form.segmentation import SegmentationSettings
 
-
 SILENCE_SECONDS = 10.0
 """So much silence within a piece does no harm where features are normalized over speech alone."""
 

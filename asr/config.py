@@ -17,7 +17,7 @@ from sluice_core.training.config import TrainingConfig
 class SpeechCorpusConfig(CorpusConfig):
     """Where utterances come from and how they are divided into train, dev and test."""
 
-    kind: Literal["travel", "an4", "fsdd", "ljspeech", "librispeech", "manifest"] = Field(
+    kind: Literal["grammar", "travel", "an4", "fsdd", "ljspeech", "librispeech", "manifest"] = Field(
         description="which corpus, or a manifest of your own"
     )
     dev_speakers: list[str] = Field([], description="speakers of dev, by name, instead of a share")
@@ -25,7 +25,31 @@ class SpeechCorpusConfig(CorpusConfig):
         [], description="speakers of test, by name, where there is no test split"
     )
     case: Literal["keep", "lower", "upper"] = Field("lower", description="convert the letters of transcripts")
-    utterances: int = Field(2000, ge=20, description="size of the embedded corpus")
+    utterances: int = Field(2000, ge=20, description="size of a spoken corpus (kind: grammar, travel)")
+    engines: Literal["auto", "all"] | list[str] = Field(
+        "auto",
+        description="the synthesizers that speak a grammar, by name; auto: those installed that pip alone can install; "
+        "all: flite and festival too where the system has them",
+    )
+    held_out_engines: list[str] = Field(
+        [], description="synthesizers that speak in test alone, which shows how unheard ones are understood"
+    )
+    engine_shares: dict[str, float] = Field(
+        {},
+        description="parts of the utterances that engines speak; by default espeak 3, piper 3, flite 2, kokoro 1 and "
+        "festival 1",
+    )
+    voice_files: list[Path] = Field(
+        [], description="more voices of Piper: ONNX files, each with its JSON beside it"
+    )
+    renderings: int = Field(1, ge=1, description="how often each engine speaks a text, by voices in turn")
+    shuffled_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of training texts that are random sequences of a grammar's words and pieces, so that the "
+        "network does not learn the grammar by heart",
+    )
     max_seconds: float = Field(30.0, gt=0, description="longer training utterances are left out, and counted")
 
 

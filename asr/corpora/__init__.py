@@ -15,7 +15,11 @@ log = logging.getLogger(__name__)
 
 # Imported only when asked for: no corpus needs anything of another.
 MODULES = {
-    kind: f"asr.corpora.{kind}" for kind in ("travel", "an4", "fsdd", "ljspeech", "librispeech", "manifest")
+    **{
+        kind: f"asr.corpora.{kind}"
+        for kind in ("grammar", "an4", "fsdd", "ljspeech", "librispeech", "manifest")
+    },
+    "travel": "asr.corpora.grammar",  # the grammar that comes with the package
 }
 
 

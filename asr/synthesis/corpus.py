@@ -1,9 +1,11 @@
-"""Speak sentences into a corpus: a folder of recordings with a manifest, made once and found by its content.
+"""Speak planned utterances into a corpus: a manifest, made once and found by its content.
 
-    CACHE/NAME-KEY/manifest.jsonl      the columns of every corpus, and `split`
-    CACHE/NAME-KEY/audio/train-0000.flac
+    CACHE/NAME-KEY/manifest.jsonl              the columns of every corpus, and `split`
+    CACHE/spoken/ENGINE-KEY/manifest.jsonl     what one process spoke: a chunk of one engine's utterances
+    CACHE/spoken/ENGINE-KEY/audio/*.flac
 
-KEY identifies all that is said, by whom and how, so that anything else makes another folder.
+A KEY identifies all that is said, by whom and how, so that anything else makes another folder. Chunks are shared by
+all corpora that contain them: with another engine only what it says is spoken, and a killed run goes on.
 """
 
 import hashlib
@@ -15,99 +17,123 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from random import Random
 from threading import Event
 from typing import Any
 from uuid import uuid4
 
-from asr.synthesis.espeak import HEADROOM, Voice, synthesizer
+from asr.synthesis.engines import make_engine
+from asr.synthesis.espeak import HEADROOM
 from asr.synthesis.speak import SAMPLE_RATE, SpeechJob
-from asr.synthesis.voices import vary
+from asr.synthesis.speech import EngineError
 from sluice_core.corpus_files import CorpusError
-from sluice_core.grammar.grammar import Split
 from sluice_core.progress import track
 
-LAYOUT = 1
-"""Part of the key: raise it when `asr.synthesis.speak` would make other sound of the same jobs."""
-CHUNK = 100
-"""Utterances of one process. It changes what is heard, so it must not depend on the number of processors."""
-PEAK_DB, NOISE_DB, AROUND_SECONDS = (-20.0, -1.0), (-84.0, -66.0), (0.1, 0.2)
+LAYOUT = 2
+"""Part of the keys: raise it when `asr.synthesis.speak` would make other sound of the same jobs."""
+LARGEST_CHUNK, SMALLEST_CHUNK, CHUNK_CPU_SECONDS = 100, 10, 30.0
+"""Utterances of one process. Their number changes what is heard, so it does not depend on the processors."""
 LEFTOVER_SECONDS = 3600.0
 """An unfinished folder is removed once it has not been written to for so long."""
+MANIFEST = "manifest.jsonl"
 
 log = logging.getLogger(__name__)
 
 
-def plan_jobs(split: Split, texts: Sequence[str], voices: Sequence[Voice], seed: int) -> list[SpeechJob]:
-    """Plan who says the sentences of a split, and how: voices take turns, levels and pauses are drawn.
+@dataclass(frozen=True)
+class Chunk:
+    """Utterances of one engine, spoken by one process."""
 
-    Args:
-        split: The split, which is part of each id.
-        texts: The sentences in spoken form.
-        voices: The voices of the split.
-        seed: The seed of all that is drawn.
-    """
-    random = Random(f"{seed} {split} voices")
-    return [
-        SpeechJob(
-            id=f"{split}-{index:04d}",
-            text=text,
-            voice=vary(voices[index % len(voices)], random),
-            peak_db=round(random.uniform(*PEAK_DB), 1),
-            noise_db=round(random.uniform(*NOISE_DB), 1),
-            before_seconds=round(random.uniform(*AROUND_SECONDS), 3),
-            after_seconds=round(random.uniform(*AROUND_SECONDS), 3),
-            noise_seed=random.getrandbits(32),
-        )
-        for index, text in enumerate(texts)
-    ]
+    engine: str
+    voice_files: tuple[str, ...]
+    jobs: tuple[SpeechJob, ...]
+    key: str
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return f"{self.engine}-{self.key}"
 
 
 def speak_corpus(
-    jobs: Sequence[SpeechJob], cache: Path, name: str = "spoken", processes: int | None = None
+    jobs: Sequence[SpeechJob],
+    cache: Path,
+    name: str = "spoken",
+    processes: int | None = None,
+    voice_files: Sequence[Path] = (),
 ) -> Path:
     """Return the folder of a spoken corpus, which is made if it is not in the cache.
 
-    The same jobs make the same files whatever `processes` is. The folder appears whole or not at all.
+    The same jobs make the same files whatever `processes` is. Folders appear whole or not at all.
 
     Args:
         jobs: The utterances.
         cache: The folder that the corpus's folder lies in.
         name: What messages and the name of the folder call the corpus.
         processes: How many processes speak at a time; as many as there are processors if not given.
+        voice_files: The files of voices that engines were given.
 
     Raises:
         CorpusError: the folder cannot be written, or a process that speaks failed; the message says why.
-        EspeakError: espeak-ng is not installed.
+        EngineError: an engine of the jobs is not available.
     """
-    folder = Path(cache) / f"{name}-{corpus_key(jobs)}"
-    if (folder / "manifest.jsonl").is_file():
+    chunks = make_chunks(jobs, voice_files)
+    folder = Path(cache) / f"{name}-{_digest([chunk.name for chunk in chunks])}"
+    if (folder / MANIFEST).is_file():
         return folder
-    synthesizer()  # says once, and before any process starts, what is missing
+    spoken = Path(cache) / "spoken"
+    todo = [chunk for chunk in chunks if not (spoken / chunk.name / MANIFEST).is_file()]
+    for engine in {
+        chunk.engine for chunk in todo
+    }:  # says once, and before any process starts, what is missing
+        if reason := make_engine(engine, voice_files).available():
+            raise EngineError(reason)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(folder)
-        building = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
-        try:
-            _build(building, jobs, name, processes or _processors())
-            _put_in_place(building, folder)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+        spoken.mkdir(parents=True, exist_ok=True)
+        _sweep(spoken)
+        _speak_with_progress(spoken, chunks, todo, name, processes or _processors())
+        with _building(folder) as building:
+            _write_manifest(building / MANIFEST, jobs, spoken, chunks)
     except OSError as error:
         raise CorpusError(f"{cache}: cannot write the {name} corpus: {error.strerror or error}") from error
     return folder
 
 
-def corpus_key(jobs: Sequence[SpeechJob]) -> str:
-    """Return a name for everything that decides the sound of a corpus."""
-    tree = [LAYOUT, CHUNK, SAMPLE_RATE, HEADROOM, [asdict(job) for job in jobs]]
+def make_chunks(jobs: Sequence[SpeechJob], voice_files: Sequence[Path] = ()) -> list[Chunk]:
+    """Divide jobs into chunks, by engine and split, slow engines first, so that none is left alone at the end."""
+    of_engine: dict[tuple[str, str], list[SpeechJob]] = defaultdict(list)
+    for job in jobs:
+        of_engine[job.engine, job.split].append(job)
+    engines = {name: make_engine(name) for name, _ in of_engine}
+    files = [str(Path(path).resolve()) for path in voice_files]
+    contents = [[Path(path).stem, _file_digest(path)] for path in files] if "piper" in engines else []
+    chunks = []
+    for (name, _), members in sorted(of_engine.items(), key=lambda item: -engines[item[0][0]].cpu_seconds):
+        size = int(min(max(CHUNK_CPU_SECONDS / engines[name].cpu_seconds, SMALLEST_CHUNK), LARGEST_CHUNK))
+        voices = contents if name == "piper" else []
+        for start in range(0, len(members), size):
+            part = tuple(members[start : start + size])
+            tree = [LAYOUT, SAMPLE_RATE, HEADROOM, voices, [asdict(job) for job in part]]
+            chunks.append(Chunk(name, tuple(files), part, _digest(tree)))
+    return chunks
+
+
+def _digest(tree: Any) -> str:
+    """Return a name for the content of a tree of JSON."""
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _file_digest(path: str) -> str:
+    """Return a name for the content of a file, or "" if it cannot be read, which its engine explains."""
+    with suppress(OSError), Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+    return ""
 
 
 def _processors() -> int:
@@ -115,58 +141,78 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@contextmanager
+def _building(folder: Path) -> Iterator[Path]:
+    """Give a folder to build in; rename it if it has a manifest in the end, else remove it."""
+    building = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
+    try:
+        building.mkdir(parents=True)
+        yield building
+        if (building / MANIFEST).is_file():
+            _put_in_place(building, folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
 def _put_in_place(building: Path, folder: Path) -> None:
-    """Rename a finished build, unless another process has made the same corpus meanwhile."""
-    if folder.exists() and not (folder / "manifest.jsonl").is_file():
+    """Rename a finished build, unless another process has made the same folder meanwhile."""
+    if folder.exists() and not (folder / MANIFEST).is_file():
         shutil.rmtree(folder)  # somebody removed files from it
     try:
         building.rename(folder)
     except OSError:
-        if not (folder / "manifest.jsonl").is_file():
+        if not (folder / MANIFEST).is_file():
             raise
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed builds of the same corpus left behind."""
-    for leftover in folder.parent.glob(f".{folder.name}.*"):
+def _sweep(spoken: Path) -> None:
+    """Remove what killed builds left behind."""
+    for leftover in spoken.glob(".*"):
         with suppress(OSError):
             if time.time() - (leftover / "audio").stat().st_mtime > LEFTOVER_SECONDS:
                 shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _build(folder: Path, jobs: Sequence[SpeechJob], name: str, processes: int) -> None:
-    """Speak everything into `folder`, and write its manifest last."""
-    (folder / "audio").mkdir(parents=True)
-    quiet = not log.isEnabledFor(logging.INFO)
-    spoken = _speak_all(folder, jobs, name, processes)
-    utterances = {
-        utterance["id"]: utterance
-        for utterance in track(spoken, f"speaking the {name} corpus", total=len(jobs), quiet=quiet)
-    }
-    with (folder / "manifest.jsonl").open("w", encoding="utf-8") as manifest:
+def _write_manifest(path: Path, jobs: Sequence[SpeechJob], spoken: Path, chunks: Sequence[Chunk]) -> None:
+    """Write the manifest of a corpus, in the order of its jobs, from those of its chunks."""
+    utterances = {}
+    for chunk in chunks:
+        for line in (spoken / chunk.name / MANIFEST).read_text(encoding="utf-8").splitlines():
+            utterance = json.loads(line)
+            utterance["audio"] = f"../spoken/{chunk.name}/{utterance['audio']}"
+            utterances[utterance["id"]] = utterance
+    with path.open("w", encoding="utf-8") as manifest:
         for job in jobs:
-            line = {**utterances[job.id], "split": job.split}
-            manifest.write(json.dumps(line, ensure_ascii=False) + "\n")
+            manifest.write(json.dumps({**utterances[job.id], "split": job.split}, ensure_ascii=False) + "\n")
 
 
-def _speak_all(
-    folder: Path, jobs: Sequence[SpeechJob], name: str, processes: int
-) -> Iterator[dict[str, Any]]:
-    """Yield utterances as they are spoken, in any order, by fresh processes of `CHUNK` utterances each.
+def _speak_with_progress(
+    spoken: Path, chunks: Sequence[Chunk], todo: Sequence[Chunk], name: str, processes: int
+) -> None:
+    """Speak the chunks that are not there yet."""
+    total, missing = (sum(len(chunk.jobs) for chunk in of) for of in (chunks, todo))
+    if 0 < missing < total:
+        log.info("the %s corpus: %d of %d utterances are spoken already", name, total - missing, total)
+    quiet = not log.isEnabledFor(logging.INFO)
+    done = _speak_all(spoken, todo, name, processes)
+    for _ in track(done, f"speaking the {name} corpus", total=missing, quiet=quiet):
+        pass
+
+
+def _speak_all(spoken: Path, chunks: Sequence[Chunk], name: str, processes: int) -> Iterator[None]:
+    """Yield once for each utterance that is spoken, by fresh processes of a chunk each.
 
     Raises:
-        CorpusError: a process failed; the others are stopped.
+        CorpusError: a process failed; the others are stopped, and whole chunks stay.
     """
-    chunks = [jobs[start : start + CHUNK] for start in range(0, len(jobs), CHUNK)]
-    shared = _Speaking(folder, name, SimpleQueue(), Event())
+    shared = _Speaking(spoken, name, SimpleQueue(), Event())
     with ThreadPoolExecutor(max_workers=processes) as pool:
-        futures = [pool.submit(_speak_chunk, shared, number, chunk) for number, chunk in enumerate(chunks)]
+        futures = [pool.submit(_speak_chunk, shared, chunk) for chunk in chunks]
         try:
-            for _ in jobs:
-                utterance = shared.spoken.get()
-                if utterance is None:
+            for _ in range(sum(len(chunk.jobs) for chunk in chunks)):
+                if not shared.spoken.get():
                     break
-                yield utterance
+                yield
             for future in as_completed(futures):
                 future.result()
         finally:
@@ -180,39 +226,42 @@ class _Speaking:
 
     folder: Path
     name: str
-    spoken: "SimpleQueue[dict[str, Any] | None]"
-    """Utterances as they are spoken; None once a process has failed."""
+    spoken: "SimpleQueue[bool]"
+    """True for each utterance that is spoken; False once a process has failed."""
     stop: Event
 
 
-def _speak_chunk(shared: _Speaking, number: int, jobs: Sequence[SpeechJob]) -> None:
-    """Put the utterances of one chunk, spoken by a process of its own, into the queue; None if that fails."""
+def _speak_chunk(shared: _Speaking, chunk: Chunk) -> None:
+    """Speak one chunk by a process of its own."""
     try:
-        _run_process(shared, number, jobs)
+        with _building(shared.folder / chunk.name) as building:
+            _run_process(shared, chunk, building)
     except BaseException:
         shared.stop.set()
-        shared.spoken.put(None)
+        shared.spoken.put(False)
         raise
 
 
-def _run_process(shared: _Speaking, number: int, jobs: Sequence[SpeechJob]) -> None:
-    """Run `asr.synthesis.speak` over the jobs; end early once `stop` is set.
+def _run_process(shared: _Speaking, chunk: Chunk, folder: Path) -> None:
+    """Run `asr.synthesis.speak` over a chunk into a folder, its manifest last; end without one once `stop` is set.
 
     Raises:
         CorpusError: the process failed; the message is its last line on stderr.
     """
-    todo = shared.folder / f"jobs-{number:03d}.json"
-    todo.write_text(json.dumps([asdict(job) for job in jobs]), encoding="utf-8")
-    command = [sys.executable, "-P", "-m", "asr.synthesis.speak", str(todo), str(shared.folder / "audio")]
-    # The process must be able to import whatever this one can.
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(str(Path(path).resolve()) for path in sys.path),
+    (folder / "audio").mkdir()
+    todo = folder / "chunk.json"
+    tree = {
+        "engine": chunk.engine,
+        "voice_files": chunk.voice_files,
+        "jobs": [asdict(job) for job in chunk.jobs],
     }
+    todo.write_text(json.dumps(tree), encoding="utf-8")
+    command = [sys.executable, "-P", "-m", "asr.synthesis.speak", str(todo), str(folder / "audio")]
+    lines: list[str] = []
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as messages,
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=messages, text=True, env=environment
+            command, stdout=subprocess.PIPE, stderr=messages, text=True, env=_environment()
         ) as process,
     ):
         assert process.stdout is not None
@@ -220,7 +269,8 @@ def _run_process(shared: _Speaking, number: int, jobs: Sequence[SpeechJob]) -> N
             for line in process.stdout:
                 if shared.stop.is_set():
                     return
-                shared.spoken.put(json.loads(line))
+                lines.append(line)
+                shared.spoken.put(True)
         finally:
             if shared.stop.is_set():
                 process.kill()
@@ -229,3 +279,10 @@ def _run_process(shared: _Speaking, number: int, jobs: Sequence[SpeechJob]) -> N
             reason = messages.read().strip().splitlines()[-1:] or [f"exit status {process.returncode}"]
             raise CorpusError(f"speaking the {shared.name} corpus failed: {reason[0]}")
     todo.unlink()
+    (folder / MANIFEST).write_text("".join(lines), encoding="utf-8")
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a process that speaks: it can import whatever this one can, and uses one thread."""
+    path = os.pathsep.join(str(Path(entry).resolve()) for entry in sys.path)
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}

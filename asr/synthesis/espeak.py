@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sluice_core.errors import UserError
+from asr.synthesis.speech import EngineError, Speech, SpokenWord
 
 INSTALL = "pip install 'sluice-speech[espeak]'"
 
@@ -27,13 +27,13 @@ INSTALL = "pip install 'sluice-speech[espeak]'"
 SYNCHRONOUS = 2
 PHONEME_EVENTS, DONT_EXIT = 0x1, 0x8000
 RATE, VOLUME, PITCH, PITCH_RANGE = 1, 2, 3, 4
-BY_CHARACTER, UTF8 = 1, 1
+BY_CHARACTER, UTF8, IPA = 1, 1, 2
 WORD_EVENT, PHONEME_EVENT = 1, 7
 HEADROOM = 40  # the volume; at 100, the usual one, loud variants clip
 LONGEST_PATH = 140  # the library truncates the path of its data after 160 bytes
 
 
-class EspeakError(UserError):
+class EspeakError(EngineError):
     """espeak-ng is not installed, does not know a voice, or cannot say a text."""
 
 
@@ -69,25 +69,6 @@ class _Voice(ctypes.Structure):
 
 
 _Callback = ctypes.CFUNCTYPE(c_int, POINTER(c_short), c_int, POINTER(_Event))
-
-
-class SpokenWord(NamedTuple):
-    """A word of the text, and when it is said."""
-
-    text: str
-    start_seconds: float
-    end_seconds: float
-
-
-class Speech(NamedTuple):
-    """What was said."""
-
-    samples: np.ndarray
-    """int16 `[samples]`."""
-    sample_rate: int
-    """The rate of the samples in Hz."""
-    words: list[SpokenWord]
-    """One word for each of `text.split()`."""
 
 
 class SpeechMark(NamedTuple):
@@ -164,6 +145,8 @@ class Synthesizer:
         self._library.espeak_Synth.argtypes = [
             c_char_p, c_size_t, c_uint, c_int, c_uint, c_uint, c_void_p, c_void_p,
         ]  # fmt: skip
+        self._library.espeak_TextToPhonemes.argtypes = [POINTER(c_char_p), c_int, c_int]
+        self._library.espeak_TextToPhonemes.restype = c_char_p
         self._identifiers = self._list_voices()
         self._variants = {path.name for path in (self.data / "voices" / "!v").iterdir()}
         self._current = ""
@@ -247,6 +230,18 @@ class Synthesizer:
         return Speech(
             samples, self.sample_rate, align_words(text, self._marks, len(samples), self.sample_rate)
         )
+
+    def phonemes(self, text: str, voice: Voice = Voice()) -> str:
+        """Return how `text` is pronounced, in the International Phonetic Alphabet, with stress and spaces.
+
+        Raises:
+            EspeakError: there is no such voice.
+        """
+        self._use(voice)
+        rest, clauses = c_char_p(text.replace("\0", " ").encode()), []
+        while rest.value:
+            clauses.append(self._library.espeak_TextToPhonemes(ctypes.byref(rest), UTF8, IPA).decode())
+        return ", ".join(clause for clause in clauses if clause)
 
     def _hear(
         self, samples: "ctypes._Pointer[c_short]", count: int, events: "ctypes._Pointer[_Event]"

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from asr.synthesis.voices import ACCENTS, voices_of
 
 from asr.config import SpeechCorpusConfig
 from asr.corpora import load_corpus, travel
@@ -20,7 +21,6 @@ from asr.synthesis import corpus
 from asr.synthesis.corpus import speak_corpus
 from asr.synthesis.espeak import EspeakError
 from asr.synthesis.speak import SpeechJob, seconds_needed, spoken_form
-from asr.synthesis.voices import ACCENTS, voices_of
 from sluice_core.corpus_files import CorpusError
 
 ROOT = Path(__file__).resolve().parents[3]

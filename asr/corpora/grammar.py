@@ -83,7 +83,9 @@ def find_grammar(config: SpeechCorpusConfig) -> tuple[str, Grammar]:
         GrammarError: the grammar cannot be read.
     """
     if config.kind == "travel" and config.data:
-        raise CorpusError("the travel corpus needs no data: for a grammar of your own set corpus.kind=grammar")
+        raise CorpusError(
+            "the travel corpus needs no data: for a grammar of your own set corpus.kind=grammar"
+        )
     source = config.data or Path("travel")
     name = re.sub(r"[^\w.-]+", "-", source.stem)
     return name, read_grammar(source)

@@ -113,7 +113,8 @@ def test_a_small_run_leaves_what_understands(tmp_path: Path, capsys: pytest.Capt
         pytest.skip(f"no speech without espeak-ng: {error}")
     small = [
         "--set",
-        'recognizer_changes=[name=r, corpus.utterances=40, "corpus.engines=[espeak]", training.max_epochs=1, model.hidden_size=16]',
+        'recognizer_changes=[name=r, corpus.utterances=40, "corpus.engines=[espeak]", training.max_epochs=1, '
+        "model.hidden_size=16]",
     ]
     small += [
         "--set",

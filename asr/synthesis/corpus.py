@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Chunk:
+class SpokenChunk:
     """Utterances of one engine, spoken by one process."""
 
     engine: str
@@ -105,7 +105,7 @@ def speak_corpus(
     return folder
 
 
-def make_chunks(jobs: Sequence[SpeechJob], voice_files: Sequence[Path] = ()) -> list[Chunk]:
+def make_chunks(jobs: Sequence[SpeechJob], voice_files: Sequence[Path] = ()) -> list[SpokenChunk]:
     """Divide jobs into chunks, by engine and split, slow engines first, so that none is left alone at the end."""
     of_engine: dict[tuple[str, str], list[SpeechJob]] = defaultdict(list)
     for job in jobs:
@@ -120,7 +120,7 @@ def make_chunks(jobs: Sequence[SpeechJob], voice_files: Sequence[Path] = ()) -> 
         for start in range(0, len(members), size):
             part = tuple(members[start : start + size])
             tree = [LAYOUT, SAMPLE_RATE, HEADROOM, voices, [asdict(job) for job in part]]
-            chunks.append(Chunk(name, tuple(files), part, _digest(tree)))
+            chunks.append(SpokenChunk(name, tuple(files), part, _digest(tree)))
     return chunks
 
 
@@ -173,7 +173,9 @@ def _sweep(spoken: Path) -> None:
                 shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _write_manifest(path: Path, jobs: Sequence[SpeechJob], spoken: Path, chunks: Sequence[Chunk]) -> None:
+def _write_manifest(
+    path: Path, jobs: Sequence[SpeechJob], spoken: Path, chunks: Sequence[SpokenChunk]
+) -> None:
     """Write the manifest of a corpus, in the order of its jobs, from those of its chunks."""
     utterances = {}
     for chunk in chunks:
@@ -187,7 +189,7 @@ def _write_manifest(path: Path, jobs: Sequence[SpeechJob], spoken: Path, chunks:
 
 
 def _speak_with_progress(
-    spoken: Path, chunks: Sequence[Chunk], todo: Sequence[Chunk], name: str, processes: int
+    spoken: Path, chunks: Sequence[SpokenChunk], todo: Sequence[SpokenChunk], name: str, processes: int
 ) -> None:
     """Speak the chunks that are not there yet."""
     total, missing = (sum(len(chunk.jobs) for chunk in of) for of in (chunks, todo))
@@ -199,7 +201,7 @@ def _speak_with_progress(
         pass
 
 
-def _speak_all(spoken: Path, chunks: Sequence[Chunk], name: str, processes: int) -> Iterator[None]:
+def _speak_all(spoken: Path, chunks: Sequence[SpokenChunk], name: str, processes: int) -> Iterator[None]:
     """Yield once for each utterance that is spoken, by fresh processes of a chunk each.
 
     Raises:
@@ -231,7 +233,7 @@ class _Speaking:
     stop: Event
 
 
-def _speak_chunk(shared: _Speaking, chunk: Chunk) -> None:
+def _speak_chunk(shared: _Speaking, chunk: SpokenChunk) -> None:
     """Speak one chunk by a process of its own."""
     try:
         with _building(shared.folder / chunk.name) as building:
@@ -242,7 +244,7 @@ def _speak_chunk(shared: _Speaking, chunk: Chunk) -> None:
         raise
 
 
-def _run_process(shared: _Speaking, chunk: Chunk, folder: Path) -> None:
+def _run_process(shared: _Speaking, chunk: SpokenChunk, folder: Path) -> None:
     """Run `asr.synthesis.speak` over a chunk into a folder, its manifest last; end without one once `stop` is set.
 
     Raises:

@@ -162,7 +162,7 @@ def test_a_job_has_its_level_and_its_pauses():
 
 
 def test_speech_too_short_for_ctc_is_said_again_slower_and_at_last_refused():
-    engine = FakeEngine(seconds=0.036)
+    engine = FakeEngine(seconds=0.02)
     samples, _ = speak(job(text="abcabcabcabcabc"), engine)
     assert len(samples) / 16_000 >= seconds_needed("abcabcabcabcabc")
     assert [pace for *_, pace in engine.said] == sorted((pace for *_, pace in engine.said), reverse=True)

@@ -223,14 +223,21 @@ class Transcriber:
 
     def _is_long(self, source: Source, sample_rate: int | None) -> bool:
         """Return whether a recording is segmented at its pauses; one that cannot be read is not."""
-        longest_seconds = self.segmentation.window_seconds
+        return self.duration_of(source, sample_rate) > self.segmentation.window_seconds
+
+    def duration_of(self, source: Source, sample_rate: int | None = None) -> float:
+        """Return how many seconds a recording lasts, without reading all of it; 0 if it cannot be read.
+
+        Args:
+            source: a file or samples.
+            sample_rate: the rate of samples in Hz; the model's own if not given.
+        """
         if not isinstance(source, str | Path):
-            samples = max(source.shape, default=0)
-            return samples / (sample_rate or self.config.features.sample_rate) > longest_seconds
+            return max(source.shape, default=0) / (sample_rate or self.config.features.sample_rate)
         try:
-            return audio_info(source).duration_seconds > longest_seconds
+            return audio_info(source).duration_seconds
         except AudioError:
-            return False
+            return 0.0
 
     def _transcribe_long(
         self,

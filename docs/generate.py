@@ -20,6 +20,7 @@ from asr.long_form.segmentation import SegmentationSettings
 from slot_filling.config import TaggerConfig
 from sluice.cli import make_parser
 from sluice.downloads.table import CORPORA
+from sluice.rejection import RejectionConfig
 from sluice.understanding import UnderstandingConfig
 from sluice_core.config import Settings
 
@@ -33,6 +34,7 @@ SECTIONS: tuple[tuple[str, str, type[Settings]], ...] = (
     ("decoding.yaml", "decoding", DecodingConfig),
     ("long_form.yaml", "long-form", SegmentationSettings),
     ("understanding.yaml", "understanding", UnderstandingConfig),
+    ("rejection.yaml", "rejection", RejectionConfig),
 )
 """Title, beginning of anchors, and the model at the top of each tree."""
 

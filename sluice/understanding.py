@@ -1,28 +1,48 @@
-"""From speech to slots: tag the best hypotheses of a recognizer, and choose the one that both models find likely.
+"""From speech to slots, in one of two ways.
 
-This is n-best rescoring: the score of a hypothesis is the recognizer's score plus the weighted log-probabilities that
-the tagger gives to its slots and intent.
+Openly: tag the best hypotheses of a recognizer, and choose the one that both models find likely. This is n-best
+rescoring: the score of a hypothesis is the recognizer's score plus the weighted log-probabilities that the tagger gives
+to its slots and intent. Or, where the run has a grammar, along it: the likeliest of its sentences, with the slots and
+values that it gives them, unless what was said is none of them.
 """
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from dataclasses import replace
+from functools import cached_property
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from asr import Transcriber
-from asr.acoustic.emissions import Source
+from asr.acoustic.emissions import Emission, Source
 from asr.audio.reading import AudioError
-from asr.transcript import Transcript, Word
+from asr.transcript import Transcript
 from slot_filling import Tagger
-from slot_filling.tagging import Slot, Tagging
-from sluice.inverse_text_normalization import AlignedSpan, InverseNormalization, inverse_normalize
+from slot_filling.tagging import Tagging
+from sluice.along_grammar import AlongGrammar, GrammarAnswer
+from sluice.rejection import REJECTION_FILE, RejectionConfig
+from sluice.understood import SpokenSlot, Understanding, join
 from sluice_core.errors import UserError
 from sluice_core.files import CheckpointError, write_text
+from sluice_core.grammar.grammar import Grammar
+from sluice_core.grammar.reading import read_grammar
 from sluice_core.run_directory import JOINED_FILE, RunSettings, task_of
+
+__all__ = ["Mode", "SpokenSlot", "Understander", "Understanding", "UnderstandingConfig"]
+
+Mode = Literal["auto", "grammar", "open"]
+"""How recordings are understood: as a sentence of the run's grammar or nothing; openly; or, `auto`, as a sentence of
+the grammar where one fits and openly elsewhere, which without a grammar is everywhere."""
+
+GRAMMAR_FILE = "grammar.yaml"
+"""The file of a joined run directory with the grammar of its domain, if it has one."""
+LONGEST_SECONDS = 60.0
+"""Longer recordings are no sentence of a grammar."""
+READ_TOGETHER = 32
+"""Recordings that are read along the grammar at once."""
 
 TAGGING_BATCH_SIZE = 32
 """Recordings whose hypotheses are tagged in one batch."""
@@ -43,50 +63,6 @@ class UnderstandingConfig(RunSettings):
     )
 
 
-@dataclass(frozen=True)
-class SpokenSlot:
-    """A slot in speech: `text[start:end]` and `written_text[written_start:written_end]` of an `Understanding`."""
-
-    label: str
-    text: str
-    start: int
-    end: int
-    written: str
-    """The written form of `text`, after inverse text normalization."""
-    written_start: int
-    written_end: int
-    confidence: float
-    """The probability that exactly these words are the slot, times the probability of each word being right."""
-    value: str | None
-    """What the slot stands for, in ISO forms; None where that is not certain."""
-    start_seconds: float
-    end_seconds: float
-
-
-@dataclass(frozen=True)
-class Understanding:
-    """What was said in a recording and what it means."""
-
-    text: str
-    written_text: str
-    words: tuple[Word, ...]
-    slots: tuple[SpokenSlot, ...]
-    intent: str | None
-    intent_confidence: float | None
-    confidence: float
-    """The probability that all words and slots are right."""
-    score: float
-    """What hypotheses are ranked by: the recognizer's score plus the weighted log-probabilities of the tagger."""
-    duration_seconds: float
-    source: str | None = None
-    alternatives: tuple["Understanding", ...] = ()
-    """Further hypotheses, best first, if any were asked for."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields as plain values, for JSON."""
-        return asdict(self)
-
-
 class Understander:
     """A recognizer and a tagger that work together on recordings.
 
@@ -97,11 +73,28 @@ class Understander:
     """
 
     def __init__(
-        self, transcriber: Transcriber, tagger: Tagger, *, candidates: int = 8, tagger_weight: float = 0.5
+        self,
+        transcriber: Transcriber,
+        tagger: Tagger,
+        *,
+        candidates: int = 8,
+        tagger_weight: float = 0.5,
+        grammar: Grammar | None = None,
+        rejection: RejectionConfig | None = None,
     ) -> None:
-        """Join the two models; `UnderstandingConfig` describes the numbers."""
+        """Join the two models.
+
+        Args:
+            transcriber: the recognizer.
+            tagger: the tagger.
+            candidates: see `UnderstandingConfig`.
+            tagger_weight: see `UnderstandingConfig`.
+            grammar: the sentences of the domain, if they are known.
+            rejection: when a recording is none of these.
+        """
         self.transcriber, self.tagger = transcriber, tagger
         self.candidates, self.tagger_weight = candidates, tagger_weight
+        self.grammar, self.rejection = grammar, rejection
 
     @classmethod
     def load(
@@ -117,6 +110,7 @@ class Understander:
         Raises:
             CheckpointError: a directory is missing or damaged.
             ConfigError: the settings are wrong.
+            GrammarError: the grammar is damaged.
             UserError: the two do not go together.
         """
         directory = Path(directory)
@@ -139,15 +133,18 @@ class Understander:
                 "clone of the repository, `make recipe-understand` trains both and joins them)"
             )
         config = UnderstandingConfig.read(directory / JOINED_FILE)
+        grammar, rejection = directory / GRAMMAR_FILE, directory / REJECTION_FILE
         return cls(
             Transcriber.load(directory / config.recognizer, device),
             Tagger.load(directory / config.tagger, device),
             candidates=config.candidates,
             tagger_weight=config.tagger_weight,
+            grammar=read_grammar(grammar) if grammar.is_file() else None,
+            rejection=RejectionConfig.read(rejection) if rejection.is_file() else None,
         )
 
     def save(self, directory: str | Path) -> None:
-        """Write both models and their settings into one directory that needs no other files."""
+        """Write both models, their settings and the grammar into one directory that needs no other files."""
         directory = Path(directory)
         config = UnderstandingConfig(
             recognizer=Path("recognizer"),
@@ -157,13 +154,33 @@ class Understander:
         )
         self.transcriber.save(directory / config.recognizer)
         self.tagger.save(directory / config.tagger)
+        if self.grammar is not None:
+            self.grammar.save(directory / GRAMMAR_FILE)
+        if self.rejection is not None:
+            write_text(directory / REJECTION_FILE, self.rejection.to_yaml())
         write_text(directory / JOINED_FILE, config.to_yaml())
+
+    @cached_property
+    def along_grammar(self) -> AlongGrammar:
+        """What reads recordings along the grammar; made, and the grammar compiled, when it is first used.
+
+        Raises:
+            UserError: the run has no grammar, or one whose words the recognizer cannot write.
+        """
+        if self.grammar is None:
+            raise UserError(
+                "this run has no grammar, so that nothing can be understood along one: use the mode open, or train a "
+                "run of a domain (sluice train domain --grammar FILE)"
+            )
+        tokens, step = self.transcriber.tokens, self.transcriber.seconds_per_step
+        return AlongGrammar(self.grammar, tokens, step, self.rejection)
 
     def understand(
         self,
         source: Source,
         sample_rate: int | None = None,
         *,
+        mode: Mode = "auto",
         alternatives: int = 0,
         hot_words: Mapping[str, float] | None = None,
     ) -> Understanding:
@@ -172,13 +189,15 @@ class Understander:
         Args:
             source: audio file, or samples `[samples]`.
             sample_rate: sample rate of the samples in Hz; the model's own if not given.
+            mode: along the grammar ("grammar"), openly ("open"), or along it where that holds ("auto").
             alternatives: how many further hypotheses to return, at most.
             hot_words: phrases to favour (contextual biasing), as in `Transcriber.transcribe`.
 
         Raises:
             AudioError: the audio cannot be read.
+            UserError: the mode is "grammar", and the run has none.
         """
-        options: dict[str, Any] = {"alternatives": alternatives, "hot_words": hot_words}
+        options: dict[str, Any] = {"mode": mode, "alternatives": alternatives, "hot_words": hot_words}
         return next(iter(self.understand_many([source], sample_rate, **options)))
 
     def understand_many(
@@ -186,24 +205,98 @@ class Understander:
         sources: Iterable[Source],
         sample_rate: int | None = None,
         *,
+        mode: Mode = "auto",
         batch_size: int = 16,
         alternatives: int = 0,
         hot_words: Mapping[str, float] | None = None,
         on_error: Callable[[Source, AudioError], None] | None = None,
         quiet: bool = True,
     ) -> Iterator[Understanding]:
-        """Understand many recordings, in the order given; the arguments are those of `Transcriber.transcribe_many`."""
+        """Understand many recordings, in the order given.
+
+        Args:
+            sources: files or samples.
+            sample_rate: sample rate of samples in Hz; the model's own if not given.
+            mode: see `understand`.
+            batch_size: the most recordings in a batch.
+            alternatives: how many further hypotheses to return, at most.
+            hot_words: phrases to favour where recordings are understood openly.
+            on_error: called with a source that cannot be read and the reason; the source is then left out. Without it
+                the first such source raises its error.
+            quiet: show no progress within a long recording.
+
+        Raises:
+            AudioError: a source cannot be read, and there is no `on_error`.
+            UserError: the mode is "grammar", and the run has none.
+        """
+        openly: dict[str, Any] = {
+            "batch_size": batch_size,
+            "hot_words": hot_words,
+            "on_error": on_error,
+            "quiet": quiet,
+        }
+        if mode == "open" or (mode == "auto" and self.grammar is None):
+            yield from self._openly(sources, sample_rate, alternatives, **openly)
+            return
+        along = self.along_grammar
+        for short, group in groupby(sources, lambda source: self._may_be_sentence(source, sample_rate)):
+            if not short:
+                for each in self._openly(group, sample_rate, alternatives, **openly):
+                    yield replace(each, no_match=True) if mode == "auto" else _no_match(each, 0)
+                continue
+            emissions = self.transcriber.emitter.emit_many(
+                group, sample_rate, batch_size=batch_size, on_error=on_error
+            )
+            while some := list(islice(emissions, READ_TOGETHER)):
+                answers = along.answer(some, alternatives=alternatives)
+                yield from self._judge(some, answers, mode, alternatives, hot_words)
+
+    def _may_be_sentence(self, source: Source, sample_rate: int | None) -> bool:
+        """Return whether a recording is short enough for one sentence; one that cannot be read is."""
+        return self.transcriber.duration_of(source, sample_rate) <= LONGEST_SECONDS
+
+    def _openly(
+        self, sources: Iterable[Source], sample_rate: int | None, alternatives: int, **options: Any
+    ) -> Iterator[Understanding]:
         transcripts = self.transcriber.transcribe_many(
-            sources,
-            sample_rate,
-            batch_size=batch_size,
-            on_error=on_error,
-            hot_words=hot_words,
-            alternatives=max(self.candidates - 1, alternatives),
-            quiet=quiet,
+            sources, sample_rate, alternatives=max(self.candidates - 1, alternatives), **options
         )
         while group := list(islice(transcripts, TAGGING_BATCH_SIZE)):
             yield from self.rescore(group, alternatives=alternatives)
+
+    def _judge(
+        self,
+        emissions: Sequence[Emission],
+        answers: Sequence[GrammarAnswer],
+        mode: Mode,
+        alternatives: int,
+        hot_words: Mapping[str, float] | None,
+    ) -> Iterator[Understanding]:
+        """Yield the grammar's answers that hold, and in place of others what the mode asks for."""
+        rejected = [each for each, answer in zip(emissions, answers, strict=True) if not answer.holds]
+        openly: Iterator[Understanding] = iter(())
+        if rejected and mode == "auto":
+            others = max(self.candidates - 1, alternatives)
+            decoder = self.transcriber.decoder_for(hot_words, others)
+            transcripts = self.transcriber.decode(rejected, decoder, alternatives=others)
+            openly = iter(self.rescore(transcripts, alternatives=alternatives))
+        for answer in answers:
+            if answer.holds:
+                yield self._along(answer)
+            elif mode == "auto":
+                yield replace(next(openly), no_match=True, grammar_confidence=answer.probability)
+            else:
+                yield _no_match(self._along(answer), alternatives)
+
+    def _along(self, answer: GrammarAnswer) -> Understanding:
+        names = self.tagger.vocabulary.names
+        found = join(answer.transcript, answer.tagging, answer.transcript.score, names, words_count=False)
+        return replace(
+            found,
+            alternatives=tuple(map(self._along, answer.alternatives)),
+            along_grammar=True,
+            grammar_confidence=answer.probability,
+        )
 
     def rescore(self, transcripts: Sequence[Transcript], *, alternatives: int = 0) -> list[Understanding]:
         """Tag each transcript and its alternatives, and rank these hypotheses by the scores of both models.
@@ -222,7 +315,9 @@ class Understander:
     ) -> Understanding:
         scored = [(self._score(each, taggings[each.text]), each) for each in hypotheses]
         ranked = sorted(scored, key=lambda pair: -pair[0])[: 1 + alternatives]
-        best, *others = [self._understanding(each, taggings[each.text], score) for score, each in ranked]
+        best, *others = [
+            join(each, taggings[each.text], score, self.tagger.vocabulary.names) for score, each in ranked
+        ]
         return replace(best, alternatives=tuple(others))
 
     def _score(self, transcript: Transcript, tagging: Tagging) -> float:
@@ -230,57 +325,22 @@ class Understander:
         log_probabilities = [math.log(max(probability, MIN_PROBABILITY)) for probability in probabilities]
         return transcript.score + self.tagger_weight * sum(log_probabilities)
 
-    def _understanding(self, transcript: Transcript, tagging: Tagging, score: float) -> Understanding:
-        written = inverse_normalize(transcript.text, tagging.slots, self.tagger.vocabulary.names)
-        offsets = _word_offsets(transcript)
-        return Understanding(
-            text=transcript.text,
-            written_text=written.text,
-            words=transcript.words,
-            slots=tuple(
-                _spoken_slot(slot, span, written, transcript, offsets)
-                for slot, span in zip(tagging.slots, written.spans, strict=True)
-            ),
-            intent=tagging.intent,
-            intent_confidence=tagging.intent_confidence,
-            confidence=tagging.confidence * math.prod(word.confidence for word in transcript.words),
-            score=score,
-            duration_seconds=transcript.duration_seconds,
-            source=transcript.source,
-        )
 
-
-def _word_offsets(transcript: Transcript) -> list[int]:
-    """Return the character offset of each word in the text, which is the words joined by single spaces."""
-    offsets, position = [], 0
-    for word in transcript.words:
-        offsets.append(position)
-        position += len(word.text) + 1
-    return offsets
-
-
-def _spoken_slot(
-    slot: Slot,
-    span: AlignedSpan,
-    written: InverseNormalization,
-    transcript: Transcript,
-    offsets: Sequence[int],
-) -> SpokenSlot:
-    words = [
-        word
-        for word, offset in zip(transcript.words, offsets, strict=True)
-        if offset < slot.end and offset + len(word.text) > slot.start
-    ]
-    return SpokenSlot(
-        label=slot.label,
-        text=slot.text,
-        start=slot.start,
-        end=slot.end,
-        written=written.text[span.written_start : span.written_end],
-        written_start=span.written_start,
-        written_end=span.written_end,
-        confidence=slot.confidence * math.prod(word.confidence for word in words),
-        value=slot.value,
-        start_seconds=words[0].start,
-        end_seconds=words[-1].end,
+def _no_match(found: Understanding, alternatives: int) -> Understanding:
+    """Return that nothing of the grammar was said, with what came nearest as an alternative, if any were asked for."""
+    nearest = (replace(found, alternatives=()), *found.alternatives) if found.text else ()
+    return Understanding(
+        text="",
+        written_text="",
+        words=(),
+        slots=(),
+        intent=None,
+        intent_confidence=None,
+        confidence=1.0 - (found.grammar_confidence or 0.0),
+        score=found.score,
+        duration_seconds=found.duration_seconds,
+        source=found.source,
+        alternatives=nearest[:alternatives],
+        no_match=True,
+        grammar_confidence=found.grammar_confidence,
     )

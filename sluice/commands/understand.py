@@ -16,6 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_recordings(parser)
     add_tagger(parser)
+    parser.add_argument(
+        "--mode",
+        choices=["auto", "grammar", "open"],
+        default="auto",
+        help="a sentence of the run's grammar or nothing (grammar), anything (open), or a sentence of the grammar "
+        "where one fits, else anything (auto, the default)",
+    )
     add_alternatives(parser, "add up to N further hypotheses for each recording")
     add_json(parser)
     add_quiet(parser)
@@ -31,6 +38,7 @@ def run(options: argparse.Namespace) -> int:
     recordings = Recordings(options.audio)
     understandings = understander.understand_many(
         recordings.tracked("listening", quiet=options.quiet),
+        mode=options.mode,
         batch_size=options.batch_size,
         on_error=recordings.fail,
         hot_words=parse_hot_words(options.hot_word),
@@ -49,12 +57,14 @@ def describe(understanding: "Understanding") -> str:
     """Format a recording's text, intent and table of slots, then its alternatives, for people."""
     from tabulate import tabulate
 
-    lines = [
-        f"{understanding.source}: {understanding.written_text}"
-        if understanding.source
-        else understanding.written_text
-    ]
+    said = understanding.written_text or ("none of these" if understanding.no_match else "")
+    lines = [f"{understanding.source}: {said}" if understanding.source else said]
+    if understanding.grammar_confidence is not None:
+        held = "not in the grammar" if understanding.no_match else "in the grammar"
+        lines.append(f"  {held} ({understanding.grammar_confidence:.3f} that it is)")
     for rank, hypothesis in enumerate((understanding, *understanding.alternatives)):
+        if not rank and understanding.no_match and not understanding.text:
+            continue
         if rank:
             lines.append(f"  or: {hypothesis.written_text}")
         lines.append(f"  heard: {hypothesis.text} ({hypothesis.confidence:.3f})")

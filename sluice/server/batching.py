@@ -27,6 +27,8 @@ class Job:
     """Duration of the audio in it."""
     alternatives: int = 0
     """How many further hypotheses are asked for."""
+    mode: str = "auto"
+    """How a recording is understood, a `sluice.understanding.Mode`."""
     result: "Future[Any]" = field(default_factory=Future)
 
 

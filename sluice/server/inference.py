@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from slot_filling.tagging import Tagging
 from sluice.server.batching import Job
 from sluice.server.models import Models
 from sluice.server.visualization import posteriors
-from sluice.understanding import Understanding
+from sluice.understanding import Mode, Understanding
 from sluice_core.devices import give_back_memory, keep_memory
 
 MEMORY_RELEASE_SECONDS = 10.0
@@ -45,9 +45,14 @@ class InferenceRunner:
 
 def run_inference(models: Models, jobs: Sequence[Job]) -> None:
     """Set the result of each job as soon as it is computed."""
-    order = sorted(jobs, key=lambda job: (job.kind, _hypotheses(models, job), job.audio_seconds))
-    for (kind, _), group in groupby(order, key=lambda job: (job.kind, _hypotheses(models, job))):
+    order = sorted(jobs, key=lambda job: (*_kind_of(models, job), job.audio_seconds))
+    for (kind, *_), group in groupby(order, key=lambda job: _kind_of(models, job)):
         _run_group(models, PREDICTORS[kind], list(group))
+
+
+def _kind_of(models: Models, job: Job) -> tuple[str, str, int]:
+    """Return what jobs have in common that may be computed together."""
+    return job.kind, job.mode, _hypotheses(models, job)
 
 
 def _hypotheses(models: Models, job: Job) -> int:
@@ -81,7 +86,9 @@ def _understand(models: Models, jobs: Sequence[Job]) -> Iterable[Understanding]:
     understander = models.require_understander()
     samples = (job.content for job in jobs)
     most = max(job.alternatives for job in jobs)
-    results = understander.understand_many(samples, batch_size=len(jobs), alternatives=most)
+    results = understander.understand_many(
+        samples, mode=cast(Mode, jobs[0].mode), batch_size=len(jobs), alternatives=most
+    )
     for job, result in zip(jobs, results, strict=True):
         yield replace(result, alternatives=result.alternatives[: job.alternatives])
 

@@ -67,7 +67,7 @@ class ModelProcess:
         try:
             self.wait_until_ready()
             self._connection.send(
-                [(job.kind, job.content, job.audio_seconds, job.alternatives) for job in jobs]
+                [(job.kind, job.content, job.audio_seconds, job.alternatives, job.mode) for job in jobs]
             )
             while (message := self._connection.recv()) is not None:
                 number, result, error = message

@@ -34,6 +34,11 @@ class Models:
     understander: Understander | None
     runs: Sequence[ServedRun]
 
+    @property
+    def has_grammar(self) -> bool:
+        """Whether recordings can be understood along a grammar."""
+        return self.understander is not None and self.understander.grammar is not None
+
     def require_transcriber(self) -> Transcriber:
         """Return the recognizer.
 

@@ -1,6 +1,6 @@
 """The endpoints of the server, except for the web page."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from sluice.server.errors import ApiError
 from sluice.server.models import ServedRun
@@ -8,6 +8,7 @@ from sluice.server.openai_transcriptions import FORM_FIELDS, MEDIA_TYPES, format
 from sluice.server.service import Service
 from sluice.server.tag_requests import TagRequest, parse_alternatives
 from sluice.server.uploads import Upload, receive_json, receive_upload
+from sluice.understanding import Mode
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -31,7 +32,12 @@ def _add_audio_routes(app: "FastAPI", service: Service) -> None:
     from fastapi.responses import JSONResponse
 
     transcription = _form_schema({name: {"type": "string"} for name in sorted(FORM_FIELDS)})
-    alternatives = _form_schema({"alternatives": {"type": "integer", "minimum": 0}})
+    understanding_fields = _form_schema(
+        {
+            "alternatives": {"type": "integer", "minimum": 0},
+            "mode": {"type": "string", "enum": list(get_args(Mode))},
+        }
+    )
 
     @app.post("/v1/audio/transcriptions", openapi_extra=transcription)
     async def transcribe(request: Request) -> Response:
@@ -46,14 +52,15 @@ def _add_audio_routes(app: "FastAPI", service: Service) -> None:
             return Response(content, media_type=MEDIA_TYPES[options.response_format])
         return JSONResponse(content)
 
-    @app.post("/v1/understand", openapi_extra=alternatives)
+    @app.post("/v1/understand", openapi_extra=understanding_fields)
     async def understand(request: Request) -> Response:
-        """Transcribe a recording, and find its slots and intent, with alternatives if asked for."""
+        """Transcribe a recording, and find its slots and intent: along the run's grammar or openly."""
         service.models.require_understander()
         upload = await _receive(service, request)
         with upload.file:
             count = parse_alternatives(upload.field("alternatives") or "0")
-            understanding = await service.infer_audio(request, upload, "understand", count)
+            mode = _parse_mode(upload.field("mode") or "auto", service.models.has_grammar)
+            understanding = await service.infer_audio(request, upload, "understand", count, mode)
         return JSONResponse(understanding.to_dict())
 
     @app.post("/v1/posteriors", openapi_extra=_form_schema({}))
@@ -62,6 +69,21 @@ def _add_audio_routes(app: "FastAPI", service: Service) -> None:
         service.models.require_transcriber()
         upload = await _receive(service, request)
         return JSONResponse(await service.infer_audio(request, upload, "posteriors"))
+
+
+def _parse_mode(value: str, has_grammar: bool) -> str:
+    """Check the form field `mode`.
+
+    Raises:
+        ApiError: 400, there is no such mode, or no grammar for it.
+    """
+    if value not in get_args(Mode):
+        message = f"mode must be one of {', '.join(get_args(Mode))}, not {value[:40]!r}"
+        raise ApiError(400, message, param="mode", code="invalid_value")
+    if value == "grammar" and not has_grammar:
+        message = "the run that is served has no grammar: send the mode auto or open, or none"
+        raise ApiError(400, message, param="mode", code="no_grammar")
+    return value
 
 
 def _add_tag_route(app: "FastAPI", service: Service) -> None:
@@ -123,6 +145,7 @@ def _status(service: Service, is_stopping: bool) -> dict[str, Any]:
         "status": "stopping" if is_stopping else "ready",
         "hears": service.models.transcriber is not None,
         "tags": service.models.tagger is not None,
+        "has_grammar": service.models.has_grammar,
         "key_needed": service.settings.api_key is not None,
         "max_upload_bytes": service.settings.max_upload_bytes,
         "max_seconds": service.settings.max_seconds,

@@ -103,7 +103,9 @@ class Service:
         finally:
             self._open_requests -= 1
 
-    async def infer_audio(self, request: "Request", upload: Upload, kind: str, alternatives: int = 0) -> Any:
+    async def infer_audio(
+        self, request: "Request", upload: Upload, kind: str, alternatives: int = 0, mode: str = "auto"
+    ) -> Any:
         """Run inference on an uploaded recording, and close the upload.
 
         Args:
@@ -111,6 +113,7 @@ class Service:
             upload: the recording.
             kind: kind of job: "transcribe", "understand" or "posteriors".
             alternatives: how many further hypotheses to return.
+            mode: how the recording is understood.
 
         Raises:
             ApiError: the recording cannot be decoded, or the queue is full.
@@ -118,7 +121,7 @@ class Service:
         """
         with upload.file, self.place_in_queue():
             samples = await self._decode(upload)
-            job = Job(kind, samples, len(samples) / self._sample_rate, alternatives)
+            job = Job(kind, samples, len(samples) / self._sample_rate, alternatives, mode)
             self.metrics.count_audio(request.url.path, job.audio_seconds)
             return await self._result(request, job)
 

@@ -7,7 +7,7 @@ const ALTERNATIVES = 5;
 const LONGEST_SUMMARY = 300; // characters that a screen reader speaks at once
 const $ = (id) => document.getElementById(id);
 const audio = $("audio");
-let server = { hears: false, tags: false, key_needed: false, max_upload_bytes: 0, max_seconds: 0 };
+let server = { hears: false, tags: false, has_grammar: false, key_needed: false, max_upload_bytes: 0, max_seconds: 0 };
 let current = null; // what is shown: {file, words, visualization}
 let pending = new AbortController();
 let stopRecording = null;
@@ -44,7 +44,7 @@ function post(path, body, signal, headers = {}) {
 
 /** Understand a file; a server without a tagger gives a transcript, in the same shape. */
 async function understand(file, signal, alternatives = 0) {
-  if (server.tags) return post("v1/understand", form(file, { alternatives }), signal);
+  if (server.tags) return post("v1/understand", form(file, { alternatives, mode: $("mode").value }), signal);
   const transcript = await post("v1/audio/transcriptions", form(file, { response_format: "verbose_json" }), signal);
   const words = transcript.words.map((word) => ({ ...word, text: word.word }));
   return { text: transcript.text, written_text: transcript.text, words, slots: [], intent: null, alternatives: [] };
@@ -72,8 +72,9 @@ async function attempt(work) {
 }
 
 function summary(found) {
-  if (!found.text) return "No speech was found.";
-  const parts = [`Understood: ${found.written_text || found.text}.`];
+  if (!found.text) return found.no_match ? "None of these: no sentence of the grammar was said." : "No speech was found.";
+  const parts = found.no_match ? ["No sentence of the grammar was said."] : [];
+  parts.push(`${found.no_match ? "Heard" : "Understood"}: ${found.written_text || found.text}.`);
   if (found.intent) parts.push(`Intent: ${plain(found.intent)}.`);
   if (found.slots.length) parts.push(`Slots: ${found.slots.map((slot) => `${plain(slot.label)} ${slot.written || slot.text}`).join(", ")}.`);
   const whole = parts.join(" ");
@@ -145,6 +146,7 @@ function spokenWords(found) {
 function show(found, name = "") {
   $("result").hidden = false;
   $("result-title").textContent = name ? `Result: ${name}` : "Result";
+  showMatch(found);
   $("intent").hidden = !found.intent;
   if (found.intent) {
     const name = element("b", plain(found.intent));
@@ -162,6 +164,14 @@ function show(found, name = "") {
   $("slots").classList.toggle("typed", !found.words);
   $("slots").tBodies[0].replaceChildren(...found.slots.map(slotRow));
   showStatus(summary(found));
+}
+
+/** Whether the recording is a sentence of the grammar, where one was looked for. */
+function showMatch(found) {
+  $("match").hidden = typeof found.grammar_confidence !== "number" && !found.no_match;
+  if ($("match").hidden) return;
+  const sure = typeof found.grammar_confidence === "number" ? ` Probability that it is one: ${percent(found.grammar_confidence)}` : "";
+  $("match").replaceChildren(element("b", found.no_match ? "None of these: no sentence of the grammar." : "A sentence of the grammar."), sure);
 }
 
 function slotRow(slot) {
@@ -327,6 +337,7 @@ async function start() {
   $("key-field").hidden = !server.key_needed;
   $("speech").hidden = !server.hears;
   $("text").hidden = !server.tags;
+  $("mode-field").hidden = !server.has_grammar;
   if (server.hears && !canRecord()) {
     $("record").disabled = true;
     $("record-note").hidden = false;
@@ -361,6 +372,7 @@ function addDropping() {
 
 function addListeners() {
   $("file").addEventListener("change", () => recognize($("file").files[0], true));
+  $("mode").addEventListener("change", () => current && recognize(current.file, true));
   $("record").addEventListener("click", toggleRecording);
   $("tag").addEventListener("click", tagSentence);
   $("sentence").addEventListener("keydown", (event) => event.key === "Enter" && tagSentence());

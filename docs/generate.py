@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 from asr.config import RecognizerConfig
 from asr.decoding.config import DecodingConfig
 from asr.long_form.segmentation import SegmentationSettings
+from asr.training.adaptation import AdaptationSettings
 from slot_filling.config import TaggerConfig
 from sluice.cli import make_parser
 from sluice.downloads.table import CORPORA
@@ -31,6 +32,7 @@ CORPORA_PAGE = "corpora.md"
 SECTIONS: tuple[tuple[str, str, type[Settings]], ...] = (
     ("A recognizer's recipe", "ctc", RecognizerConfig),
     ("A tagger's recipe", "slots", TaggerConfig),
+    ("Adapting", "adapting", AdaptationSettings),
     ("decoding.yaml", "decoding", DecodingConfig),
     ("long_form.yaml", "long-form", SegmentationSettings),
     ("understanding.yaml", "understanding", UnderstandingConfig),
@@ -187,6 +189,8 @@ def _kind(annotation: Any) -> str:
     if origin is dict:
         return f"names with {_plural(_kind(arguments[1]))}"
     if origin is list:
+        return f"list of {_plural(_kind(arguments[0]))}"
+    if origin is tuple and arguments[1:] == (...,):
         return f"list of {_plural(_kind(arguments[0]))}"
     if origin is tuple:
         return f"{len(arguments)} {_plural(_kind(arguments[0]))}"

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from sluice.commands import (
+    adapt,
     align,
     download,
     evaluate,
@@ -30,6 +31,7 @@ COMMANDS = {
     "recipes": recipes,
     "download": download,
     "train": train,
+    "adapt": adapt,
     "transcribe": transcribe,
     "evaluate": evaluate,
     "align": align,

@@ -85,7 +85,7 @@ def read_run_settings(directory: Path, settings: type[SomeSettings]) -> SomeSett
         raise CheckpointError(f"{directory}: no such run directory; `sluice train` makes one")
     task = settings.model_fields["task"].default if "task" in settings.model_fields else SPEECH
     if (directory / JOINED_FILE).is_file():
-        half = directory / str(read_tree(directory / JOINED_FILE).get(MODELS[task], MODELS[task]))
+        half = half_of(directory, MODELS[task])
         raise CheckpointError(
             f"{directory} joins a recognizer and a tagger; name the run of its {MODELS[task]} here: {half}"
         )
@@ -102,6 +102,16 @@ def read_run_settings(directory: Path, settings: type[SomeSettings]) -> SomeSett
         raise CheckpointError(
             f"{directory} is the run of a {MODELS[found]}; name the run of a {MODELS[task]} here"
         ) from error
+
+
+def half_of(directory: Path, model: str) -> Path:
+    """Return the run directory of a "recognizer" or "tagger": the one given, or, where that joins two, its half.
+
+    Raises:
+        ConfigError: what joins the two cannot be read.
+    """
+    joined = directory / JOINED_FILE
+    return directory / str(read_tree(joined).get(model, model)) if joined.is_file() else directory
 
 
 def task_of(path: Path) -> str:

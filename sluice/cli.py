@@ -22,6 +22,7 @@ from sluice.commands import (
     transcribe,
     tune,
     understand,
+    voices,
 )
 from sluice.commands.options import warn_of_renamed_options
 from sluice_core.errors import UserError
@@ -29,6 +30,7 @@ from sluice_core.surrogates import LONE_SURROGATE
 
 COMMANDS = {
     "recipes": recipes,
+    "voices": voices,
     "download": download,
     "train": train,
     "adapt": adapt,

@@ -1,4 +1,4 @@
-"""Samples as FLAC files of 16 bits, on disk or in memory."""
+"""Samples as audio files of 16 bits, on disk or in memory."""
 
 import io
 import shutil
@@ -24,16 +24,18 @@ def encode_flac(samples: np.ndarray, sample_rate: int) -> bytes:
     return buffer.getvalue()
 
 
-def write_flac(path: Path, samples: np.ndarray, sample_rate: int) -> None:
-    """Write float samples `[samples]` within ±1 as a FLAC file.
+def write_audio(path: Path, samples: np.ndarray, sample_rate: int) -> None:
+    """Write float samples `[samples]` within ±1 as FLAC, WAV or another format, by the suffix.
 
     Raises:
-        UserError: the file cannot be written. libsndfile alone would say no more than "System error".
+        UserError: there is no such format, or the file cannot be written, of which libsndfile alone says too little.
     """
     import soundfile
 
     try:
         soundfile.write(path, samples, sample_rate, subtype="PCM_16")
+    except (TypeError, ValueError) as error:
+        raise UserError(f"cannot write {path}: {error}; name a .flac or .wav file") from error
     except soundfile.LibsndfileError as error:
         free = shutil.disk_usage(path.parent).free / 1e6
         raise UserError(f"cannot write {path}: {error} ({free:.1f} MB are free there)") from error

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from asr.audio.writing import write_flac
+from asr.audio.writing import write_audio
 from asr.synthesis.engines import make_engine
 from asr.synthesis.engines.protocol import Engine
 from asr.synthesis.speech import EngineError, Speech, SpokenWord
@@ -152,7 +152,7 @@ def speak_chunk(jobs: list[SpeechJob], engine: Engine, folder: Path) -> None:
     """Speak all utterances in order; write each to `folder`, and print its columns when it is done."""
     for job in jobs:
         samples, words = speak(job, engine)
-        write_flac(folder / f"{job.id}.flac", samples, SAMPLE_RATE)
+        write_audio(folder / f"{job.id}.flac", samples, SAMPLE_RATE)
         utterance = {
             "id": job.id,
             "audio": f"{folder.name}/{job.id}.flac",

@@ -172,3 +172,14 @@ def test_help_says_how_a_benchmark_is_started(
     with pytest.raises(SystemExit):
         import_module(f"benchmarks.{name}").main()
     assert capsys.readouterr().out.startswith(f"usage: python -m benchmarks.{name} ")
+
+
+def test_the_benchmark_of_voices_counts_seconds_of_speech_and_of_processors() -> None:
+    from benchmarks.voices import measure
+    from tests.asr.synthesis.fake_engine import FakeEngine
+
+    engine = FakeEngine(seconds=0.1)
+    cpu, spoken = measure(engine, ["abc abc", "abc abc"])
+    assert 0 <= cpu < 10
+    assert 0.5 < spoken < 0.7
+    assert [voice for _, voice, *_ in engine.said] == ["a", "a", "b"]

@@ -31,6 +31,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 		{ echo "No venv: on Debian, apt install python3-venv; Python 3.11 or newer is needed"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --upgrade-strategy only-if-needed --constraint constraints.txt \
 		--editable '.[train,voices,formats,subwords,values,serve,test,lint]'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt ttspico 2>/dev/null || \
+		echo "== Without the synthesizer Pico, which needs a C compiler to be installed"
 	@touch $@
 
 recipe-ctc: setup ## train and evaluate a recognizer (CORPUS=, DATA=, NAME=, FROM=, SET=)

@@ -17,6 +17,7 @@ SLOW = {
     "espeakng_loader",
     "onnxruntime",
     "piper",
+    "ttspico",
     "jiwer",
     "jellyfish",
     "rapidfuzz",

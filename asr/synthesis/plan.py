@@ -14,7 +14,7 @@ from asr.synthesis.speak import SpeechJob, spoken_form
 from sluice_core.corpus_files import CorpusError
 from sluice_core.grammar.grammar import Grammar, Split, split_of
 
-SHARES = {"espeak": 3.0, "piper": 3.0, "kokoro": 1.0, "flite": 2.0, "festival": 1.0}
+SHARES = {"espeak": 3.0, "piper": 3.0, "kokoro": 1.0, "pico": 2.0, "flite": 2.0, "festival": 1.0}
 """Parts of the utterances that each engine says: what is quick and varied says more."""
 PEAK_DB, NOISE_DB, AROUND_SECONDS = (-20.0, -1.0), (-84.0, -66.0), (0.1, 0.2)
 MOST_REFUSALS = 5000  # draws in a row without a new sentence before the grammar counts as exhausted

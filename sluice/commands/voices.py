@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command to a parser."""
     parser.add_argument("text", nargs="?", help="a text to say; without one the voices are listed")
     parser.add_argument(
-        "--engine", metavar="NAME", help="the synthesizer: espeak, piper, kokoro, flite or festival"
+        "--engine", metavar="NAME", help="the synthesizer: espeak, piper, kokoro, pico, flite or festival"
     )
     parser.add_argument("--voice", metavar="NAME", help="its voice (default: the first one)")
     parser.add_argument("--seed", type=int, default=0, help="decides how the voice says it this time")

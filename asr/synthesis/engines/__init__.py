@@ -12,6 +12,7 @@ CLASSES = {
     "espeak": "Espeak",
     "piper": "Piper",
     "kokoro": "Kokoro",
+    "pico": "Pico",
     "flite": "Flite",
     "festival": "Festival",
 }

@@ -40,7 +40,8 @@ class SpeechCorpusConfig(CorpusConfig):
         "kokoro 1 and festival 1",
     )
     voice_files: list[Path] = Field(
-        [], description="more voices of Piper: ONNX files, each with its JSON beside it"
+        [],
+        description="more voices, in files or folders: .onnx of Piper with its JSON beside it, .bin styles of Kokoro",
     )
     renderings: int = Field(1, ge=1, description="how often each engine speaks a text, by voices in turn")
     shuffled_share: float = Field(

@@ -28,7 +28,7 @@ from threading import Event
 from typing import Any
 from uuid import uuid4
 
-from asr.synthesis.engines import make_engine
+from asr.synthesis.engines import find_voice_files, make_engine
 from asr.synthesis.espeak import HEADROOM
 from asr.synthesis.speak import SAMPLE_RATE, SpeechJob
 from asr.synthesis.speech import EngineError
@@ -111,16 +111,17 @@ def make_chunks(jobs: Sequence[SpeechJob], voice_files: Sequence[Path] = ()) -> 
     for job in jobs:
         of_engine[job.engine, job.split].append(job)
     engines = {name: make_engine(name) for name, _ in of_engine}
-    files = [str(Path(path).resolve()) for path in voice_files]
-    contents = [[Path(path).stem, _file_digest(path)] for path in files] if "piper" in engines else []
+    files = [path.resolve() for path in find_voice_files(voice_files)]
+    suffixes = {engine.voice_suffix for engine in engines.values()}
+    contents = [(path.suffix, path.stem, _file_digest(path)) for path in files if path.suffix in suffixes]
     chunks = []
     for (name, _), members in sorted(of_engine.items(), key=lambda item: -engines[item[0][0]].cpu_seconds):
         size = int(min(max(CHUNK_CPU_SECONDS / engines[name].cpu_seconds, SMALLEST_CHUNK), LARGEST_CHUNK))
-        voices = contents if name == "piper" else []
+        voices = [content for content in contents if content[0] == engines[name].voice_suffix]
         for start in range(0, len(members), size):
             part = tuple(members[start : start + size])
             tree = [LAYOUT, SAMPLE_RATE, HEADROOM, voices, [asdict(job) for job in part]]
-            chunks.append(SpokenChunk(name, tuple(files), part, _digest(tree)))
+            chunks.append(SpokenChunk(name, tuple(map(str, files)), part, _digest(tree)))
     return chunks
 
 
@@ -129,9 +130,9 @@ def _digest(tree: Any) -> str:
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _file_digest(path: str) -> str:
+def _file_digest(path: Path) -> str:
     """Return a name for the content of a file, or "" if it cannot be read, which its engine explains."""
-    with suppress(OSError), Path(path).open("rb") as file:
+    with suppress(OSError), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
     return ""
 

@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         action="append",
         default=[],
-        metavar="ONNX",
-        help="a voice of Piper, with its JSON beside it; may be repeated",
+        metavar="PATH",
+        help="a voice of Piper (.onnx), a style of Kokoro (.bin), or a folder of them; may be repeated",
     )
     add_json(parser)
     add_quiet(parser)

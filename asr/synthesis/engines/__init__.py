@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from asr.synthesis.engines.protocol import Engine
 from asr.synthesis.speech import EngineError
@@ -17,6 +17,9 @@ CLASSES = {
     "festival": "Festival",
 }
 
+VOICE_SUFFIXES = {".onnx": "Piper", ".bin": "Kokoro"}
+"""The files of voices that can be named, and the engines that take them."""
+
 Wanted = Literal["auto", "all"] | Sequence[str]
 """Engines by name; or "auto": those installed that pip alone can install; or "all" that are installed."""
 
@@ -26,16 +29,38 @@ def make_engine(name: str, voice_files: Sequence[Path] = ()) -> Engine:
 
     Args:
         name: A key of `CLASSES`.
-        voice_files: Voices by path: ONNX files for Piper.
+        voice_files: Files of voices, or folders of them: .onnx for Piper, .bin for Kokoro.
 
     Raises:
-        EngineError: there is no such engine; lists those that there are.
+        EngineError: there is no such engine, or no engine takes one of the files.
     """
     if name not in CLASSES:
         raise EngineError(f"there is no synthesizer {name!r}; there are {', '.join(CLASSES)}")
-    module = import_module(f"asr.synthesis.engines.{name}")
-    engine: Engine = getattr(module, CLASSES[name])(voice_files)
+    made: Any = getattr(import_module(f"asr.synthesis.engines.{name}"), CLASSES[name])
+    engine: Engine = made(
+        [path for path in find_voice_files(voice_files) if path.suffix == made.voice_suffix]
+    )
     return engine
+
+
+def find_voice_files(paths: Sequence[Path]) -> list[Path]:
+    """Return files of voices: those that are named, and those in folders that are named.
+
+    Raises:
+        EngineError: there is no such file, none in a folder, or no engine takes files of its kind.
+    """
+    files: list[Path] = []
+    for path in map(Path, paths):
+        inside = (
+            sorted(file for file in path.iterdir() if file.suffix in VOICE_SUFFIXES)
+            if path.is_dir()
+            else [path]
+        )
+        if not inside or not path.exists() or inside[0].suffix not in VOICE_SUFFIXES:
+            kinds = ", ".join(f"{suffix} for {engine}" for suffix, engine in VOICE_SUFFIXES.items())
+            raise EngineError(f"{path}: no file or folder of voices: there are {kinds}")
+        files += inside
+    return files
 
 
 def all_engines(voice_files: Sequence[Path] = ()) -> list[Engine]:

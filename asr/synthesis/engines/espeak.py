@@ -21,6 +21,7 @@ class Espeak:
     by_pip = True
     neural = False
     cpu_seconds = 0.015
+    voice_suffix = ""
 
     def __init__(self, voice_files: Sequence[Path] = ()) -> None:
         """Take no voices by path: it has its own."""

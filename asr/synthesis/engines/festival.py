@@ -40,6 +40,7 @@ class Festival:
     by_pip = False
     neural = False
     cpu_seconds = 0.27
+    voice_suffix = ""
 
     def __init__(self, voice_files: Sequence[Path] = ()) -> None:
         """Take no voices by path: they are for other engines."""

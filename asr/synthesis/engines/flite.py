@@ -35,6 +35,7 @@ class Flite:
     by_pip = False
     neural = False
     cpu_seconds = 0.04
+    voice_suffix = ""
 
     def __init__(self, voice_files: Sequence[Path] = ()) -> None:
         """Take no voices by path: they are for other engines."""

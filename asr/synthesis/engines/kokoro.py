@@ -24,6 +24,7 @@ from asr.synthesis.engines.onnx import INSTALL, make_session, missing
 from asr.synthesis.engines.protocol import NO_VOICES, VoicesBySplit, is_english, unsayable_symbols
 from asr.synthesis.espeak import Voice, synthesizer
 from asr.synthesis.speech import EngineError, Speech
+from sluice_core.grammar.grammar import split_of
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -38,11 +39,10 @@ VOICES: VoicesBySplit = {
     "dev": tuple(f"tebukuro-{number}" for number in range(8)),
     "test": tuple(f"nezumi-{number}" for number in range(8)),
 }
-BEYOND = (
-    0.2  # how far a mixture may lie outside of what it mixes, as a share of the distance between two styles
-)
+MIXED = 3  # styles in a mixture
+BEYOND = 0.2  # how far a mixture may lie outside of what it mixes: a share of the distance of two styles
 AWAY = 0.3  # how far a held-out voice may be from its style, towards one of training or away from it
-TIMBRE = 128
+STYLE_SIZE, TIMBRE = 256, 128
 ACCENTS = ("en-us", "en-us", "en-us", "en-gb")
 PACE = (0.75, 1.2)
 
@@ -62,9 +62,12 @@ class Kokoro:
     by_pip = True
     neural = True
     cpu_seconds = 1.3
+    voice_suffix = ".bin"
 
     def __init__(self, voice_files: Sequence[Path] = ()) -> None:
-        """Take no voices by path: they are for other engines."""
+        """Take more styles by the paths of their files, each the float32 numbers of one style."""
+        brought = {*TRAIN_STYLES, *HELD_OUT_STYLES.values()}
+        self._paths = [path for path in map(Path, voice_files) if path.stem not in brought]
 
     def available(self) -> str | None:
         """Return None if it can speak here, else the reason why not."""
@@ -78,8 +81,25 @@ class Kokoro:
         return ", ".join(f"{package} {version(package)}" for package in packages)
 
     def voices(self, language: str) -> VoicesBySplit:
-        """Return its voices, which are made for English."""
-        return VOICES if is_english(language) and not self.available() else NO_VOICES
+        """Return its voices, which are made for English.
+
+        Raises:
+            EngineError: a file of a style cannot be read.
+        """
+        return self._voices if is_english(language) and not self.available() else NO_VOICES
+
+    @cached_property
+    def _voices(self) -> VoicesBySplit:
+        """The voices of each split: mixtures for training, held-out styles for the others."""
+        more = {
+            split: tuple(path.stem for path in self._paths if split_of(path.stem) == split)
+            for split in VOICES
+        }
+        return {
+            "train": VOICES["train"],
+            "dev": VOICES["dev"] + more["dev"],
+            "test": VOICES["test"] + more["test"],
+        }
 
     def unsayable(self, text: str) -> str:
         """Return symbols: letters are read by espeak-ng."""
@@ -117,10 +137,12 @@ class Kokoro:
         Raises:
             EngineError: there is no such voice.
         """
-        if not any(voice in names for names in VOICES.values()):
+        if not any(voice in names for names in self._voices.values()):
             raise EngineError(
                 f"Kokoro has no voice {voice!r}; it has {VOICES['train'][0]} and such: sluice voices"
             )
+        if voice in self._styles:
+            return self._styles[voice]
         random = Random(f"kokoro {voice}")
         halves = (slice(None, TIMBRE), slice(TIMBRE, None))
         return np.concatenate([self._draw(voice, random)[..., half] for half in halves], axis=-1)
@@ -128,11 +150,10 @@ class Kokoro:
     def _draw(self, voice: str, random: Random) -> np.ndarray:
         """Draw a style for one half of a voice."""
         family, _, number = voice.rpartition("-")
-        trained = [self._styles[name] for name in TRAIN_STYLES]
+        known = [*TRAIN_STYLES, *sorted(path.stem for path in self._paths if split_of(path.stem) == "train")]
+        trained = [self._styles[name] for name in random.sample(known, MIXED)]
         if family not in HELD_OUT_STYLES:
-            shares = [
-                random.expovariate(1) for _ in trained
-            ]  # normalized, they are uniform over the triangle
+            shares = [random.expovariate(1) for _ in trained]  # in sum 1, they are uniform over the triangle
             spread = 1 + len(trained) * BEYOND
             weights = [spread * share / sum(shares) - BEYOND for share in shares]
             return np.tensordot(weights, np.stack(trained), axes=1)
@@ -159,9 +180,11 @@ class Kokoro:
 
     @cached_property
     def _styles(self) -> dict[str, np.ndarray]:
-        """The styles that the package brings, `[lengths of text, 1, 256]` each."""
+        """The styles that the package brings and those in files, `[lengths of text, 1, 256]` each."""
         with np.load(self._data / "voices_ja.npz", allow_pickle=False) as styles:
-            return {name: styles[name] for name in styles.files}
+            return {name: styles[name] for name in styles.files} | {
+                path.stem: read_style(path) for path in self._paths
+            }
 
     @cached_property
     def _network(self) -> "InferenceSession":
@@ -174,6 +197,23 @@ class Kokoro:
         if hashlib.sha256(model).hexdigest() != (self._data / "model.sha256").read_text().strip():
             raise EngineError(f"Kokoro's network is damaged: run {INSTALL} --force-reinstall")
         return make_session(model)
+
+
+def read_style(path: Path) -> np.ndarray:
+    """Read a style, `[lengths of text, 1, 256]`, from a file of float32 numbers as Kokoro's are published.
+
+    Raises:
+        EngineError: the file cannot be read, or does not hold a style.
+    """
+    try:
+        numbers = np.fromfile(path, "<f4")
+    except OSError as error:
+        raise EngineError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if len(numbers) == 0 or len(numbers) % STYLE_SIZE or not np.isfinite(numbers).all():
+        raise EngineError(
+            f"{path}: not a style of Kokoro: {STYLE_SIZE} float32 numbers for each length of text"
+        )
+    return numbers.reshape(-1, 1, STYLE_SIZE)
 
 
 def _folder(package: str) -> Path:

@@ -43,6 +43,7 @@ class Pico:
     by_pip = True
     neural = False
     cpu_seconds = 0.03
+    voice_suffix = ""
 
     def __init__(self, voice_files: Sequence[Path] = ()) -> None:
         """Take no voices by path: they are for other engines."""

@@ -54,6 +54,7 @@ class Piper:
     by_pip = True
     neural = True
     cpu_seconds = 0.16
+    voice_suffix = ".onnx"
 
     def __init__(self, voice_files: Sequence[Path] = ()) -> None:
         """Take voices by the paths of their ONNX files."""

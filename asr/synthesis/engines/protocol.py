@@ -32,6 +32,9 @@ class Engine(Protocol):
     cpu_seconds: float
     """About what an utterance of three seconds costs on one core: for planning, and for sizing chunks."""
 
+    voice_suffix: str
+    """The suffix of the files of voices that it can be given; "" if it takes none."""
+
     def available(self) -> str | None:
         """Return None if it can speak here, else the reason why not."""
         ...

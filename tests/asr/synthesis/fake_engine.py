@@ -18,6 +18,7 @@ class FakeEngine:
     by_pip = True
     neural = False
     cpu_seconds = 0.001
+    voice_suffix = ""
 
     def __init__(
         self,

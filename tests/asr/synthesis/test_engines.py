@@ -205,6 +205,38 @@ def test_damaged_weights_are_refused(monkeypatch):
         Kokoro().speak(TEXT, "mix-00", 1)
 
 
+def test_styles_in_files_join_the_splits_and_the_mixtures(tmp_path):
+    installed("kokoro")
+    generator = np.random.default_rng(1)
+    for number in range(60):
+        (generator.standard_normal((510, 256)) / 10).astype("<f4").tofile(tmp_path / f"af_{number}.bin")
+    plain, more = Kokoro(), make_engine("kokoro", [tmp_path])
+    voices = more.voices("en")
+    for split in ("dev", "test"):
+        assert 2 <= len(voices[split]) - len(VOICES[split]) <= 15
+        assert more.style(voices[split][-1]).shape == (510, 1, 256)
+    mixed = [not np.allclose(plain.style(name), more.style(name)) for name in voices["train"]]
+    assert sum(mixed) > 80
+    (tmp_path / "jf_tebukuro.bin").write_bytes((tmp_path / "af_1.bin").read_bytes())
+    held_out = make_engine(
+        "kokoro", [tmp_path]
+    )  # with a file of a style that the package brings and dev is built on
+    assert held_out.voices("en") == voices
+    assert np.array_equal(held_out.style("tebukuro-0"), plain.style("tebukuro-0"))
+    for content in (b"", b"1234", np.full(256, np.nan, "<f4").tobytes()):
+        (tmp_path / "af_bad.bin").write_bytes(content)
+        with pytest.raises(EngineError, match=r"af_bad.bin: not a style of Kokoro"):
+            make_engine("kokoro", [tmp_path / "af_bad.bin"]).speak(TEXT, "mix-00", 1)
+
+
+@pytest.mark.parametrize("name", ["voices.txt", "nothing.onnx", "folder"])
+def test_what_is_no_file_of_voices_is_named(tmp_path, name):
+    (tmp_path / "voices.txt").write_text("hello")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(EngineError, match=f"{name}: no file or folder of voices: there are .onnx for Piper"):
+        choose_engines("auto", "en", [tmp_path / name])
+
+
 # Piper's files.
 
 

@@ -16,6 +16,8 @@ from sluice_core.grammar.grammar import Grammar, Split, split_of
 
 SHARES = {"espeak": 3.0, "piper": 3.0, "kokoro": 1.0, "pico": 2.0, "flite": 2.0, "festival": 1.0}
 """Parts of the utterances that each engine says: what is quick and varied says more."""
+NEURAL_DEV_SHARE = 0.5
+"""Neural engines with held-out voices speak at least this share of dev, for they predict how people are understood."""
 PEAK_DB, NOISE_DB, AROUND_SECONDS = (-20.0, -1.0), (-84.0, -66.0), (0.1, 0.2)
 MOST_REFUSALS = 5000  # draws in a row without a new sentence before the grammar counts as exhausted
 LONGEST_PIECE = 3  # words of a sentence that stay together in random sequences
@@ -67,7 +69,10 @@ def plan_corpus(
             raise CorpusError(
                 f"none of the engines has a voice for {split}: name more of them (corpus.engines)"
             )
-        counts = share_out(settings.counts[split], list(casts), settings.shares)
+        shares = {name: settings.shares.get(name, SHARES.get(name, 1.0)) for name in casts}
+        if split == "dev":
+            shares = _raise_neural({name: engine for name, (engine, _) in casts.items()}, shares)
+        counts = share_out(settings.counts[split], shares)
         planned = [
             (position / counts[name], name, job)
             for name, (engine, voices) in casts.items()
@@ -79,23 +84,32 @@ def plan_corpus(
     return jobs
 
 
-def share_out(total: int, engines: Sequence[str], shares: Mapping[str, float]) -> dict[str, int]:
+def _raise_neural(engines: Mapping[str, Engine], shares: Mapping[str, float]) -> dict[str, float]:
+    """Return shares of which neural engines have at least `NEURAL_DEV_SHARE`, if there are any with a share."""
+    total = sum(shares.values())
+    neural = sum(share for name, share in shares.items() if engines[name].neural)
+    if not 0 < neural < NEURAL_DEV_SHARE * total:
+        return dict(shares)
+    up, down = NEURAL_DEV_SHARE / neural, (1 - NEURAL_DEV_SHARE) / (total - neural)
+    return {name: share * (up if engines[name].neural else down) for name, share in shares.items()}
+
+
+def share_out(total: int, shares: Mapping[str, float]) -> dict[str, int]:
     """Return how many of `total` utterances each engine says, by the largest remainders.
 
-    >>> share_out(10, ["espeak", "piper", "kokoro"], {"kokoro": 2})
+    >>> share_out(10, {"espeak": 3, "piper": 3, "kokoro": 2})
     {'espeak': 4, 'piper': 4, 'kokoro': 2}
 
     Raises:
         CorpusError: a share is negative, or all of them are 0.
     """
-    parts = {name: shares.get(name, SHARES.get(name, 1.0)) for name in engines}
-    if min(parts.values()) < 0 or sum(parts.values()) == 0:
+    if min(shares.values()) < 0 or sum(shares.values()) == 0:
         raise CorpusError(
             f"the shares of engines must be positive numbers, not {dict(shares)} (corpus.engine_shares)"
         )
-    exact = {name: total * part / sum(parts.values()) for name, part in parts.items()}
+    exact = {name: total * share / sum(shares.values()) for name, share in shares.items()}
     counts = {name: int(number) for name, number in exact.items()}
-    by_remainder = sorted(engines, key=lambda name: counts[name] - exact[name])
+    by_remainder = sorted(shares, key=lambda name: counts[name] - exact[name])
     for name in by_remainder[: total - sum(counts.values())]:
         counts[name] += 1
     return counts

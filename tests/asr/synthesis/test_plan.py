@@ -61,7 +61,7 @@ def test_impossible_shares_are_refused(two, shares):
 
 def test_counts_add_up_however_they_are_divided():
     for total in range(20):
-        counts = share_out(total, ["espeak", "piper", "flite", "kokoro"], {})
+        counts = share_out(total, {"espeak": 3, "piper": 3, "flite": 2, "kokoro": 1})
         assert sum(counts.values()) == total
 
 
@@ -86,6 +86,20 @@ def test_another_engine_or_more_utterances_leave_what_an_engine_says_as_it_is(tw
 def test_engines_take_turns_in_the_manifest(two):
     first = by(plan(*two), "train")[:10]
     assert Counter(job.engine for job in first) == {"one": 5, "two": 5}
+
+
+def test_neural_voices_speak_half_of_dev_and_no_more_of_the_rest():
+    neural = FakeEngine("neural")
+    neural.neural = True
+    jobs = plan(FakeEngine("one"), neural, shares={"one": 9, "neural": 1})
+    spoken = {split: Counter(job.engine for job in by(jobs, split)) for split in SPLITS}
+    assert spoken == {
+        "train": {"one": 108, "neural": 12},
+        "dev": {"one": 10, "neural": 10},
+        "test": {"one": 18, "neural": 2},
+    }
+    without = plan(FakeEngine("one"), neural, shares={"one": 9, "neural": 0})
+    assert {job.engine for job in without} == {"one"}
 
 
 def test_renderings_are_by_different_voices(two):

@@ -36,8 +36,8 @@ class SpeechCorpusConfig(CorpusConfig):
     )
     engine_shares: dict[str, float] = Field(
         {},
-        description="parts of the utterances that engines speak; by default espeak 3, piper 3, pico 2, flite 2, "
-        "kokoro 1 and festival 1",
+        description="parts of the utterances that engines speak; by default espeak 3, piper 3, hibari, "
+        "kokoro, pico and flite 2, festival 1",
     )
     voice_files: list[Path] = Field(
         [],

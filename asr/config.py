@@ -26,7 +26,7 @@ class SpeechCorpusConfig(CorpusConfig):
     )
     case: Literal["keep", "lower", "upper"] = Field("lower", description="convert the letters of transcripts")
     utterances: int = Field(2000, ge=20, description="size of a spoken corpus (kind: grammar, travel)")
-    engines: Literal["auto", "all"] | list[str] = Field(
+    engines: str | list[str] = Field(
         "auto",
         description="the synthesizers that speak a grammar, by name; auto: those installed that pip alone can install; "
         "all: flite and festival too where the system has them",

@@ -15,7 +15,7 @@ from asr.config import SpeechCorpusConfig
 from asr.corpora.dataset_cache import build_dataset, cache_key
 from asr.corpora.utterances import Utterance
 from asr.synthesis.corpus import speak_corpus
-from asr.synthesis.engines import choose_engines
+from asr.synthesis.engines import choose_engines, make_engine
 from asr.synthesis.plan import PlanSettings, plan_corpus
 from asr.synthesis.speak import SpeechJob
 from sluice_core.corpus_files import CorpusError
@@ -64,7 +64,11 @@ def plan(config: SpeechCorpusConfig) -> tuple[str, list[SpeechJob]]:
         if engine.name not in config.held_out_engines
     ]
     if not engines:
-        raise CorpusError("no engine is left for training: corpus.held_out_engines has all of corpus.engines")
+        raise CorpusError("no engine is left for training: corpus.engines needs one that is not held out")
+    for engine in config.engine_shares:
+        make_engine(
+            engine
+        )  # a share may be of an engine that is missing here, but not of one that is not there at all
     tenth = max(1, round(config.utterances * DEV_AND_TEST_SHARE))
     settings = PlanSettings(
         counts={"train": config.utterances - 2 * tenth, "dev": tenth, "test": tenth},

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from asr.synthesis.engines.protocol import Engine
 from asr.synthesis.speech import EngineError
@@ -21,8 +21,8 @@ CLASSES = {
 VOICE_SUFFIXES = {".onnx": "Piper", ".bin": "Kokoro"}
 """The files of voices that can be named, and the engines that take them."""
 
-Wanted = Literal["auto", "all"] | Sequence[str]
-"""Engines by name; or "auto": those installed that pip alone can install; or "all" that are installed."""
+Wanted = str | Sequence[str]
+"""An engine or several, by name; or "auto": those installed that pip alone can install; or "all" that are installed."""
 
 
 def make_engine(name: str, voice_files: Sequence[Path] = ()) -> Engine:
@@ -91,7 +91,8 @@ def choose_engines(wanted: Wanted, language: str, voice_files: Sequence[Path] = 
                 + (f": {missing}" if missing else "; see sluice voices")
             )
         return found
-    named = [make_engine(name, voice_files) for name in dict.fromkeys(wanted)]
+    names = [wanted] if isinstance(wanted, str) else dict.fromkeys(wanted)
+    named = [make_engine(name, voice_files) for name in names]
     for engine in named:
         if reason := engine.available():
             raise EngineError(reason)

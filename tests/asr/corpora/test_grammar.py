@@ -299,6 +299,18 @@ def test_held_out_engines_must_leave_one_for_training(tmp_path):
         load_corpus(config(held_out_engines=["espeak"]), tmp_path)
 
 
+def test_shares_are_of_engines_even_if_they_do_not_speak(tmp_path):
+    needs_espeak()
+    with pytest.raises(EngineError, match="there is no synthesizer 'nobody'"):
+        load_corpus(config(engine_shares={"espeak": 1, "nobody": 2}), tmp_path)
+    assert plan(config(engine_shares={"espeak": 1, "flite": 2})) == plan(config())
+
+
+def test_an_engine_may_be_named_alone(tmp_path):
+    needs_espeak()
+    assert plan(config(engines="espeak")) == plan(config(engines=["espeak"]))
+
+
 def test_the_built_in_grammar_takes_no_file(tmp_path):
     with pytest.raises(CorpusError, match="for a grammar of your own set corpus"):
         load_corpus(config(data=tmp_path / "mine.yaml"), tmp_path)

@@ -15,6 +15,7 @@ from tabulate import tabulate
 
 from asr.decoding.grammar_search import GrammarSearch
 from asr.tokens import BLANK_SYMBOL, Tokens
+from sluice.along_grammar import COMPARED
 from sluice_core.devices import describe_machine
 from sluice_core.grammar.grammar import Grammar, distinct_sentences
 from sluice_core.grammar.graph import build_graph
@@ -47,7 +48,7 @@ def main() -> None:
     print(describe_machine())
     header = ["grammar", "sentences", "arcs", "graph, s", "automaton, s"]
     for blur in ("clear", "blurred"):
-        header += [f"{blur}, ms", f"8 best, {blur}, ms", f"found, {blur}"]
+        header += [f"{blur}, ms", f"{COMPARED} best, {blur}, ms", f"found, {blur}"]
     print(tabulate(rows, header, tablefmt="github"))
     print(f"most memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
@@ -85,7 +86,7 @@ def made_up(count: int, random: np.random.Generator) -> list[str]:
 
 
 def measure(search: GrammarSearch, grammar: Grammar) -> list[str]:
-    """Return milliseconds an utterance for one and for eight sentences, and the share found, clear and blurred."""
+    """Return milliseconds an utterance for the best sentence and several, and the share found, clear and blurred."""
     texts = [sentence.text for sentence in distinct_sentences(grammar, UTTERANCES, 0, "dev")]
     cells = []
     for strength in (CLEAR, BLURRED):
@@ -94,7 +95,9 @@ def measure(search: GrammarSearch, grammar: Grammar) -> list[str]:
         right = sum(
             bool(some) and " ".join(some[0].words) == text for some, text in zip(one, texts, strict=True)
         )
-        cells += [f"{milliseconds(search, spoken, n):.1f}" for n in (1, 8)] + [f"{right / len(texts):.0%}"]
+        cells += [f"{milliseconds(search, spoken, n):.1f}" for n in (1, COMPARED)] + [
+            f"{right / len(texts):.0%}"
+        ]
     return cells
 
 

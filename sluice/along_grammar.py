@@ -17,7 +17,7 @@ from sluice.rejection import Evidence, RejectionConfig, slot_features, weigh
 from sluice_core.grammar.grammar import AnnotatedSentence, AnnotatedSlot, Grammar
 from sluice_core.grammar.graph import build_graph
 
-COMPARED = 8
+COMPARED = 16
 """The number of sentences by whose agreement confidences are judged."""
 TEMPERATURE = 2.0
 """Scores are divided by it before sentences are compared: what one step mistakes, its neighbours mistake too."""
@@ -36,7 +36,8 @@ class GrammarAnswer:
     holds: bool
     """Whether this probability reaches the operating point."""
     alternatives: tuple["GrammarAnswer", ...] = ()
-    """The next best sentences, if any were asked for; their probability is that of the first."""
+    """The next best sentences that mean something else, if any were asked for; their probability is that of the
+    first."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,13 @@ class Reading:
     shares: tuple[float, ...]
     """The share of each sentence, by its probability among all of them."""
     evidence: Evidence
+
+    def different(self) -> list[int]:
+        """Return the ranks of sentences that mean nothing that a better one means; the first is 0."""
+        first: dict[tuple[str, frozenset[tuple[str, str | None]]], int] = {}
+        for rank, meaning in enumerate(self.meanings):
+            first.setdefault((meaning.intent, values_of(meaning)), rank)
+        return list(first.values())
 
     def agreement(self, slot: AnnotatedSlot) -> float:
         """Return the share of the sentences that have a slot with this value."""
@@ -101,17 +109,16 @@ class AlongGrammar:
         self._search = GrammarSearch(tokens, self.graph, settings)
 
     def answer(self, emissions: Sequence[Emission], *, alternatives: int = 0) -> list[GrammarAnswer]:
-        """Return the best sentence of each recording, with at most so many alternatives."""
-        readings = self.read(emissions, n_best=max(COMPARED, 1 + alternatives))
+        """Return the best sentence of each recording, with at most so many alternatives that mean something else."""
         return [
             _nothing(emission) if reading is None else self._answer(reading, emission, alternatives)
-            for reading, emission in zip(readings, emissions, strict=True)
+            for reading, emission in zip(self.read(emissions), emissions, strict=True)
         ]
 
-    def read(self, emissions: Sequence[Emission], n_best: int = COMPARED) -> list[Reading | None]:
+    def read(self, emissions: Sequence[Emission]) -> list[Reading | None]:
         """Return the best sentences of each recording; None where there is none."""
         log_probs, lengths = pad_log_probs([each.log_probs for each in emissions])
-        found = self._search.decode(log_probs, lengths, n_best)
+        found = self._search.decode(log_probs, lengths, COMPARED)
         return [
             self._reading([each for each in some if each.words], emission)
             for some, emission in zip(found, emissions, strict=True)
@@ -133,12 +140,12 @@ class AlongGrammar:
         probability = self.rejection.probability(reading.evidence.sentence)
         best, *others = [
             GrammarAnswer(
-                self._transcript(hypothesis, emission),
+                self._transcript(reading.hypotheses[rank], emission),
                 self._tagging(reading, rank, probability, emission),
                 probability,
                 probability >= self.rejection.threshold,
             )
-            for rank, hypothesis in enumerate(reading.hypotheses[: 1 + alternatives])
+            for rank in reading.different()[: 1 + alternatives]
         ]
         return GrammarAnswer(best.transcript, best.tagging, probability, best.holds, tuple(others))
 

@@ -150,6 +150,8 @@ def test_auto_is_the_grammar_where_it_holds_and_open_elsewhere(domain: Domain) -
     assert all(each.grammar_confidence is None for each in openly)
     assert 1 <= len(along[1].alternatives) <= 2
     assert {each.text for each in along[1].alternatives} <= set(SENTENCES), "what came nearest"
+    values = [[(slot.label, slot.value) for slot in each.slots] for each in along[1].alternatives]
+    assert len({str(each) for each in values}) == len(values), "no two mean the same"
     alone = [domain.understander.understand(each, RATE, alternatives=2) for each in samples]
     assert [texts(each) for each in alone] == [texts(each) for each in auto]
 

@@ -13,7 +13,10 @@ from slot_filling.tagging import Tagging
 from sluice.server.errors import ApiError
 from sluice.server.models import Models, load_models
 from sluice.server.tag_requests import MAX_ALTERNATIVES, MAX_TEXT_CHARACTERS, TagRequest
+from sluice.understanding import Understander
 from sluice_core.errors import UserError
+from sluice_core.grammar.grammar import Grammar
+from tests.conftest import ToneRun
 from tests.sluice.server.conftest import Client
 from tests.sluice.server.sounds import form, wav
 
@@ -159,6 +162,31 @@ def test_understanding_gives_alternatives_on_demand(server: Any) -> None:
     assert len(more["alternatives"]) == 3 and more["text"] == plain["text"]
     for wrong in ("-1", "x", "1000", "٣"):
         assert server.post("/v1/understand", **form(wav(), alternatives=wrong)).status_code == 400
+
+
+def test_the_mode_says_whether_the_grammar_holds(
+    tone_run: ToneRun, random_tagger: Path, tmp_path: Path, client: Client, server: Any
+) -> None:
+    grammar = Grammar.of({"find": ["abb {thing}", "bed"]}, {"thing": ["da", "cab"]})
+    loaded = Understander.load(tone_run.run, tagger=random_tagger)
+    Understander(loaded.transcriber, loaded.tagger, grammar=grammar).save(tmp_path / "domain")
+    domain = client(load_models(tmp_path / "domain"))
+    assert domain.get("/health").json()["has_grammar"] is True
+    found = domain.post("/v1/understand", **form(wav("abb da"))).json()
+    assert found["along_grammar"] and not found["no_match"] and found["intent"] == "find"
+    assert [(slot["label"], slot["value"]) for slot in found["slots"]] == [("thing", "da")]
+    other = domain.post("/v1/understand", **form(wav("eec ede"))).json()
+    assert other["no_match"] and other["text"] and other["grammar_confidence"] < 0.5
+    none = domain.post("/v1/understand", **form(wav("eec ede"), mode="grammar", alternatives="2")).json()
+    assert none["no_match"] and none["text"] == "" and none["intent"] is None
+    openly = domain.post("/v1/understand", **form(wav("abb da"), mode="open")).json()
+    assert openly["text"] == "abb da" and not openly["along_grammar"]
+    assert openly["grammar_confidence"] is None
+    assert server.get("/health").json()["has_grammar"] is False
+    for mode, reason in (("grammar", "has no grammar"), ("best", "auto, grammar, open")):
+        answer = server.post("/v1/understand", **form(wav(), mode=mode))
+        assert answer.status_code == 400 and reason in answer.json()["error"]["message"]
+        assert answer.json()["error"]["param"] == "mode"
 
 
 def test_arrays_of_the_visualization_are_packed(server: Any) -> None:

@@ -4,12 +4,15 @@ import base64
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from sluice.server.app import FILES, PAGE
-from sluice.server.models import load_models
+from sluice.server.models import Models, load_models
+from sluice.understanding import Understander
+from sluice_core.grammar.grammar import Grammar
 from tests.conftest import ToneRun
 from tests.pages import Reader
 from tests.sluice.server.live import serving
@@ -85,9 +88,16 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any, tone_run: ToneRun, random_tagger: Any) -> Iterator[Any]:
-    """The page of a server with a key, in a browser that must have nothing to complain of."""
+    """The page of a server with a key."""
+    with opened_page(browser, load_models(tone_run.run, random_tagger), api_key=KEY) as opened:
+        yield opened
+
+
+@contextmanager
+def opened_page(browser: Any, models: Models, **settings: Any) -> Iterator[Any]:
+    """The page of a server, in a browser that must have nothing to complain of."""
     complaints: list[str] = []
-    with serving(load_models(tone_run.run, random_tagger), api_key=KEY) as address:
+    with serving(models, **settings) as address:
         opened = browser.new_page(reduced_motion="reduce")
         opened.set_default_timeout(60_000)
         opened.on("pageerror", lambda error: complaints.append(str(error)))
@@ -139,6 +149,29 @@ def test_a_dropped_file_is_understood(page: Any) -> None:
     assert page.evaluate(drawn)
     page.click("#more")
     page.wait_for_selector("#alternatives:not([hidden]) li")
+
+
+@pytest.mark.slow
+def test_the_page_says_whether_the_grammar_holds(
+    browser: Any, tone_run: ToneRun, random_tagger: Any, tmp_path: Any
+) -> None:
+    grammar = Grammar.of({"find": ["abb {thing}", "bed"]}, {"thing": ["da", "cab"]})
+    loaded = Understander.load(tone_run.run, tagger=random_tagger)
+    Understander(loaded.transcriber, loaded.tagger, grammar=grammar).save(tmp_path / "domain")
+    with opened_page(browser, load_models(tmp_path / "domain")) as page:
+        drop(page, wav("abb da"), "said.wav")
+        page.wait_for_selector("#match:not([hidden])")
+        assert page.inner_text("#match").startswith("A sentence of the grammar.")
+        assert page.locator("#slots tbody td").all_inner_texts()[2] == "da", "the value"
+        page.wait_for_selector("#visualization:not([hidden])")
+        drop(page, wav("eec ede"), "other.wav")
+        page.wait_for_selector("#result-title:has-text('other.wav')")
+        assert page.inner_text("#match").startswith("None of these")
+        assert "Heard: " in page.inner_text("#status")
+        page.wait_for_selector("#visualization:not([hidden])")
+        page.select_option("#mode", "grammar")
+        page.wait_for_selector("#status:has-text('None of these')")
+        assert page.inner_text("#spoken") == ""
 
 
 @pytest.mark.slow

@@ -14,7 +14,8 @@ class CorpusConfig(Settings):
 
     kind: str
     data: Path | None = Field(
-        None, description="the corpus's folder, or one file to divide; none for the embedded corpus"
+        None,
+        description="the corpus's folder, or one file to divide; a grammar's file, or travel, the built-in one",
     )
     train: Path | None = Field(None, description="file (or folder) of the training split")
     dev: Path | None = Field(

@@ -18,7 +18,8 @@ READERS: dict[str, Callable[[Path, SentenceCorpusConfig], list[RawSentence]]] = 
     "conll": conll.read,
     "jsonl": json_lines.read,
 }
-EMBEDDED = ("travel", "spoken_travel")
+DRAWN = ("grammar", "travel")
+"""The kinds that are drawn from a grammar."""
 
 
 def load_corpus(config: SentenceCorpusConfig) -> dict[str, list[Sentence]]:
@@ -30,8 +31,8 @@ def load_corpus(config: SentenceCorpusConfig) -> dict[str, list[Sentence]]:
     Raises:
         CorpusError: the corpus is missing or damaged; the message names the place.
     """
-    if config.kind in EMBEDDED:
-        from slot_filling.corpora.travel import load
+    if config.kind in DRAWN:
+        from slot_filling.corpora.grammar import load
 
         return load(config)
     raw = {split: READERS[config.kind](path, config) for split, path in locate(config).items()}
@@ -46,14 +47,14 @@ def load_splits(config: SentenceCorpusConfig, data: Path) -> dict[str, list[Sent
     """Read the splits that `data` has, as they are, for evaluation; a single file is the split "all".
 
     Args:
-        config: kind, scheme and columns; `config.data` is not looked at. For an embedded kind the format is that
+        config: kind, scheme and columns; `config.data` is not looked at. For a kind that is drawn the format is that
             of `data`: a seq.in folder or a folder of such, JSON lines, or else CoNLL columns.
         data: file or folder.
 
     Raises:
         CorpusError: there is nothing to read, or it is wrong; the message names the place.
     """
-    if config.kind in EMBEDDED:
+    if config.kind in DRAWN:
         config = config.model_copy(update={"kind": kind_of(data)})
     raw = {split: READERS[config.kind](path, config) for split, path in find(data, config).items()}
     return to_iob2(raw, config.scheme, data)

@@ -17,6 +17,7 @@ A grammar knows nothing of sound or tags, so that whatever speaks its sentences 
 """
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,7 +47,10 @@ from sluice_core.wording import plural
 Split = Literal["train", "dev", "test"]
 """What sentences serve for: training, choosing settings, or the final evaluation."""
 
+log = logging.getLogger("sluice")
+
 MOST_REFUSALS = 5000  # draws in a row without a new sentence before the grammar counts as exhausted
+MOST_DRAWS = 50_000  # draws in a row without a sentence of a split before it counts as empty
 
 
 class AnnotatedSlot(NamedTuple):
@@ -252,7 +256,7 @@ def split_of(text: str) -> Split:
 
 
 def draw_sentences(grammar: Grammar, seed: int, split: Split) -> Iterator[AnnotatedSentence]:
-    """Draw sentences of a split without end, repeats included.
+    """Draw sentences of a split, repeats included, without end; but 50,000 draws without one of the split are the end.
 
     Sentences that name one value twice ("from boston to boston") are left out.
 
@@ -262,19 +266,29 @@ def draw_sentences(grammar: Grammar, seed: int, split: Split) -> Iterator[Annota
     if split not in get_args(Split):
         raise GrammarError(f"there is no split {split!r}: name train, dev or test")
     random = Random(f"{seed} {split}")
-    while True:
+    refusals = 0
+    while refusals < MOST_DRAWS:
         sentence = grammar.draw(random)
         values = Counter(sentence.slot_words(slot) for slot in sentence.slots)
-        if values and max(values.values()) > 1:
-            continue
-        if split_of(sentence.text) == split:
+        refusals += 1
+        if max(values.values(), default=1) == 1 and split_of(sentence.text) == split:
+            refusals = 0
             yield sentence
 
 
-def distinct_sentences(grammar: Grammar, count: int, seed: int, split: Split) -> list[AnnotatedSentence]:
+def distinct_sentences(
+    grammar: Grammar, count: int, seed: int, split: Split, *, or_fewer: bool = False
+) -> list[AnnotatedSentence]:
     """Draw `count` different sentences of a split.
 
     With the same seed, a longer list begins with the shorter one.
+
+    Args:
+        grammar: the grammar.
+        count: how many.
+        seed: decides which.
+        split: what they serve for.
+        or_fewer: return as many as are found in 5,000 draws, where that is no error.
 
     Raises:
         GrammarError: there is no such split, or no further sentence is found in 5,000 draws.
@@ -284,10 +298,33 @@ def distinct_sentences(grammar: Grammar, count: int, seed: int, split: Split) ->
     for sentence in draw_sentences(grammar, seed, split) if count > 0 else ():
         refusals = refusals + 1 if sentence.text in found else 0
         found.setdefault(sentence.text, sentence)
-        if len(found) == count:
+        if len(found) == count or refusals == MOST_REFUSALS:
             break
-        if refusals == MOST_REFUSALS:
-            raise GrammarError(
-                f"the grammar has about {plural(len(found), f'{split} sentence')}, not {count}"
-            )
+    if len(found) < count and not or_fewer:
+        raise GrammarError(f"the grammar has about {plural(len(found), f'{split} sentence')}, not {count}")
     return list(found.values())
+
+
+def divided_sentences(
+    grammar: Grammar, sizes: Mapping[Split, int], seed: int
+) -> dict[Split, list[AnnotatedSentence]]:
+    """Draw different sentences for each split, as many as asked for or as many as there are.
+
+    A grammar of so few sentences that dev or test would have none gives all of them to every split; the log says so.
+
+    Raises:
+        GrammarError: no sentence can be drawn.
+    """
+    drawn = {
+        split: distinct_sentences(grammar, size, seed, split, or_fewer=True) for split, size in sizes.items()
+    }
+    if all(drawn[split] for split, size in sizes.items() if size):
+        return drawn
+    everything = [sentence for sentences in drawn.values() for sentence in sentences]
+    if not everything:
+        raise GrammarError("no sentence can be drawn: each names one value twice, or says nothing")
+    log.warning(
+        f"the grammar has {plural(len(everything), 'sentence')}, too few to divide: training, dev and test have "
+        "the same"
+    )
+    return {split: everything[:size] for split, size in sizes.items()}

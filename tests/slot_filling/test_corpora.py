@@ -12,6 +12,7 @@ from slot_filling.sentences import Span
 from slot_filling.tokenizer import words
 from sluice_core.config import ConfigError
 from sluice_core.corpus_files import CorpusError
+from sluice_core.errors import UserError
 from tests.conftest import real_corpus
 
 CITY = ("O", "O", "B-city", "I-city")
@@ -432,3 +433,63 @@ def test_files_make_no_sense_for_travel_but_can_be_evaluated(tmp_path):
     (tmp_path / "x.conll").write_text(ROWS)
     assert len(load_splits(SentenceCorpusConfig(kind="travel"), tmp_path / "x.jsonl")["all"]) == 1
     assert len(load_splits(SentenceCorpusConfig(kind="travel"), tmp_path / "x.conll")["all"]) == 2
+
+
+# Grammars
+
+
+def grammar_file(folder, templates):
+    path = folder / "heating.yaml"
+    path.write_text(
+        f'intents:\n  heat: ["{templates}"]\n  stop: [stop it]\n'
+        "lists:\n  room: [bedroom, living room]\n  level: {from: 1, to: 30}\n"
+    )
+    return path
+
+
+def test_a_grammar_of_your_own_is_a_corpus(tmp_path):
+    path = grammar_file(tmp_path, "[please] (heat | warm) the {room} to {level}")
+    splits = load_corpus(SentenceCorpusConfig(kind="grammar", data=path, sentences=100))
+    assert {split: len(sentences) for split, sentences in splits.items()} == {
+        "train": 80,
+        "dev": 10,
+        "test": 10,
+    }
+    assert repeated({split: [*sentences] for split, sentences in splits.items()}) == {}
+    rooms = {
+        " ".join(sentence.words[span.start : span.end]).lower()
+        for sentence in splits["train"]
+        for span in spans(sentence.tags)
+        if span.label == "room"
+    }
+    assert rooms == {"bedroom", "living room"}
+    typed = [sentence for sentence in splits["train"] if sentence.words[0][0].isupper()]
+    assert 10 < len(typed) < 50
+    assert not any(sentence.words[0][0].isupper() for sentence in splits["test"])
+    assert {sentence.intent for sentence in splits["train"]} <= {"heat", "stop"}
+
+
+def test_a_grammar_too_small_to_divide_gives_every_split_the_same(tmp_path, caplog):
+    path = tmp_path / "small.yaml"
+    path.write_text("intents: {on: [light on], off: [light off]}\n")
+    with caplog.at_level("WARNING", "sluice"):
+        splits = load_corpus(SentenceCorpusConfig(kind="grammar", data=path))
+    assert "2 sentences, too few to divide" in caplog.text
+    assert {split: len(sentences) for split, sentences in splits.items()} == {"train": 2, "dev": 2, "test": 2}
+
+
+def test_a_corpus_of_a_grammar_needs_one(tmp_path):
+    with pytest.raises(CorpusError, match="needs a grammar"):
+        load_corpus(SentenceCorpusConfig(kind="grammar"))
+    with pytest.raises(UserError, match=r"missing.yaml: cannot be read"):
+        load_corpus(SentenceCorpusConfig(kind="grammar", data=tmp_path / "missing.yaml"))
+
+
+def test_the_old_name_of_the_spoken_travel_corpus_is_still_read(caplog):
+    with caplog.at_level("WARNING", "sluice"):
+        old = SentenceCorpusConfig.check({"kind": "spoken_travel", "sentences": 100}, "old")
+    assert (old.kind, str(old.data)) == ("grammar", "travel")
+    assert "the old name is still read" in caplog.text
+    requests = load_corpus(old)
+    assert len(requests["train"]) == 80
+    assert {label for s in requests["train"] for label in s.tags} > {"B-destination", "B-date"}

@@ -30,7 +30,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "No venv: on Debian, apt install python3-venv; Python 3.11 or newer is needed"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --upgrade-strategy only-if-needed --constraint constraints.txt \
-		--editable '.[train,voices,formats,subwords,values,serve,test,lint]'
+		--editable '.[train,voices,formats,subwords,values,home-assistant,serve,test,lint]'
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt ttspico 2>/dev/null || \
 		echo "== Without the synthesizer Pico, which needs a C compiler to be installed"
 	@touch $@

@@ -57,6 +57,8 @@ class Draft:
         self.findings: list[Finding] = []
         self.repeatable: set[str] = set()
         """The slots that one sentence may fill several times."""
+        self.left_out: dict[Place, tuple[str, tuple[str, ...]]] = {}
+        """Templates that nobody can say, with the lists that have no values for them."""
         self._uses: dict[str, int] = {}  # the first line where each rule is referred to
 
     def say(self, line: int, message: str, severity: Severity = "error") -> None:

@@ -126,7 +126,7 @@ def references(expression: Expression) -> set[str]:
     return {each.name for each in descendants(expression) if isinstance(each, Reference)}
 
 
-def count(expression: Expression, rules: Rules, memo: dict[str, int] | None = None) -> int:
+def count(expression: Expression, rules: Rules, memo: dict[str | int, int] | None = None) -> int:
     """Return how many sentences an expression has; one that can be made in two ways counts twice.
 
     Nothing is listed, so that millions of millions are counted at once.
@@ -134,7 +134,7 @@ def count(expression: Expression, rules: Rules, memo: dict[str, int] | None = No
     Args:
         expression: the expression.
         rules: the rules that it refers to, none of which may contain itself.
-        memo: what is known of the rules already, if several expressions are counted.
+        memo: what is known already of rules, by their names, and of choices, by their identity.
     """
     memo = {} if memo is None else memo
     match expression:
@@ -145,5 +145,8 @@ def count(expression: Expression, rules: Rules, memo: dict[str, int] | None = No
                 memo[name] = count(rules[name], rules, memo)
             return memo[name]
         case Alternation():
-            return sum(count(each, rules, memo) for each in children(expression))
+            key = id(expression)
+            if key not in memo:
+                memo[key] = sum(count(each, rules, memo) for each in children(expression))
+            return memo[key]
     return prod(count(each, rules, memo) for each in children(expression))

@@ -69,7 +69,7 @@ class Parser:
         for word in words:
             following: dict[int, list[Derivation]] = {}
             for node, before in paths.items():
-                for score, marks, target in self._ways(node, word):
+                for score, marks, target in self.ways(node, word):
                     found = following.setdefault(target, [])
                     found.extend([Derivation(path.score + score, marks, word, path) for path in before])
             paths = {
@@ -78,7 +78,7 @@ class Parser:
         whole = [
             Derivation(path.score + score, marks, "", path)
             for node, before in paths.items()
-            for score, marks, _ in self._ways(node, "")
+            for score, marks, _ in self.ways(node, "")
             for path in before
         ]
         whole.sort(key=lambda path: -path.score)  # stable: what comes first in the grammar comes first
@@ -88,12 +88,16 @@ class Parser:
             sentences.setdefault((sentence.intent, sentence.slots), sentence)
         return list(sentences.values())
 
-    def _ways(self, node: int, word: str) -> "list[Way]":
+    def ways(self, node: int, word: str) -> "list[Way]":
         """Return the ways from a node over a word, or to the end of the sentence if the word is ""."""
         key = (node, word)
         if key not in self._known_ways:
             self._known_ways[key] = list(self._find_ways(node, word))
         return self._known_ways[key]
+
+    def next_words(self, node: int) -> list[str]:
+        """Return the words that may come after a node; "" if the sentence may end there."""
+        return [""] if node == GrammarNetwork.END else list(self._leading_to(node))
 
     def _find_ways(self, node: int, word: str) -> "Iterator[Way]":
         if node == GrammarNetwork.END and not word:
@@ -103,7 +107,7 @@ class Parser:
                 yield edge.score, (), edge.target
                 continue
             marks = () if edge.mark is None else (edge.mark,)
-            for score, beyond, target in self._ways(edge.target, word):
+            for score, beyond, target in self.ways(edge.target, word):
                 yield edge.score + score, (*marks, *beyond), target
 
     def _leading_to(self, node: int) -> dict[str, list[Edge]]:

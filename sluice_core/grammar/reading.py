@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sluice_core.grammar.draft import Draft
 from sluice_core.grammar.grammar import Grammar
+from sluice_core.grammar.home_assistant import read_home_assistant
 from sluice_core.grammar.own_format import read_own_format
 from sluice_core.grammar.rhino import read_rhino
 from sluice_core.grammar.yaml_lines import Names, Place, read_yaml
@@ -46,6 +47,8 @@ def read_draft(path: Path) -> Draft:
     draft = Draft(path)
     if isinstance(tree, Names) and "context" in tree:
         read_rhino(tree["context"], draft)
+    elif isinstance(tree, Names) and "home_assistant" in tree:
+        read_home_assistant(tree, draft)
     elif isinstance(tree, Names) and ("intents" in tree or "lists" in tree or "rules" in tree):
         read_own_format(tree, draft)
     else:

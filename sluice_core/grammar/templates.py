@@ -16,6 +16,7 @@ The brackets, `|` and weights are those of the Java Speech Grammar Format
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from sluice_core.grammar.expressions import (
@@ -49,6 +50,8 @@ class Template(NamedTuple):
     """How often it is drawn, relative to the other templates of all intents."""
     line: int = 0
     """Where it is in the file, from 1; 0 if it is from none."""
+    path: Path | None = None
+    """The file, if it is not the grammar's own."""
 
 
 class TemplateToken(NamedTuple):
@@ -85,7 +88,7 @@ def words_of(expression: Expression) -> tuple[str, ...] | None:
 
 def with_value(expression: Expression, value: str) -> Expression:
     """Return an expression that stands for a value; words that stand for themselves stay as they are."""
-    return expression if words_of(expression) == tuple(value.split(" ")) else Valued(expression, value)
+    return expression if words_of(expression) == tuple(value.split(" ")) else Valued(expression, str(value))
 
 
 def parse_template(text: str) -> Alternative:

@@ -45,7 +45,7 @@ SKIP = "skip_words"
 
 
 @dataclass(frozen=True)
-class Block:
+class SentenceBlock:
     """Sentences of an intent that share rules, lists and conditions."""
 
     path: Path
@@ -91,7 +91,7 @@ class _Reader:
         self.draft = draft
         self.lists: dict[str, Any] = {}
         self.rules: dict[str, Text] = {}
-        self.blocks: list[Block] = []
+        self.blocks: list[SentenceBlock] = []
         self.skip_words: list[Text] = []
         self.builder = FormsBuilder(self.suffixed)
 
@@ -105,9 +105,9 @@ class _Reader:
         self.rules.update(tree.get("expansion_rules") or {})
         self.skip_words.extend(tree.get("skip_words") or [])
         for intent, content in (tree.get("intents") or {}).items():
-            self.blocks.extend(Block(path, str(intent), data) for data in content["data"])
+            self.blocks.extend(SentenceBlock(path, str(intent), data) for data in content["data"])
         if "intents" not in tree and "data" in tree:  # a file of one intent, which has the name of its folder
-            self.blocks.extend(Block(path, path.parent.name, data) for data in tree["data"])
+            self.blocks.extend(SentenceBlock(path, path.parent.name, data) for data in tree["data"])
 
     def add_templates(self) -> None:
         """Add the templates of all blocks to the draft."""
@@ -158,7 +158,7 @@ class _Reader:
 class _Scope:
     """What names mean in one block of sentences."""
 
-    def __init__(self, reader: _Reader, block: Block) -> None:
+    def __init__(self, reader: _Reader, block: SentenceBlock) -> None:
         self.reader = reader
         self.builder = reader.builder
         self.local_lists: Mapping[str, Any] = block.data.get("lists") or {}

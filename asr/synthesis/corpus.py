@@ -110,17 +110,17 @@ def make_chunks(jobs: Sequence[SpeechJob], voice_files: Sequence[Path] = ()) -> 
     of_engine: dict[tuple[str, str], list[SpeechJob]] = defaultdict(list)
     for job in jobs:
         of_engine[job.engine, job.split].append(job)
-    engines = {name: make_engine(name) for name, _ in of_engine}
     files = [path.resolve() for path in find_voice_files(voice_files)]
-    suffixes = {engine.voice_suffix for engine in engines.values()}
-    contents = [(path.suffix, path.stem, _file_digest(path)) for path in files if path.suffix in suffixes]
+    engines = {name: make_engine(name, files) for name in sorted({name for name, _ in of_engine})}
+    contents = {
+        name: [(path.stem, _file_digest(path)) for path in engine.files()] for name, engine in engines.items()
+    }
     chunks = []
     for (name, _), members in sorted(of_engine.items(), key=lambda item: -engines[item[0][0]].cpu_seconds):
         size = int(min(max(CHUNK_CPU_SECONDS / engines[name].cpu_seconds, SMALLEST_CHUNK), LARGEST_CHUNK))
-        voices = [content for content in contents if content[0] == engines[name].voice_suffix]
         for start in range(0, len(members), size):
             part = tuple(members[start : start + size])
-            tree = [LAYOUT, SAMPLE_RATE, HEADROOM, voices, [asdict(job) for job in part]]
+            tree = [LAYOUT, SAMPLE_RATE, HEADROOM, contents[name], [asdict(job) for job in part]]
             chunks.append(SpokenChunk(name, tuple(map(str, files)), part, _digest(tree)))
     return chunks
 

@@ -36,6 +36,10 @@ class Espeak:
         """Return the version of its package."""
         return f"espeakng-loader {version('espeakng-loader')}"
 
+    def files(self) -> list[Path]:
+        """Return none: its voices come with it."""
+        return []
+
     def voices(self, language: str) -> VoicesBySplit:
         """Return variants of the accents of a language; dev and test have the same accents and other variants."""
         if self.available():

@@ -57,6 +57,10 @@ class Festival:
     def _installed(self) -> set[str]:
         return set(re.findall(r"\w+", run_program(["festival", "-b", "(print (voice.list))"])))
 
+    def files(self) -> list[Path]:
+        """Return none: its voices come with it."""
+        return []
+
     def voices(self, language: str) -> VoicesBySplit:
         """Return its English voices."""
         if self.available() or not is_english(language):

@@ -55,6 +55,10 @@ class Flite:
     def _installed(self) -> set[str]:
         return set(run_program(["flite", "-lv"]).partition(":")[2].split())
 
+    def files(self) -> list[Path]:
+        """Return none: its voices come with it."""
+        return []
+
     def voices(self, language: str) -> VoicesBySplit:
         """Return its voices, which are English."""
         if self.available() or not is_english(language):

@@ -47,6 +47,10 @@ class Hibari:
         """Return the versions of its packages."""
         return ", ".join(f"{package} {version(package)}" for package in ("hibari-tts", "onnxruntime"))
 
+    def files(self) -> list[Path]:
+        """Return none: its voices come with it."""
+        return []
+
     def voices(self, language: str) -> VoicesBySplit:
         """Return its voice, for English; training has it."""
         return VOICES if is_english(language) and not self.available() else NO_VOICES

@@ -87,6 +87,10 @@ class Kokoro:
             [*(f"{package} {version(package)}" for package in packages), f"{len(self._styles)} styles"]
         )
 
+    def files(self) -> list[Path]:
+        """Return the files of voices besides those of its packages."""
+        return self._paths
+
     def voices(self, language: str) -> VoicesBySplit:
         """Return its voices, which are made for English.
 

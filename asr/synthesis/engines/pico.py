@@ -58,6 +58,10 @@ class Pico:
         """Return the version of its package."""
         return f"ttspico {version('ttspico')}"
 
+    def files(self) -> list[Path]:
+        """Return none: its voices come with it."""
+        return []
+
     def voices(self, language: str) -> VoicesBySplit:
         """Return the people that speak a language, who are too few to hold one out."""
         if self.available():

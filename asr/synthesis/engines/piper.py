@@ -76,6 +76,10 @@ class Piper:
         packages = ", ".join(f"{package} {version(package)}" for package in ("piper-tts", "onnxruntime"))
         return ", ".join([packages, *(f"{name} {_digest(file.path)}" for name, file in self._files.items())])
 
+    def files(self) -> list[Path]:
+        """Return the files of voices besides those of its packages."""
+        return self._paths
+
     def voices(self, language: str) -> VoicesBySplit:
         """Return the speakers of all files of a language; files of ten or more are divided by the speakers' names.
 

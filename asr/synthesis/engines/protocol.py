@@ -7,6 +7,7 @@ but the same sequence of calls in a fresh process always gives the same samples.
 
 import unicodedata
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 from asr.synthesis.speech import Speech
@@ -41,6 +42,12 @@ class Engine(Protocol):
 
     def version(self) -> str:
         """Return what, besides text, voice and seed, decides how it sounds, such as the versions of its packages."""
+        ...
+
+    def files(self) -> list[Path]:
+        """Return the files of voices that it speaks with, besides those of its packages: their content is part of how
+        it sounds.
+        """
         ...
 
     def voices(self, language: str) -> VoicesBySplit:

@@ -1,5 +1,6 @@
 """An engine for tests: a tone for each letter, at once and without installation."""
 
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -38,6 +39,9 @@ class FakeEngine:
 
     def version(self) -> str:
         return "1"
+
+    def files(self) -> list[Path]:
+        return []
 
     def voices(self, language: str) -> VoicesBySplit:
         return self.cast if language == "en" else NO_VOICES

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from asr.synthesis import engines
+from asr.synthesis.corpus import make_chunks
 from asr.synthesis.engines import CLASSES, choose_engines, make_engine
 from asr.synthesis.engines.kokoro import VOICES, Kokoro
 from asr.synthesis.engines.piper import Piper, describe
@@ -230,6 +231,20 @@ def test_styles_in_files_join_the_splits_and_the_mixtures(tmp_path):
         (tmp_path / "af_bad.bin").write_bytes(content)
         with pytest.raises(EngineError, match=r"af_bad.bin: not a style of Kokoro"):
             make_engine("kokoro", [tmp_path / "af_bad.bin"]).speak(TEXT, "mix-00", 1)
+
+
+def test_other_files_of_voices_make_other_chunks(tmp_path):
+    jobs = [job(engine="kokoro", voice="mix-00"), job(engine="espeak", voice="en-us")]
+
+    def keys() -> dict[str, str]:
+        return {chunk.engine: chunk.key for chunk in make_chunks(jobs, [tmp_path])}
+
+    (tmp_path / "af_1.bin").write_bytes(b"one")
+    before = keys()
+    assert keys() == before
+    (tmp_path / "af_1.bin").write_bytes(b"two")
+    assert keys()["kokoro"] != before["kokoro"]
+    assert keys()["espeak"] == before["espeak"]
 
 
 @pytest.mark.parametrize("name", ["voices.txt", "nothing.onnx", "folder"])

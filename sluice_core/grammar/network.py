@@ -148,6 +148,9 @@ class GrammarNetwork:
 
     def _join_closures(self, node: int) -> Closure:
         """Join the closures of the nodes that follow without a word."""
+        if len(self.edges[node]) == 1 and self.edges[node][0].word:  # as most nodes of long lists are
+            target, word, score, _ = self.edges[node][0]
+            return Closure((WordEdge(word, score, target),), None)
         best: dict[tuple[str, int], float] = {}
         final: float | None = None
         for edge in self.edges[node]:

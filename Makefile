@@ -4,6 +4,7 @@ VENV   ?= .venv
 CORPUS ?= travel
 DATA   ?=
 NAME   ?=
+GRAMMAR ?= travel
 FROM   ?=
 SET    ?=
 BIN     = $(VENV)/bin
@@ -13,7 +14,7 @@ DATA_OPTION = $(if $(DATA),--data $(call quoted,$(DATA)))
 RUN_OPTIONS = $(if $(NAME),--name $(call quoted,$(NAME))) $(if $(FROM),--from $(call quoted,$(FROM)))
 SETTINGS    = $(foreach setting,$(SET),--set $(call quoted,$(setting)))
 
-.PHONY: help setup recipe-ctc recipe-slots recipe-slots-cells recipe-slots-heads recipe-slots-ablation recipe-understand recipe-memory test test-fast lint docs docs-serve bench clean
+.PHONY: help setup recipe-ctc recipe-slots recipe-slots-cells recipe-slots-heads recipe-slots-ablation recipe-domain recipe-understand recipe-memory test test-fast lint docs docs-serve bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -52,9 +53,13 @@ recipe-slots-heads: setup ## compare the five heads on ATIS (DATA=, SET=)
 recipe-slots-ablation: setup ## measure what each setting of the ATIS recipe does (DATA=, SET=)
 	@$(BIN)/python -m recipes.slots.comparison ablation $(DATA_OPTION) $(SETTINGS)
 
-recipe-understand: setup ## speech to slots: train a recognizer and a tagger, join and measure them (SET=)
-	@echo "== Training a recognizer and a tagger of travel requests; finished runs are reused"
-	@$(BIN)/python -m recipes.understand $(SETTINGS)
+recipe-domain: setup ## your own domain: one grammar file in, a recognizer of people out (GRAMMAR=, NAME=, SET=)
+	@echo "== Training on the sentences of $(GRAMMAR); if interrupted, the same command continues where it stopped"
+	@$(BIN)/sluice train domain --grammar $(call quoted,$(GRAMMAR)) $(RUN_OPTIONS) $(SETTINGS)
+
+recipe-understand: GRAMMAR = travel
+recipe-understand: NAME = understand-travel
+recipe-understand: recipe-domain ## speech to slots: the domain of travel requests (SET=)
 
 recipe-memory: setup ## show how long each recurrent cell remembers, and why (SET=)
 	@echo "== Training small networks of every cell; finished ones are kept"

@@ -20,6 +20,7 @@ from asr.long_form.segmentation import SegmentationSettings
 from asr.training.adaptation import AdaptationSettings
 from slot_filling.config import TaggerConfig
 from sluice.cli import make_parser
+from sluice.domain.settings import DomainConfig
 from sluice.downloads.table import CORPORA
 from sluice.rejection import RejectionConfig
 from sluice.understanding import UnderstandingConfig
@@ -32,6 +33,7 @@ CORPORA_PAGE = "corpora.md"
 SECTIONS: tuple[tuple[str, str, type[Settings]], ...] = (
     ("A recognizer's recipe", "ctc", RecognizerConfig),
     ("A tagger's recipe", "slots", TaggerConfig),
+    ("A domain's recipe", "domain", DomainConfig),
     ("Adapting", "adapting", AdaptationSettings),
     ("decoding.yaml", "decoding", DecodingConfig),
     ("long_form.yaml", "long-form", SegmentationSettings),

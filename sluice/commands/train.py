@@ -1,4 +1,4 @@
-"""Train a recognizer or a tagger from a recipe, or continue an interrupted training."""
+"""Train a recognizer, a tagger or a whole domain from a recipe, or continue an interrupted training."""
 
 import argparse
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.commands.extras import require_extra
 from sluice.commands.options import add_cache, add_quiet
+from sluice_core.errors import UserError
 
 if TYPE_CHECKING:
     from sluice_core.config import Override
@@ -19,6 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="name of a recipe that comes with the package (`sluice recipes` lists them), or your own YAML file",
     )
     parser.add_argument("--data", metavar="PATH", help="corpus folder or manifest (setting corpus.data)")
+    parser.add_argument(
+        "--grammar", metavar="FILE", help="grammar file of the recipe `domain` (setting grammar)"
+    )
     parser.add_argument("--name", help="name of the run directory (default: the recipe's)")
     parser.add_argument(
         "--runs",
@@ -49,8 +53,9 @@ def run(options: argparse.Namespace) -> int:
     overrides: list[Override] = list(options.set)
     overrides += [("corpus.data", options.data)] if options.data else []
     overrides += [("name", options.name)] if options.name else []
-    train = _train_tagger if task_of(recipe) == "slots" else _train_recognizer
-    return train(recipe, options, overrides)
+    overrides += [("grammar", options.grammar)] if options.grammar else []
+    trains = {"slots": _train_tagger, "domain": _train_domain}
+    return trains.get(task_of(recipe), _train_recognizer)(recipe, options, overrides)
 
 
 def _train_recognizer(recipe: Path, options: argparse.Namespace, overrides: "list[Override]") -> int:
@@ -74,6 +79,19 @@ def _train_tagger(recipe: Path, options: argparse.Namespace, overrides: "list[Ov
     metrics = train(config, options.runs, start=options.start, quiet=options.quiet)
     if metrics:  # as above
         _print_results(format_metrics(metrics), metrics, options.runs / config.name, "tag", "'A SENTENCE'")
+    return 0
+
+
+def _train_domain(recipe: Path, options: argparse.Namespace, overrides: "list[Override]") -> int:
+    from sluice.domain.experiment import train_domain
+    from sluice.domain.report import format_figures
+    from sluice.domain.settings import DomainConfig
+
+    if options.start:
+        raise UserError("--from is for recognizers and taggers; a domain is trained from its grammar")
+    config = DomainConfig.read(recipe, overrides)
+    metrics = train_domain(config, options.runs, options.cache, quiet=options.quiet)
+    _print_results(format_figures(metrics), metrics, options.runs / config.name, "understand", "FILE…")
     return 0
 
 

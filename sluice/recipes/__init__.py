@@ -1,4 +1,4 @@
-"""The recipes that come with the package: `ctc/` trains recognizers and `slots/` taggers, each from one YAML file."""
+"""The recipes that come with the package: `ctc/` trains recognizers, `slots/` taggers, `domain` both of a grammar."""
 
 import difflib
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pathlib import Path
 from sluice_core.errors import UserError
 
 FOLDER = Path(str(files(__name__)))
-KINDS = {"ctc": "recognizer", "slots": "tagger"}
+KINDS = {"ctc": "recognizer", "slots": "tagger", "": "domain"}
 """What the recipes of each folder train."""
 DATA_MARK = "Data: "
 """Begins the line of a recipe's head comment that says what data it needs."""
@@ -25,7 +25,7 @@ class Recipe:
     name: str
     """Its folder and file, such as `ctc/travel`."""
     trains: str
-    """`recognizer` or `tagger`."""
+    """`recognizer`, `tagger` or `domain`."""
     description: str
     """The first lines of its head comment."""
     data: str
@@ -89,5 +89,5 @@ def _read(path: Path) -> Recipe:
             data = text.removeprefix(DATA_MARK)
             break
         description.append(text)
-    name = f"{path.parent.name}/{path.stem}"
-    return Recipe(name, KINDS[path.parent.name], " ".join(description), data)
+    name = path.relative_to(FOLDER).with_suffix("").as_posix()
+    return Recipe(name, KINDS[name.rpartition("/")[0]], " ".join(description), data)

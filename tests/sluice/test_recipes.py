@@ -8,7 +8,10 @@ import pytest
 from asr.config import RecognizerConfig
 from slot_filling.config import TaggerConfig
 from sluice.cli import main
+from sluice.domain.settings import DomainConfig
 from sluice.recipes import RecipeError, find_recipe, list_recipes
+
+READERS = {"recognizer": RecognizerConfig, "tagger": TaggerConfig, "domain": DomainConfig}
 
 
 def test_every_recipe_says_what_it_trains_on_and_what_data_it_needs() -> None:
@@ -16,7 +19,7 @@ def test_every_recipe_says_what_it_trains_on_and_what_data_it_needs() -> None:
     assert {recipe.name for recipe in recipes} >= {"ctc/travel", "ctc/an4", "slots/travel", "slots/atis"}
     for recipe in recipes:
         assert recipe.description and recipe.data, recipe.name
-        reader = TaggerConfig if recipe.trains == "tagger" else RecognizerConfig
+        reader = READERS[recipe.trains]
         assert reader.read(recipe.path).name.startswith(recipe.name.partition("/")[0])
 
 

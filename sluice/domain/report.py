@@ -1,10 +1,14 @@
-"""The report of the recipe: a table, the choice of the weight, and the worst requests with their audio."""
+"""The report of a domain: who is understood, what costs slots, what to do, and the worst requests with their audio."""
+
+from typing import Any
 
 from asr.audio.writing import encode_flac
-from recipes.understand.evaluation import Miss, RequestEvaluation
-from recipes.understand.metrics import RequestCounts
-from recipes.understand.settings import UnderstandSettings
+from sluice.domain.evaluation import Miss, RequestEvaluation
+from sluice.domain.metrics import RequestCounts
+from sluice.domain.settings import DomainConfig
+from sluice.domain.voices import Heard, VoiceCounts, advise, count_engines, count_voices, find_confusions
 from sluice.understanding import Understanding
+from sluice_core.grammar.grammar import Grammar
 from sluice_core.reporting.page import (
     Audio,
     Bar,
@@ -20,7 +24,9 @@ from sluice_core.reporting.page import (
 )
 from sluice_core.reporting.plots import Curve, line_chart
 
-HEADER = ["what is tagged", "word errors", "slot F1", "slots right", "intents", "requests right"]
+MOST_LINES = 20
+"""Lines of a table of voices or confusions."""
+HEADER = ["how it is understood", "word errors", "slot F1", "slots right", "intents", "requests right"]
 
 
 def figures_table(evaluation: RequestEvaluation) -> Table:
@@ -34,7 +40,7 @@ def figures_table(evaluation: RequestEvaluation) -> Table:
         )
         lines.append([name, heard, *_cells(counts)])
     caption = (
-        "Test: voices and sentences that neither half has met; a slot is right with its label and its words"
+        "Test: voices and sentences that neither model has met; a slot is right with its label and its words"
     )
     return Table(caption, HEADER, lines, right=range(1, len(HEADER)))
 
@@ -48,33 +54,92 @@ def _cells(counts: RequestCounts) -> list[Cell]:
     ]
 
 
-def page(evaluation: RequestEvaluation, settings: UnderstandSettings, machine: str) -> Page:
+def format_figures(metrics: dict[str, Any]) -> str:
+    """Return tables of the figures of test, of metrics as `RequestEvaluation.to_dict` gives them, for a terminal."""
+    from tabulate import tabulate
+
+    by_way = [
+        (name, f"{row['words']['rate']:.1%}", f"{row['f1']:.1%}", f"{row['whole_requests']:.1%}")
+        for name, row in metrics["test"].items()
+    ]
+    by_engine = [
+        (name, f"{row['word_error_rate']:.1%}", f"{row['right']} / {row['requests']}")
+        for name, row in metrics["engines"].items()
+    ]
+    tables = (
+        (by_way, ("test, understood by", "word errors", "slot F1", "requests right")),
+        (by_engine, ("engine", "word errors", "requests right")),
+    )
+    return "\n\n".join(
+        tabulate(rows, header, disable_numparse=True, colalign=("left", *["right"] * (len(header) - 1)))
+        for rows, header in tables
+    )
+
+
+def page(
+    evaluation: RequestEvaluation, config: DomainConfig, grammar: Grammar, machine: str, run: str
+) -> Page:
     """Return the whole report."""
-    chosen = f"the best of {settings.candidates} by both"
-    _, counts = evaluation.rows[chosen]
+    *_, (_, counts) = evaluation.rows.values()
     words, _ = evaluation.rows["the best reading"]
     highlights = [
-        ("slot F1 on recognized text", percent(counts.f1, 2)),
         ("requests right", percent(counts.whole / max(1, counts.requests), 2)),
+        ("slot F1", percent(counts.f1, 2)),
         ("word error rate", percent(words["rate"], 2)),
     ]
     facts = [
+        ("grammar", f"{len(grammar.intents)} intents, {grammar.count():,} sentences, {grammar.language}"),
         ("test", f"{counts.requests} requests, {counts.gold} slots"),
         ("tagger's weight", f"{evaluation.weight:g}, chosen on dev"),
         ("machine", machine),
     ]
+    heard = evaluation.heard
     sections = [
         Section("Figures", [figures_table(evaluation)]),
+        Section(
+            "Who is understood",
+            [_voices("engine", count_engines(heard)), _voices("voice", count_voices(heard))],
+        ),
+        Section("What is confused", [_confusions(heard)]),
+        Section("What to do", [Paragraph(text) for text in advise(heard, run)]),
         Section("The tagger's weight", [_weights(evaluation)]),
         Section("The worst requests", [_request(miss) for miss in evaluation.misses] or [Paragraph("None.")]),
     ]
     return Page(
-        title=settings.name,
-        subtitle="Speech to slots: a recognizer and a tagger of travel requests",
+        title=config.name,
+        subtitle="Speech to slots: a recognizer and a tagger of one grammar, on voices that neither has met",
         highlights=highlights,
         facts=facts,
         sections=sections,
     )
+
+
+def _voices(kind: str, voices: list[VoiceCounts]) -> Table:
+    lines: list[list[Cell]] = [
+        [each.name, Bar(each.share, f"{each.right} / {each.requests}"), percent(each.word_error_rate, 1)]
+        for each in voices[:MOST_LINES]
+    ]
+    more = f"; the {MOST_LINES} understood worst of {len(voices)}" if len(voices) > MOST_LINES else ""
+    caption = f"Requests of test by {kind}{more}"
+    return Table(caption, [kind, "requests right", "word errors"], lines, right=range(2, 3))
+
+
+def _confusions(heard: list[Heard]) -> Table | Paragraph:
+    confusions = find_confusions(heard)
+    if not confusions:
+        return Paragraph("Every slot of test was understood.")
+    lines: list[list[Cell]] = [
+        [
+            each.label,
+            each.said or "nothing",
+            each.understood or "nothing",
+            f"{each.count} of {each.of}" if each.said else str(each.count),
+            str(each.voices),
+        ]
+        for each in confusions[:MOST_LINES]
+    ]
+    caption = "Slots of test that were taken for others, missed, or invented, the most frequent first"
+    return Table(caption, ["slot", "said", "understood", "times", "voices"], lines, right=range(3, 5))
 
 
 def _weights(evaluation: RequestEvaluation) -> Picture:

@@ -1,6 +1,6 @@
-"""Evaluate recognizer and tagger together: on dev, where the tagger's weight is chosen, and once on test."""
+"""Evaluate a domain's recognizer and tagger together: on dev, where the tagger's weight is chosen, and once on test."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,14 @@ from asr import Transcriber
 from asr.corpora import load_corpus
 from asr.corpora.utterances import read_utterance
 from asr.transcript import Transcript
-from recipes.understand.metrics import Meaning, RequestCounts, count, is_right, truth, word_error_rate
-from recipes.understand.settings import UnderstandSettings
 from slot_filling import Tagger
 from slot_filling.tagging import Tagging
+from sluice.domain.metrics import Meaning, RequestCounts, count, is_right, truth, word_error_rate
+from sluice.domain.settings import DomainConfig
+from sluice.domain.voices import Heard, count_engines
 from sluice.understanding import Understander, Understanding
-from sluice_core.grammar.grammar import Split
-from sluice_core.grammar.travel import generate
+from sluice_core.grammar.grammar import Grammar, Split
+from sluice_core.grammar.graph import build_graph
 from sluice_core.progress import track
 
 
@@ -43,14 +44,16 @@ class Miss:
 
 @dataclass(frozen=True)
 class RequestEvaluation:
-    """All figures of the recipe, and the requests that were not understood."""
+    """All figures of a domain, and the requests that were not understood."""
 
     weight: float
     """The weight of the tagger, chosen on dev."""
     by_weight: list[tuple[float, RequestCounts]]
     """The counts of dev with each weight."""
     rows: dict[str, tuple[dict[str, Any], RequestCounts]]
-    """The errors over words and the counts of test, by what was tagged."""
+    """The errors over words and the counts of test, by how it was understood; the last is how the domain is used."""
+    heard: list[Heard]
+    """What was said and understood in test, by whom."""
     misses: list[Miss]
     """Requests of test that were not understood, the worst first."""
 
@@ -62,43 +65,25 @@ class RequestEvaluation:
             "test": {
                 name: {"words": words, **counts.to_dict()} for name, (words, counts) in self.rows.items()
             },
+            "engines": {
+                each.name: {
+                    "requests": each.requests,
+                    "right": each.right,
+                    "word_error_rate": each.word_error_rate,
+                }
+                for each in count_engines(self.heard)
+            },
         }
 
 
-def evaluate_requests(
-    settings: UnderstandSettings,
-    transcriber: Transcriber,
-    taggers: Mapping[str, Tagger],
-    cache: Path,
-    quiet: bool,
-) -> RequestEvaluation:
-    """Choose the weight by slot F1 on dev, then evaluate on test."""
-    robust, *others = taggers
-    tagger, candidates = taggers[robust], settings.candidates
-    dev = requests(transcriber, "dev", candidates, cache, quiet)
-    by_weight = [
-        (weight, counted(dev, meanings(understand(dev, transcriber, tagger, candidates, weight))))
-        for weight in sorted(settings.weights)
+def weigh_tagger(
+    config: DomainConfig, transcriber: Transcriber, tagger: Tagger, dev: Sequence[Request]
+) -> list[tuple[float, RequestCounts]]:
+    """Return what is right of dev with each weight of the tagger."""
+    return [
+        (weight, counted(dev, meanings(rescore(dev, transcriber, tagger, config.candidates, weight))))
+        for weight in sorted(config.weights)
     ]
-    weight = choose_weight(by_weight)
-    test = requests(transcriber, "test", candidates, cache, quiet)
-    chosen = understand(test, transcriber, tagger, candidates, weight)
-    tried = {
-        "the text itself": meanings_of_texts(tagger, test),
-        "the best reading": meanings(understand(test, transcriber, tagger, 1, 0.0)),
-        f"the best of {candidates} by both": meanings(chosen),
-    }
-    for name in others:
-        other = taggers[name]
-        tried |= {
-            f"the text itself, tagger {name} noise": meanings_of_texts(other, test),
-            f"the best of {candidates} by both, tagger {name} noise": meanings(
-                understand(test, transcriber, other, candidates, weight)
-            ),
-        }
-    gold = [request.gold for request in test]
-    rows = {name: (word_error_rate(gold, each), count(gold, each)) for name, each in tried.items()}
-    return RequestEvaluation(weight, by_weight, rows, misses(test, chosen)[: settings.worst])
 
 
 def choose_weight(by_weight: Sequence[tuple[float, RequestCounts]]) -> float:
@@ -108,23 +93,55 @@ def choose_weight(by_weight: Sequence[tuple[float, RequestCounts]]) -> float:
     return good[len(good) // 2]
 
 
-def requests(
-    transcriber: Transcriber, split: Split, candidates: int, cache: Path, quiet: bool
+def evaluate_test(
+    config: DomainConfig,
+    understander: Understander,
+    by_weight: list[tuple[float, RequestCounts]],
+    test: Sequence[Request],
+) -> RequestEvaluation:
+    """Evaluate on test."""
+    transcriber, tagger, weight = understander.transcriber, understander.tagger, understander.tagger_weight
+    candidates = config.candidates
+    samples, rate = [request.samples for request in test], transcriber.config.features.sample_rate
+    chosen = list(understander.understand_many(samples, rate))
+    tried = {
+        "the tagger alone, of the text itself": meanings_of_texts(tagger, test),
+        "the best reading": meanings(rescore(test, transcriber, tagger, 1, 0.0)),
+        f"the best of {candidates} by both": meanings(rescore(test, transcriber, tagger, candidates, weight)),
+        "the grammar or nothing": meanings(understander.understand_many(samples, rate, mode="grammar")),
+        "the grammar, else the best by both": meanings(chosen),
+    }
+    gold = [request.gold for request in test]
+    rows = {name: (word_error_rate(gold, each), count(gold, each)) for name, each in tried.items()}
+    heard = [
+        Heard(each.speaker, each.gold, found) for each, found in zip(test, meanings(chosen), strict=True)
+    ]
+    return RequestEvaluation(weight, by_weight, rows, heard, misses(test, chosen)[: config.worst])
+
+
+def listen(
+    transcriber: Transcriber, grammar: Grammar, split: Split, candidates: int, cache: Path, quiet: bool
 ) -> list[Request]:
     """Return the recordings of a split of the recognizer's corpus with their meanings and transcripts."""
     corpus, rate = transcriber.config.corpus, transcriber.config.features.sample_rate
-    utterances = load_corpus(corpus, cache)[split]
-    sentences = {sentence.text: sentence for sentence in generate(len(utterances), corpus.split_seed, split)}
-    samples = [read_utterance(row, rate) for row in utterances]
+    graph, rows, gold = build_graph(grammar), [], []
+    for row in load_corpus(corpus, cache)[split]:
+        sentence = graph.parser.parse(row["text"].split())
+        if sentence is not None:
+            rows.append(row)
+            gold.append(truth(sentence))
+    samples = [read_utterance(row, rate) for row in rows]
     heard = transcriber.transcribe_many(samples, rate, alternatives=candidates - 1)
     shown = track(heard, f"listening to {split}", total=len(samples), quiet=quiet)
     return [
-        Request(number, row["speaker"], sound, rate, truth(sentences[row["text"]]), transcript)
-        for number, (row, sound, transcript) in enumerate(zip(utterances, samples, shown, strict=True))
+        Request(number, row["speaker"], sound, rate, meaning, transcript)
+        for number, (row, sound, meaning, transcript) in enumerate(
+            zip(rows, samples, gold, shown, strict=True)
+        )
     ]
 
 
-def understand(
+def rescore(
     heard: Sequence[Request], transcriber: Transcriber, tagger: Tagger, candidates: int, weight: float
 ) -> list[Understanding]:
     """Choose among the first hypotheses of each request."""

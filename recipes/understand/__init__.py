@@ -1,1 +1,0 @@
-"""Speech to slots: a recognizer and a tagger, trained and evaluated together."""

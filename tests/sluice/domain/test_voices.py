@@ -1,0 +1,65 @@
+"""Who is understood, what is confused, and what a person is told to do about it."""
+
+from sluice.domain.metrics import Meaning
+from sluice.domain.voices import Heard, advise, count_engines, count_voices, find_confusions
+
+
+def order(drink: str, size: str | None = "small", intent: str = "order") -> Meaning:
+    slots = (("drink", drink),) if size is None else (("size", size), ("drink", drink))
+    return Meaning(" ".join(filter(None, (size, drink))), slots, intent)
+
+
+def heard(speaker: str, gold: Meaning, understood: Meaning | None = None, times: int = 1) -> list[Heard]:
+    return [Heard(speaker, gold, understood or gold)] * times
+
+
+TEA, MOCHA = order("tea"), order("mocha")
+
+
+def test_engines_and_voices_are_counted_the_worst_first() -> None:
+    requests = heard("espeak:a", TEA, times=3) + heard("kokoro:b", TEA, MOCHA) + heard("kokoro:c", TEA)
+    engines = count_engines(requests)
+    assert [(each.name, each.right, each.requests) for each in engines] == [
+        ("kokoro", 1, 2),
+        ("espeak", 3, 3),
+    ]
+    assert engines[0].word_error_rate == 1 / 4
+    assert [each.name for each in count_voices(requests)] == ["kokoro:b", "espeak:a", "kokoro:c"]
+
+
+def test_a_missed_slot_is_paired_with_an_invented_one_of_its_label() -> None:
+    requests = heard("a:1", TEA, MOCHA, 2) + heard("b:1", TEA, MOCHA)
+    requests += heard("a:1", TEA, order("tea", None)) + heard(
+        "a:1", order("tea", None), order("tea", "large")
+    )
+    assert [
+        (each.label, each.said, each.understood, each.count, each.of, each.voices)
+        for each in find_confusions(requests)
+    ] == [
+        ("drink", "tea", "mocha", 3, 5, 2),
+        ("size", None, "large", 1, 0, 1),
+        ("size", "small", None, 1, 4, 1),
+    ]
+
+
+def test_what_is_understood_is_not_confused() -> None:
+    assert find_confusions(heard("a:1", TEA)) == []
+    wrong_intent = Meaning(TEA.text, TEA.slots, "other")
+    assert find_confusions(heard("a:1", TEA, wrong_intent)) == []
+    assert count_engines(heard("a:1", TEA, wrong_intent))[0].right == 0
+
+
+def test_advice_names_the_engine_the_words_and_the_command() -> None:
+    requests = heard("espeak:a", TEA, times=30) + heard("kokoro:b", MOCHA, order("milk"), 12)
+    engine, words, own_voice = advise(requests, "runs/coffee")
+    assert engine.startswith("kokoro: 0 of 12 requests are understood, of all voices 71%")
+    assert "drink 'mocha' is missed in 12 of 12 requests, understood as 'milk'" in words
+    assert "sounds: {mocha: …}" in words
+    assert "sluice adapt runs/coffee --sentences 20" in own_voice
+
+
+def test_of_what_is_rare_nothing_is_said() -> None:
+    requests = heard("espeak:a", TEA, times=30) + heard("kokoro:b", MOCHA, order("milk"), 2)
+    assert len(advise(requests, "run")) == 1  # how to adapt, which is always so
+    often = heard("espeak:a", TEA, times=30) + heard("espeak:b", TEA, MOCHA, 4)
+    assert len(advise(often, "run")) == 1  # four of 34 are no reason to spell it otherwise

@@ -36,7 +36,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 		echo "== Without the synthesizer Pico, which needs a C compiler to be installed"
 	@touch $@
 
-recipe-ctc: setup ## train and evaluate a recognizer (CORPUS=, DATA=, NAME=, FROM=, SET=)
+$(VENV)/.voices: $(VENV)/.installed
+	@echo "== Fetching more voices of Kokoro (26 MB)"
+	@if $(BIN)/sluice voices --fetch --quiet >/dev/null; then touch $@; else echo "== Going on without them"; fi
+
+recipe-ctc: setup $(if $(filter travel,$(CORPUS)),$(VENV)/.voices) ## train and evaluate a recognizer (CORPUS=, DATA=, NAME=, FROM=, SET=)
 	@echo "== Training on $(CORPUS); if interrupted, the same command continues where it stopped"
 	@$(BIN)/sluice train ctc/$(CORPUS) $(DATA_OPTION) $(RUN_OPTIONS) $(SETTINGS)
 
@@ -53,7 +57,7 @@ recipe-slots-heads: setup ## compare the five heads on ATIS (DATA=, SET=)
 recipe-slots-ablation: setup ## measure what each setting of the ATIS recipe does (DATA=, SET=)
 	@$(BIN)/python -m recipes.slots.comparison ablation $(DATA_OPTION) $(SETTINGS)
 
-recipe-domain: setup ## your own domain: one grammar file in, a recognizer of people out (GRAMMAR=, NAME=, SET=)
+recipe-domain: setup $(VENV)/.voices ## your own domain: one grammar file in, a recognizer of people out (GRAMMAR=, NAME=, SET=)
 	@echo "== Training on the sentences of $(GRAMMAR); if interrupted, the same command continues where it stopped"
 	@$(BIN)/sluice train domain --grammar $(call quoted,$(GRAMMAR)) $(RUN_OPTIONS) $(SETTINGS)
 

@@ -22,7 +22,7 @@ def choose_sentences(texts: Iterable[str], count: int) -> list[str]:
 
     Example:
         >>> choose_sentences(["to oslo", "to rome", "from oslo to rome", "to to"], 2)
-        ['from oslo to rome', 'to oslo']
+        ['from oslo to rome', 'to rome']
     """
     different = list(dict.fromkeys(texts))
     parts = [tuple(_parts(text)) for text in different]

@@ -41,7 +41,7 @@ def list_recipes() -> list[Recipe]:
     """Return every recipe that comes with the package, recognizers first, in order of their names.
 
     >>> [recipe.name for recipe in list_recipes() if recipe.trains == "recognizer"][:2]
-    ['ctc/an4', 'ctc/fsdd']
+    ['ctc/an4', 'ctc/domain']
     """
     return [_read(path) for folder in KINDS for path in sorted((FOLDER / folder).glob("*.yaml"))]
 

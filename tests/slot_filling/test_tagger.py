@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from slot_filling.config import TaggerConfig
-from slot_filling.corpora.travel import to_sentence
+from slot_filling.corpora.grammar import to_sentence
 from slot_filling.schemes import SchemeName
 from slot_filling.sentences import Sentence
 from slot_filling.tagger import Tagger

@@ -216,7 +216,7 @@ def style_split(name: str) -> Split:
     """Return the split of a style by its name; of heart, Hibari's voice was made, and so it is in training.
 
     >>> style_split("af_heart"), style_split("af_bella")
-    ('train', 'train')
+    ('train', 'test')
     """
     return "train" if name == "af_heart" else split_of(name)
 

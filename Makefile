@@ -40,7 +40,7 @@ $(VENV)/.voices: $(VENV)/.installed
 	@echo "== Fetching more voices of Kokoro (26 MB)"
 	@if $(BIN)/sluice voices --fetch --quiet >/dev/null; then touch $@; else echo "== Going on without them"; fi
 
-recipe-ctc: setup $(if $(filter travel,$(CORPUS)),$(VENV)/.voices) ## train and evaluate a recognizer (CORPUS=, DATA=, NAME=, FROM=, SET=)
+recipe-ctc: setup ## train and evaluate a recognizer (CORPUS=, DATA=, NAME=, FROM=, SET=)
 	@echo "== Training on $(CORPUS); if interrupted, the same command continues where it stopped"
 	@$(BIN)/sluice train ctc/$(CORPUS) $(DATA_OPTION) $(RUN_OPTIONS) $(SETTINGS)
 

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from asr.decoding.trie_levels import TrieLevels, grow_tries
 from asr.tokens import Tokens
 from sluice_core.errors import UserError
 from sluice_core.wording import plural
@@ -230,56 +231,22 @@ def _build_tries(
     lengths = np.array([len(each) for each in spelled], np.int64)
     letters = np.array([token for each in spelled for token in each], np.int32)
     first = np.cumsum([0, *lengths])[arc_word[arcs]]
-    length = lengths[arc_word[arcs]]
-
-    node = owner.copy()  # the node that each word has reached so far; roots come first
-    levels = [0, len(slices)]
-    parents, token, tree = (
-        [np.full(len(slices), -1)],
-        [np.full(len(slices), NOTHING)],
-        [np.arange(len(slices))],
-    )
-    for depth in range(int(length.max(initial=0))):
-        going = np.flatnonzero(length > depth)
-        letter = letters[first[going] + depth]
-        is_new = np.ones(len(going), bool)
-        is_new[1:] = (np.diff(node[going]) != 0) | (np.diff(letter) != 0)
-        parents.append(node[going][is_new])
-        token.append(letter[is_new])
-        tree.append(owner[going][is_new])
-        node[going] = levels[-1] + np.cumsum(is_new) - 1
-        levels.append(levels[-1] + int(is_new.sum()))
-    return _lay_out(
-        np.concatenate(parents),
-        np.concatenate(token),
-        np.concatenate(tree),
-        levels,
-        node,
-        number,
-        arc_score[arcs],
-    )
+    grown = grow_tries(len(slices), owner, first, lengths[arc_word[arcs]], letters)
+    return _lay_out(grown, number, arc_score[arcs])
 
 
-def _lay_out(
-    parent: np.ndarray,
-    token: np.ndarray,
-    tree: np.ndarray,
-    levels: Sequence[int],
-    node: np.ndarray,
-    number: np.ndarray,
-    score: np.ndarray,
-) -> _Tries:
-    """Number the nodes of tries that were built level by level so that each trie is in one piece.
+def _lay_out(grown: TrieLevels, number: np.ndarray, score: np.ndarray) -> _Tries:
+    """Number the nodes of tries that were grown together so that each trie is in one piece.
 
     Args:
-        parent: `[nodes]`, -1 for roots.
-        token: `[nodes]`.
-        tree: `[nodes]`, the trie of each node.
-        levels: where levels begin, and the number of all nodes.
-        node: `[words]`, where each word ends.
-        number: `[words]`, the number that stands for it in `ends`.
+        grown: the tries.
+        number: `[words]`, the number that stands for each word in `ends`.
         score: `[words]`.
     """
+    parent, token, levels, node = grown
+    tree = np.arange(levels[-1])  # the trie of each node, by its root
+    for start, stop in pairwise(levels[1:]):
+        tree[start:stop] = tree[parent[start:stop]]
     count = len(parent)
     ahead = np.full(count, -np.inf)
     np.maximum.at(ahead, node, score)

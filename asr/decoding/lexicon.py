@@ -9,6 +9,7 @@ from unicodedata import normalize
 import numpy as np
 
 from asr.decoding.alphabet import Alphabet, name_characters
+from asr.decoding.trie_levels import grow_tries
 from sluice_core.errors import UserError
 from sluice_core.files import write_text
 
@@ -129,20 +130,10 @@ def build_word_trie(
         alphabet: the characters.
     """
     kept, first, characters = alphabet.spell_words(words)
-    lengths = np.diff(first)
-    node = np.zeros(len(kept), np.int64)  # the node that each word has reached so far
-    levels, parents, letters = [0, 1], [np.array([-1])], [np.array([-1])]
-    for depth in range(int(lengths.max(initial=0))):
-        going = np.flatnonzero(lengths > depth)
-        letter = characters[first[going] + depth]
-        # Words are sorted, so those that share a beginning are neighbours.
-        is_new = np.ones(len(going), bool)
-        is_new[1:] = (np.diff(node[going]) != 0) | (np.diff(letter) != 0)
-        parents.append(node[going][is_new])
-        letters.append(letter[is_new])
-        node[going] = levels[-1] + np.cumsum(is_new) - 1
-        levels.append(levels[-1] + int(is_new.sum()))
-    parent, count = np.concatenate(parents), levels[-1]
+    parent, letter, levels, node = grow_tries(
+        1, np.zeros(len(kept), np.int64), first[:-1], np.diff(first), characters
+    )
+    count = levels[-1]
     word, total = np.full(count, -1, np.int32), np.zeros(count, np.int64)
     below, best = np.zeros(count, np.int64), np.full(count, -np.inf)
     word[node], total[node], below[node], best[node] = ids[kept], ids[kept], 1, scores[kept]
@@ -154,7 +145,7 @@ def build_word_trie(
     children = np.bincount(parent[1:], minlength=count)
     return WordTrie(
         first_child=np.concatenate([[1], 1 + np.cumsum(children)]).astype(np.int32),
-        character=np.concatenate(letters).astype(np.int32),
+        character=letter.astype(np.int32),
         word=word,
         only=np.where(below == 1, total, -1).astype(np.int32),
         best=best,

@@ -12,6 +12,8 @@ from asr.synthesis.engines.programs import read_wave, run_program
 from asr.synthesis.engines.protocol import (
     NO_VOICES,
     VoicesBySplit,
+    among,
+    check_request,
     is_english,
     unsayable_in_ascii,
     without_accents,
@@ -65,10 +67,7 @@ class Festival:
         """Return its English voices."""
         if self.available() or not is_english(language):
             return NO_VOICES
-        of = {
-            split: tuple(name for name in names if name in self._installed) for split, names in VOICES.items()
-        }
-        return {"train": of["train"], "dev": of["dev"], "test": of["test"]}
+        return among(VOICES, self._installed)
 
     def unsayable(self, text: str) -> str:
         """Return symbols, and letters that are not ASCII but for their accents."""
@@ -82,11 +81,8 @@ class Festival:
         """
         if reason := self.available():
             raise EngineError(reason)
-        if voice not in self._installed:
-            raise EngineError(f"festival has no voice {voice!r}; it has {', '.join(sorted(self._installed))}")
         text = without_accents(text).replace("\\", " ").replace('"', " ")
-        if not re.search(r"\w", text):
-            raise EngineError(f"there is nothing to say in {text!r}")
+        check_request("festival", text, voice, sorted(self._installed))
         random = Random(f"{seed} {voice}")
         stretch, mean, deviation = (random.uniform(*span) for span in (STRETCH, PITCH_HZ, PITCH_DEVIATION_HZ))
         with tempfile.NamedTemporaryFile(suffix=".wav") as wave:

@@ -1,6 +1,5 @@
 """flite as an engine: small voices of Carnegie Mellon University, four people of which it has recorded."""
 
-import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -12,6 +11,8 @@ from asr.synthesis.engines.programs import read_wave, run_program
 from asr.synthesis.engines.protocol import (
     NO_VOICES,
     VoicesBySplit,
+    among,
+    check_request,
     is_english,
     unsayable_in_ascii,
     without_accents,
@@ -63,10 +64,7 @@ class Flite:
         """Return its voices, which are English."""
         if self.available() or not is_english(language):
             return NO_VOICES
-        of = {
-            split: tuple(name for name in names if name in self._installed) for split, names in VOICES.items()
-        }
-        return {"train": of["train"], "dev": of["dev"], "test": of["test"]}
+        return among(VOICES, self._installed)
 
     def unsayable(self, text: str) -> str:
         """Return symbols, and letters that are not ASCII but for their accents."""
@@ -80,11 +78,8 @@ class Flite:
         """
         if reason := self.available():
             raise EngineError(reason)
-        if voice not in self._installed or voice not in PITCH_HZ:
-            raise EngineError(f"flite has no voice {voice!r}; it has {', '.join(sorted(self._installed))}")
         text = without_accents(text)
-        if not re.search(r"\w", text):
-            raise EngineError(f"there is nothing to say in {text!r}")
+        check_request("flite", text, voice, sorted(self._installed & PITCH_HZ.keys()))
         random = Random(f"{seed} {voice}")
         settings = {
             "duration_stretch": random.uniform(*STRETCH) / pace,

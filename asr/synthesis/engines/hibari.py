@@ -4,7 +4,6 @@ Model and reader of English come with the package `hibari-tts` (Apache-2.0). Its
 they first speak, and are not used.
 """
 
-import re
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.metadata import version
@@ -13,7 +12,13 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from asr.synthesis.engines.onnx import INSTALL, missing
-from asr.synthesis.engines.protocol import NO_VOICES, VoicesBySplit, is_english, unsayable_symbols
+from asr.synthesis.engines.protocol import (
+    NO_VOICES,
+    VoicesBySplit,
+    check_request,
+    is_english,
+    unsayable_symbols,
+)
 from asr.synthesis.speech import EngineError, Speech
 
 if TYPE_CHECKING:
@@ -67,11 +72,10 @@ class Hibari:
         """
         if reason := self.available():
             raise EngineError(reason)
-        if voice not in VOICES["train"]:
-            raise EngineError(f"Hibari has no voice {voice!r}; it has {', '.join(VOICES['train'])}")
+        check_request("Hibari", text, voice, VOICES["train"])
         speed = pace * Random(f"{seed} {voice}").uniform(*PACE)
         samples = self._network(text, speed=speed, seed=seed)
-        if not re.search(r"\w", text) or not samples.size:
+        if not samples.size:
             raise EngineError(f"there is nothing to say in {text!r}")
         return Speech(samples, self._network.sample_rate, None)
 

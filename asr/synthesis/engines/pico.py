@@ -3,7 +3,6 @@
 The package `ttspico` (Apache-2.0) is compiled when pip installs it, which needs a C compiler.
 """
 
-import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asr.synthesis.engines.protocol import NO_VOICES, VoicesBySplit, unsayable_symbols
+from asr.synthesis.engines.protocol import NO_VOICES, VoicesBySplit, check_request, unsayable_symbols
 from asr.synthesis.speech import EngineError, Speech
 
 if TYPE_CHECKING:
@@ -82,11 +81,7 @@ class Pico:
         """
         if reason := self.available():
             raise EngineError(reason)
-        if not any(voice in names for names in LANGUAGES.values()):
-            known = ", ".join(name for names in LANGUAGES.values() for name in names)
-            raise EngineError(f"Pico has no voice {voice!r}; it has {known}")
-        if not re.search(r"\w", text):
-            raise EngineError(f"there is nothing to say in {text!r}")
+        check_request("Pico", text, voice, [name for names in LANGUAGES.values() for name in names])
         random = Random(f"{seed} {voice}")
         speaker = _load(voice)
         speaker.rate = round(min(max(pace * random.uniform(*PACE_PERCENT), SLOWEST), FASTEST))

@@ -5,12 +5,13 @@ drawn around what is the voice's own. Some engines keep a state, so that a text 
 but the same sequence of calls in a fresh process always gives the same samples.
 """
 
+import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from asr.synthesis.speech import Speech
+from asr.synthesis.speech import EngineError, Speech
 from sluice_core.grammar.grammar import Split
 
 VoicesBySplit = Mapping[Split, tuple[str, ...]]
@@ -78,6 +79,23 @@ class Engine(Protocol):
 
 
 NO_VOICES: VoicesBySplit = {"train": (), "dev": (), "test": ()}
+
+
+def check_request(title: str, text: str, voice: str, known: Collection[str]) -> None:
+    """Check that an engine, which messages call by its title, knows a voice, and that there are words to say.
+
+    Raises:
+        EngineError: it has no such voice, or there is nothing to say in the text.
+    """
+    if voice not in known:
+        raise EngineError(f"{title} has no voice {voice!r}; it has {', '.join(known)}")
+    if not re.search(r"\w", text):
+        raise EngineError(f"there is nothing to say in {text!r}")
+
+
+def among(voices: VoicesBySplit, there: Collection[str]) -> VoicesBySplit:
+    """Return the voices of each split that are there."""
+    return {split: tuple(name for name in names if name in there) for split, names in voices.items()}
 
 
 def is_english(language: str) -> bool:

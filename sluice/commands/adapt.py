@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sluice.commands.data import training_transcripts
 from sluice.commands.extras import require_extra
 from sluice.commands.options import add_cache, add_json, add_quiet, whole_number
 
@@ -90,13 +91,12 @@ def _undo(recognizer: Path) -> int:
 
 def _print_sentences(recognizer: Path, options: argparse.Namespace) -> int:
     from asr.config import RecognizerConfig
-    from asr.corpora import load_corpus
     from sluice_core.reading_list import choose_sentences
     from sluice_core.run_directory import read_run_settings
 
     corpus = read_run_settings(recognizer, RecognizerConfig).corpus
     corpus = corpus.model_copy(update={"data": options.data}) if options.data else corpus
-    sentences = choose_sentences(load_corpus(corpus, options.cache)["train"]["text"], options.sentences)
+    sentences = choose_sentences(training_transcripts(corpus, options.cache), options.sentences)
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["audio", "text"])
     writer.writerows((f"{number:02}.wav", text) for number, text in enumerate(sentences, 1))

@@ -18,7 +18,8 @@ from sluice.domain.settings import DomainConfig
 from sluice.domain.voices import Heard, count_engines
 from sluice.understanding import Understander, Understanding
 from sluice_core.grammar.grammar import Grammar, Split
-from sluice_core.grammar.graph import build_graph
+from sluice_core.grammar.network import GrammarNetwork
+from sluice_core.grammar.parsing import Parser
 from sluice_core.progress import track
 
 
@@ -124,9 +125,9 @@ def listen(
 ) -> list[Request]:
     """Return the recordings of a split of the recognizer's corpus with their meanings and transcripts."""
     corpus, rate = transcriber.config.corpus, transcriber.config.features.sample_rate
-    graph, rows, gold = build_graph(grammar), [], []
+    parser, rows, gold = Parser(GrammarNetwork(grammar)), [], []
     for row in load_corpus(corpus, cache)[split]:
-        sentence = graph.parser.parse(row["text"].split())
+        sentence = parser.parse(row["text"].split())
         if sentence is not None:
             rows.append(row)
             gold.append(truth(sentence))

@@ -42,6 +42,12 @@ def read_list(name: Text, value: Any, draft: Draft) -> None:
         for each in value if isinstance(value, Entries) else [value]:
             if isinstance(each, Text):
                 entries.append(draft.read(each, _plain_entry))
+            elif isinstance(each, Names) and {"text", "value"} <= each.keys():
+                draft.say(
+                    each.line,
+                    f"list {name}: text and value name the columns of a list's file; a phrase with its value is "
+                    f"written {each['text']}: {each['value']}",
+                )
             elif isinstance(each, Names):
                 entries.extend(_valued_entry(text, stands_for, draft) for text, stands_for in each.items())
             elif each is not None:

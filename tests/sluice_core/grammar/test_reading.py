@@ -70,6 +70,10 @@ def test_words_that_yaml_would_take_for_truth_values_are_words(tmp_path):
     ("text", "message"),
     [
         ("", "the file is empty: write at least one intent"),
+        (
+            "intents: {a: ['{b}']}\nlists:\n  b:\n    - tea\n    - {text: flat white, value: FW}\n",
+            "line 5: list b: text and value name the columns of a list's file; .* is written flat white: FW",
+        ),
         ("# nothing\n", "the file is empty"),
         ("intents:\n\tgreet: [hello]\n", "line 2: a tab: YAML indents by spaces only"),
         ("intents:\n  a: [b]\n  a: [c]\n", r"line 3: 'a' is here a second time \(first in line 2\)"),

@@ -146,6 +146,17 @@ class ModelConfig(StackConfig):
     layers: int = Field(2, ge=1, description="number of recurrent layers, each fed by the one below")
 
 
+class RecognizerTrainingConfig(TrainingConfig):
+    """How a recognizer is trained."""
+
+    parts: int = Field(
+        1,
+        ge=1,
+        description="on a CPU each batch is computed in so many parts at once, by a thread each, which takes two cores "
+        "three fifths of the time; the weights do not depend on how many cores there are",
+    )
+
+
 class RecognizerConfig(RunSettings):
     """A recognizer's whole experiment: a recipe file, and the `config.yaml` of the run directory that it makes."""
 
@@ -155,5 +166,5 @@ class RecognizerConfig(RunSettings):
     augment: AugmentConfig = AugmentConfig()
     tokens: TokensConfig = TokensConfig()
     model: ModelConfig = Field(default_factory=ModelConfig)
-    training: TrainingConfig = TrainingConfig()
+    training: RecognizerTrainingConfig = RecognizerTrainingConfig()
     select_by: Literal["wer", "cer"] = Field("wer", description="dev error that chooses the best model")

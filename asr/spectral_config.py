@@ -6,7 +6,7 @@ from pydantic import Field
 
 from sluice_core.config import Settings
 
-NoiseKind = Literal["coloured", "babble", "clatter", "files"]
+NoiseKind = Literal["coloured", "babble", "clatter", "tones", "files"]
 
 
 class SpectralConfig(Settings):
@@ -48,7 +48,7 @@ class SpectralConfig(Settings):
         {"coloured": 1.0},
         min_length=1,
         description="how often which kind: coloured (stationary), babble (other utterances of training, many at once), "
-        "clatter (dishes, keys), files (augment.noise_files)",
+        "clatter (dishes, keys), tones (machines, music), files (augment.noise_files)",
     )
     floor_db: tuple[float, float] | None = Field(
         None, description="level of speech over a noise floor that every utterance gets; none if not given"

@@ -1,4 +1,8 @@
-"""Dropout whose masks cost little on a CPU."""
+"""Dropout whose masks cost little on a CPU, and which threads can draw without disturbing each other."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +12,23 @@ BITS = 16
 
 _INTS = 64 // BITS  # decisions of one random integer
 _LOWEST = -(1 << (BITS - 1))  # the least value that so many bits have, as a signed integer
+
+
+class _Drawn(threading.local):
+    by: torch.Generator | None = None
+
+
+_drawn = _Drawn()
+
+
+@contextmanager
+def drawn_by(generator: torch.Generator) -> Iterator[None]:
+    """Let a generator of one's own decide what this thread drops, instead of the one that all threads share."""
+    before, _drawn.by = _drawn.by, generator
+    try:
+        yield
+    finally:
+        _drawn.by = before
 
 
 def dropout(values: Tensor, share: float, training: bool = True) -> Tensor:
@@ -22,7 +43,7 @@ def dropout(values: Tensor, share: float, training: bool = True) -> Tensor:
         training: outside training the values are returned as they are.
 
     Returns:
-        Values of the same shape; the same state of torch's generator drops the same ones.
+        Values of the same shape; the same state of torch's generator, or of that of `drawn_by`, drops the same ones.
 
     Example:
         >>> dropout(torch.ones(3), 0.5, training=False)
@@ -33,7 +54,7 @@ def dropout(values: Tensor, share: float, training: bool = True) -> Tensor:
     if values.device.type != "cpu":
         return nn.functional.dropout(values, share)
     count = values.numel()
-    drawn = torch.empty(-(-count // _INTS), dtype=torch.int64).random_(-(1 << 63), None)
+    drawn = torch.empty(-(-count // _INTS), dtype=torch.int64).random_(-(1 << 63), None, generator=_drawn.by)
     bits = drawn.view(torch.int16)[:count].view(values.shape)
     least = min(_LOWEST + round(share * (1 << BITS)), -_LOWEST - 1)
     mask = (bits >= least).to(values.dtype)

@@ -35,7 +35,7 @@ from asr.synthesis.speech import EngineError
 from sluice_core.corpus_files import CorpusError
 from sluice_core.progress import track
 
-LAYOUT = 2
+LAYOUT = 3
 """Part of the keys: raise it when `asr.synthesis.speak` would make other sound of the same jobs."""
 LARGEST_CHUNK, SMALLEST_CHUNK, CHUNK_CPU_SECONDS = 100, 10, 30.0
 """Utterances of one process. Their number changes what is heard, so it does not depend on the processors."""

@@ -67,6 +67,24 @@ class UtteranceBatch:
         """Return how often each utterance is there: once or twice."""
         return len(self.lengths) // len(self.items) if self.items else 1
 
+    def parts(self, count: int) -> list["UtteranceBatch"]:
+        """Return `count` parts, or as many as there are utterances; each has all views of its own."""
+        count = max(1, min(count, len(self.items)))
+        return [self._part(torch.arange(start, len(self.items), count)) for start in range(count)]
+
+    def _part(self, rows: Tensor) -> "UtteranceBatch":
+        """Return the utterances of some rows, padded no more than they need."""
+        both = torch.cat([rows + view * len(self.items) for view in range(self.views)])
+        lengths, target_lengths = self.lengths[both], self.target_lengths[both]
+        return replace(
+            self,
+            items=[self.items[row] for row in rows.tolist()],
+            features=self.features[both, : int(lengths.max())],
+            lengths=lengths,
+            targets=self.targets[both, : int(target_lengths.max())],
+            target_lengths=target_lengths,
+        )
+
     def to(self, device: torch.device) -> "UtteranceBatch":
         """Return the same batch on a device."""
         tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}

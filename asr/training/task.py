@@ -1,6 +1,7 @@
 """The task of training a recognizer with CTC: its loss and its dev error, as a Lightning module."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from asr.evaluation.diagnostics import Diagnostics
 from asr.evaluation.error_rates import character_errors, word_errors
 from asr.tokens import Tokens
 from asr.training.dataset import UtteranceBatch
+from sluice_core.training.batch_parts import Figures, add_parts
 from sluice_core.training.task import Task
 
 
@@ -79,13 +81,26 @@ class CTCTask(Task[AcousticModel]):
         self._trained += len(batch.items)
         if not batch.items:  # every file of the batch was unreadable; distributed ranks still need a loss
             return sum((p.sum() * 0 for p in self.model.parameters()), torch.zeros((), device=self.device))
-        log_probs, lengths = self.model(batch.features, batch.lengths)
-        loss, divergence = training_losses(log_probs, lengths, batch)
+        total, loss, divergence = self._losses(batch)
         figures = {"train_loss": loss}
         if batch.views == 2:
             figures["train_divergence"] = divergence
         self.log_dict(figures, on_step=False, on_epoch=True, batch_size=len(batch.items), sync_dist=True)
-        return loss + self.config.augment.consistency * divergence
+        return total
+
+    def _losses(self, batch: UtteranceBatch) -> Figures:
+        """Return what is minimized, CTC's loss and the divergence of two views."""
+        parts = batch.parts(self.config.training.parts if batch.features.is_cpu else 1)
+        if len(parts) == 1:
+            return self._part_losses(batch, batch)
+        return add_parts([partial(self._part_losses, part, batch) for part in parts], self.model.parameters())
+
+    def _part_losses(self, part: UtteranceBatch, batch: UtteranceBatch) -> Figures:
+        """Return what a part of a batch, or all of it, adds to the losses of the batch."""
+        log_probs, lengths = self.model(part.features, part.lengths)
+        share = part.target_lengths.sum() / batch.target_lengths.sum().clamp(min=1)
+        loss, divergence = (share * each for each in training_losses(log_probs, lengths, part))
+        return loss + self.config.augment.consistency * divergence, loss, divergence
 
     def validation_step(self, batch: UtteranceBatch, batch_idx: int) -> None:
         self.diagnostics.unreadable(batch.errors)

@@ -1,6 +1,7 @@
 """Noise as mel energies, computed once: circles of which each utterance gets a piece, coloured anew."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ from asr.spectral_config import NoiseKind
 from asr.training.augmentation import NOISE_COLOURS, generate_noise, speech_level
 from asr.training.spectral.channel import draw_curve
 from asr.training.spectral.clatter import clatter
+from asr.training.spectral.tones import tones
 
 CIRCLE_SECONDS = 45.0
 BABBLE_VOICES = (2, 3, 4, 5, 6, 8, 2, 3, 4, 5, 6, 8)
 """There is a circle of babble for each of these numbers of utterances at once."""
-CLATTER_CIRCLES = 4
+GENERATED_CIRCLES = 4
+"""There are so many circles of clatter, and of tones."""
 MIXED_SHARE = 0.3
 """This share of the pieces has a second one beneath it …"""
 BENEATH_DB = 10.0
@@ -57,10 +60,11 @@ class NoiseBank:
         self._count = round(CIRCLE_SECONDS * features.config.sample_rate)
         total = sum(kinds.values())
         self._kinds, self._shares = list(kinds), [share / total for share in kinds.values()]
-        makers = {
+        makers: dict[NoiseKind, Callable[[np.random.Generator], list[np.ndarray]]] = {
             "coloured": self._coloured,
             "babble": self._babble,
-            "clatter": self._clatter,
+            "clatter": partial(self._generated, clatter),
+            "tones": partial(self._generated, tones),
             "files": self._recorded,
         }
         self.circles: dict[NoiseKind, list[Tensor]] = {
@@ -101,9 +105,11 @@ class NoiseBank:
         rate = self._features.config.sample_rate
         return [generate_noise(self._count, colour, rate, generator) for colour in NOISE_COLOURS]
 
-    def _clatter(self, generator: np.random.Generator) -> list[np.ndarray]:
+    def _generated(
+        self, generate: Callable[[int, int, np.random.Generator], np.ndarray], generator: np.random.Generator
+    ) -> list[np.ndarray]:
         rate = self._features.config.sample_rate
-        return [clatter(self._count, rate, generator) for _ in range(CLATTER_CIRCLES)]
+        return [generate(self._count, rate, generator) for _ in range(GENERATED_CIRCLES)]
 
     def _babble(self, generator: np.random.Generator) -> list[np.ndarray]:
         return [

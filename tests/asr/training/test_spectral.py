@@ -20,6 +20,7 @@ from asr.training.spectral.noise_bank import NoiseBank
 from asr.training.spectral.pauses import add_pauses
 from asr.training.spectral.rooms import reverberate
 from asr.training.spectral.tempo import draw_centres
+from asr.training.spectral.tones import tones
 from asr.training.spectral.vocal_tract import warp, warped_filters
 from tests.asr.training.test_experiment import config as recipe
 from tests.tones import write_corpus
@@ -169,7 +170,7 @@ def bank(kinds: dict[str, float], recordings: list[Path] | None = None) -> Noise
 
 def test_noise_of_every_kind_has_level_1_and_starts_anywhere(tmp_path):
     soundfile.write(tmp_path / "hum.wav", tone(300, 2), RATE)
-    for kinds in ({"coloured": 1.0}, {"babble": 1.0}, {"clatter": 1.0}, {"files": 1.0}):
+    for kinds in ({"coloured": 1.0}, {"babble": 1.0}, {"clatter": 1.0}, {"tones": 1.0}, {"files": 1.0}):
         source = bank(kinds, [tmp_path / "hum.wav"])
         pieces = [source.draw(300, np.random.default_rng(seed)) for seed in range(4)]
         for piece in pieces:
@@ -196,6 +197,20 @@ def test_noise_comes_at_its_ratio_to_speech():
         noisy = augmented(samples, noise_probability=1, noise_snr_db=(snr_db, snr_db))
         noise = (noisy - energies).mean(dim=0) @ weights
         assert 10 * torch.log10(speech / noise).item() == pytest.approx(snr_db, abs=0.1)
+
+
+def test_tones_are_lines_in_the_spectrum():
+    samples = tones(5 * RATE, RATE, np.random.default_rng(0))
+    np.testing.assert_array_equal(samples, tones(5 * RATE, RATE, np.random.default_rng(0)))
+    power = np.abs(np.fft.rfft(samples[: RATE // 2] * np.hanning(RATE // 2))) ** 2
+    white = (
+        np.abs(np.fft.rfft(np.random.default_rng(1).standard_normal(RATE // 2) * np.hanning(RATE // 2))) ** 2
+    )
+    loudest = len(power) // 50
+    assert (
+        np.sort(power)[-loudest:].sum() / power.sum() > 0.8
+    )  # a fiftieth of the frequencies has nearly all of it
+    assert np.sort(white)[-loudest:].sum() / white.sum() < 0.2
 
 
 def test_clatter_is_hits_with_silence_between_them():

@@ -79,7 +79,7 @@ def plan_corpus(
             (position / counts[name], name, job)
             for name, (engine, voices) in casts.items()
             for position, job in enumerate(
-                _plan_engine(grammar, engine, voices, split, counts[name], settings)
+                plan_engine(grammar, engine, voices, split, counts[name], settings)
             )
         ]
         jobs += [job for _, _, job in sorted(planned, key=lambda item: item[:2])]
@@ -133,7 +133,7 @@ def check_words(grammar: Grammar, engines: Sequence[Engine]) -> None:
             )
 
 
-def _plan_engine(
+def plan_engine(
     grammar: Grammar,
     engine: Engine,
     voices: Sequence[str],

@@ -26,7 +26,8 @@ from sluice_core.normalization.text import Case, normalize_text
 if TYPE_CHECKING:
     from datasets import Dataset
 
-DEV_AND_TEST_SHARE = 0.1  # each
+DEV_AND_TEST_SHARE = 0.1  # each …
+MOST_IN_DEV_AND_TEST = 200  # … and no more: half of dev is spoken by the engines that take longest
 
 
 def load(config: SpeechCorpusConfig, cache: Path) -> dict[str, "Dataset"]:
@@ -54,7 +55,7 @@ def load(config: SpeechCorpusConfig, cache: Path) -> dict[str, "Dataset"]:
 
 
 def plan(config: SpeechCorpusConfig) -> tuple[str, list[SpeechJob]]:
-    """Return the name of the corpus, and what is said, by whom and how: a tenth is dev, a tenth is test."""
+    """Return the name of the corpus, and what is said, by whom and how: a tenth is dev, a tenth test, 200 at most."""
     name, grammar = find_grammar(config)
     language = grammar.language
     held_out = choose_engines(config.held_out_engines, language, config.voice_files)
@@ -69,7 +70,7 @@ def plan(config: SpeechCorpusConfig) -> tuple[str, list[SpeechJob]]:
         make_engine(
             engine
         )  # a share may be of an engine that is missing here, but not of one that is not there at all
-    tenth = max(1, round(config.utterances * DEV_AND_TEST_SHARE))
+    tenth = min(MOST_IN_DEV_AND_TEST, max(1, round(config.utterances * DEV_AND_TEST_SHARE)))
     settings = PlanSettings(
         counts={"train": config.utterances - 2 * tenth, "dev": tenth, "test": tenth},
         seed=config.split_seed,

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from asr.spectral_config import SpectralConfig
+from asr.spectral_config import VOCAL_TRACTS, SpectralConfig
 from asr.tokens import TokensConfig
 from sluice_core.config import Settings
 from sluice_core.corpus_files import CorpusConfig
@@ -168,3 +168,19 @@ class RecognizerConfig(RunSettings):
     model: ModelConfig = Field(default_factory=ModelConfig)
     training: RecognizerTrainingConfig = RecognizerTrainingConfig()
     select_by: Literal["wer", "cer"] = Field("wer", description="dev error that chooses the best model")
+    vocal_tracts: list[float] = Field(
+        [1.0],
+        description="factors of the frequencies of a voice (0.7 to 1.4) at which a recording is heard, in use and not "
+        "in training; log-probabilities are averaged. For models trained with augment.spectral.vocal_tract",
+    )
+
+    @field_validator("vocal_tracts")
+    @classmethod
+    def _voices(cls, factors: list[float]) -> list[float]:
+        least, most = VOCAL_TRACTS
+        if not factors:
+            raise ValueError("give at least one factor; [1.0] hears a recording once, as it is")
+        for factor in factors:
+            if not least <= factor <= most:
+                raise ValueError(f"factors must lie between {least:g} and {most:g}, not {factor:g}")
+        return factors

@@ -8,6 +8,9 @@ from sluice_core.config import Settings
 
 NoiseKind = Literal["coloured", "babble", "clatter", "tones", "files"]
 
+VOCAL_TRACTS = (0.7, 1.4)
+"""The least and the greatest factor of the frequencies of a voice."""
+
 
 class SpectralConfig(Settings):
     """How training audio is varied in its power spectrum; the defaults change nothing."""

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn.utils.rnn import pad_sequence
 
 from asr.acoustic.emissions import Emission, Emitter, Source
 from asr.acoustic.features import Features
 from asr.acoustic.network import AcousticModel
+from asr.acoustic.vocal_tract import VocalTracts
 from asr.alignment.text import Alignment, align_text
 from asr.alignment.transcripts import EmissionDecoder
 from asr.audio.reading import AudioError, audio_info
@@ -66,6 +66,7 @@ class Transcriber:
         self.config = config
         self.tokens = tokens
         self.features = Features(config.features).eval()
+        self.vocal_tracts = VocalTracts(self.features, config.vocal_tracts)
         self.model = model or AcousticModel(config.model, self.features.size, len(tokens))
         self.device = torch.device("cpu")
         self.decoding = decoding or DecodingConfig()
@@ -78,6 +79,7 @@ class Transcriber:
         directory: str | Path,
         device: str | torch.device = "cpu",
         decoding: DecodingConfig | None = None,
+        vocal_tracts: Sequence[float] | None = None,
     ) -> "Transcriber":
         """Read a run directory that training wrote.
 
@@ -86,14 +88,16 @@ class Transcriber:
             device: the device that runs the model.
             decoding: settings of decoding that replace the run's `decoding.yaml`; where neither is given, decoding is
                 greedy.
+            vocal_tracts: factors that replace the run's `vocal_tracts`; `[1.0]` is the fastest.
 
         Raises:
             CheckpointError: the directory, its weights or its settings are missing, damaged, or of another model.
-            ConfigError: its settings of decoding are wrong.
+            ConfigError: its settings of decoding are wrong, or there is no such vocal tract.
             DeviceError: there is no such device.
         """
         directory = Path(directory)
-        config = read_run_settings(directory, RecognizerConfig)
+        changes = [] if vocal_tracts is None else [("vocal_tracts", list(vocal_tracts))]
+        config = read_run_settings(directory, RecognizerConfig, changes)
         if decoding is None and (directory / DECODING_FILE).is_file():
             decoding = DecodingConfig.read(directory / DECODING_FILE)
         tokens = Tokens.load(directory / "tokens.json")
@@ -142,7 +146,7 @@ class Transcriber:
             DeviceError: there is no such device.
         """
         self.device = find_device(device)
-        self.features.to(self.device)
+        self.vocal_tracts.to(self.device)
         self.model.to(self.device).eval()
         return self
 
@@ -321,7 +325,7 @@ class Transcriber:
 
     @torch.inference_mode()
     def emissions(self, batch: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Compute the log-probabilities of recordings.
+        """Compute the log-probabilities of recordings, averaged over the vocal tracts of the settings.
 
         Args:
             batch: recordings `[samples]` float32 at the model's rate.
@@ -329,7 +333,6 @@ class Transcriber:
         Returns:
             Natural log-probabilities `[batch, time, tokens]` float32, and lengths `[batch]` int64 in steps.
         """
-        features = [self.features.of(torch.from_numpy(samples).to(self.device)) for samples in batch]
-        frames = torch.tensor([len(each) for each in features], device=self.device)
-        log_probs, steps = self.model(pad_sequence(features, batch_first=True), frames)
+        on_device = [torch.from_numpy(samples).to(self.device) for samples in batch]
+        log_probs, steps = self.vocal_tracts.log_probs(self.model, on_device)
         return log_probs.cpu().numpy(), steps.cpu().numpy()

@@ -73,8 +73,10 @@ class RunSettings(Settings):
 SomeSettings = TypeVar("SomeSettings", bound=RunSettings)
 
 
-def read_run_settings(directory: Path, settings: type[SomeSettings]) -> SomeSettings:
-    """Read the settings of a run directory.
+def read_run_settings(
+    directory: Path, settings: type[SomeSettings], overrides: Iterable[Override] = ()
+) -> SomeSettings:
+    """Read the settings of a run directory, then apply overrides.
 
     Raises:
         CheckpointError: there is no such directory, it is not a run directory, the run of another kind of model, what
@@ -94,7 +96,7 @@ def read_run_settings(directory: Path, settings: type[SomeSettings]) -> SomeSett
     tree = read_tree(directory / CONFIG_FILE)
     try:
         # A program wrote the old names in it, so that nobody has anything to mend.
-        return settings.check(tree, str(directory / CONFIG_FILE), remarks=logging.DEBUG)
+        return settings.check(tree, str(directory / CONFIG_FILE), overrides, remarks=logging.DEBUG)
     except ConfigError as error:
         found = str(tree.get("task", SPEECH if "features" in tree else None))  # what is damaged may name none
         if found == task or found not in MODELS:

@@ -205,7 +205,7 @@ def find_words(experiment: RecognizerExperiment, model: "AcousticModel", *, quie
     file = experiment.run / WORDS_FILE
     if file.exists():
         return
-    config = experiment.config
+    config = experiment.config.model_copy(update={"vocal_tracts": [1.0]})  # as in all of training
     aligner = Transcriber(config, experiment.transcriber.tokens, deepcopy(model).cpu().eval())
     rate, found = config.features.sample_rate, []
     for utterance in track(experiment.utterances["train"], "finding words to exchange", quiet=quiet):

@@ -10,17 +10,18 @@ from torch import Tensor
 
 from asr.acoustic.features import Features, mel_edges
 from asr.acoustic.speech_frames import floor_shape, speech_frames
-from asr.spectral_config import SpectralConfig
+from asr.acoustic.vocal_tract import warped_filters
+from asr.spectral_config import VOCAL_TRACTS, SpectralConfig
 from asr.training.augmentation import AugmentError
 from asr.training.spectral.channel import equalize, lose_bands
 from asr.training.spectral.noise_bank import NoiseBank
 from asr.training.spectral.pauses import add_pauses
 from asr.training.spectral.rooms import reverberate
 from asr.training.spectral.tempo import draw_centres
-from asr.training.spectral.vocal_tract import warped_filters
 
 TEMPOS = (0.5, 2.0)
-VOCAL_TRACTS = (0.7, 1.4)
+WARPS = 31
+"""The number of filter banks of vocal tracts, evenly spaced over the logarithm of the factor."""
 
 
 class SpectralAugmenter:
@@ -52,7 +53,7 @@ class SpectralAugmenter:
         """
         _check(config, noise_files)
         self.config, self.features = config, features
-        self._filters = warped_filters(features, config.vocal_tract)
+        self._filters = [warped_filters(features, factor) for factor in warps(*config.vocal_tract)]
         self._centres_hz = mel_edges(features.config)[1:-1].numpy()
         self._floor = floor_shape(torch.from_numpy(self._centres_hz).float())
         self._noise_parts = utterance, noise_files, seed
@@ -98,6 +99,13 @@ class SpectralAugmenter:
     def _noise(self) -> NoiseBank:
         utterance, files, seed = self._noise_parts
         return NoiseBank(self.config.noise_kinds, self.features, utterance, files, seed)
+
+
+def warps(low: float, high: float) -> list[float]:
+    """Return the factors of vocal tracts from the least to the greatest; one if these are 1."""
+    if low == high == 1:
+        return [1.0]
+    return [low * (high / low) ** (number / (WARPS - 1)) for number in range(WARPS)]
 
 
 def _check(config: SpectralConfig, noise_files: list[Path]) -> None:

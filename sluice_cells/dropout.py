@@ -23,7 +23,7 @@ _drawn = _Drawn()
 
 @contextmanager
 def drawn_by(generator: torch.Generator) -> Iterator[None]:
-    """Let a generator of one's own decide what this thread drops, instead of the one that all threads share."""
+    """Let a given generator decide what this thread drops, instead of the one that all threads share."""
     before, _drawn.by = _drawn.by, generator
     try:
         yield

@@ -12,11 +12,12 @@ from asr.corpora import load_corpus
 from asr.corpora.utterances import read_utterance
 from asr.transcript import Transcript
 from slot_filling import Tagger
-from slot_filling.tagging import Tagging
-from sluice.domain.metrics import Meaning, RequestCounts, count, is_right, truth, word_error_rate
+from slot_filling.tagging import Slot, Tagging
+from sluice.domain.metrics import Meaning, RequestCounts, SlotMeaning, count, is_right, truth, word_error_rate
 from sluice.domain.settings import DomainConfig
 from sluice.domain.voices import Heard, count_engines
-from sluice.understanding import Understander, Understanding
+from sluice.understanding import SpokenSlot, Understander, Understanding
+from sluice_core.grammar.canonical_values import CanonicalValues
 from sluice_core.grammar.grammar import Grammar, Split
 from sluice_core.grammar.network import GrammarNetwork
 from sluice_core.grammar.parsing import Parser
@@ -41,6 +42,8 @@ class Miss:
 
     request: Request
     understood: Understanding
+    meaning: Meaning
+    """What was understood, with the values of the slots by the grammar."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,15 @@ class RequestEvaluation:
 
 
 def weigh_tagger(
-    config: DomainConfig, transcriber: Transcriber, tagger: Tagger, dev: Sequence[Request]
+    config: DomainConfig,
+    transcriber: Transcriber,
+    tagger: Tagger,
+    values: CanonicalValues,
+    dev: Sequence[Request],
 ) -> list[tuple[float, RequestCounts]]:
     """Return what is right of dev with each weight of the tagger."""
     return [
-        (weight, counted(dev, meanings(rescore(dev, transcriber, tagger, config.candidates, weight))))
+        (weight, counted(dev, meanings(rescore(dev, transcriber, tagger, config.candidates, weight), values)))
         for weight in sorted(config.weights)
     ]
 
@@ -97,6 +104,7 @@ def choose_weight(by_weight: Sequence[tuple[float, RequestCounts]]) -> float:
 def evaluate_test(
     config: DomainConfig,
     understander: Understander,
+    values: CanonicalValues,
     by_weight: list[tuple[float, RequestCounts]],
     test: Sequence[Request],
 ) -> RequestEvaluation:
@@ -104,20 +112,22 @@ def evaluate_test(
     transcriber, tagger, weight = understander.transcriber, understander.tagger, understander.tagger_weight
     candidates = config.candidates
     samples, rate = [request.samples for request in test], transcriber.config.features.sample_rate
-    chosen = list(understander.understand_many(samples, rate))
-    tried = {
-        "the tagger alone, of the text itself": meanings_of_texts(tagger, test),
-        "the best reading": meanings(rescore(test, transcriber, tagger, 1, 0.0)),
-        f"the best of {candidates} by both": meanings(rescore(test, transcriber, tagger, candidates, weight)),
-        "the grammar or nothing": meanings(understander.understand_many(samples, rate, mode="grammar")),
-        "the grammar, else the best by both": meanings(chosen),
-    }
     gold = [request.gold for request in test]
+    chosen = list(understander.understand_many(samples, rate))
+    understood = {
+        "the tagger alone, of the text itself": tagger.tag_many([each.text for each in gold]),
+        "the best reading": rescore(test, transcriber, tagger, 1, 0.0),
+        f"the best of {candidates} by both": rescore(test, transcriber, tagger, candidates, weight),
+        "the grammar or nothing": understander.understand_many(samples, rate, mode="grammar"),
+        "the grammar, else the best by both": chosen,
+    }
+    tried = {name: meanings(each, values) for name, each in understood.items()}
     rows = {name: (word_error_rate(gold, each), count(gold, each)) for name, each in tried.items()}
     heard = [
-        Heard(each.speaker, each.gold, found) for each, found in zip(test, meanings(chosen), strict=True)
+        Heard(each.speaker, each.gold, found)
+        for each, found in zip(test, meanings(chosen, values), strict=True)
     ]
-    return RequestEvaluation(weight, by_weight, rows, heard, misses(test, chosen)[: config.worst])
+    return RequestEvaluation(weight, by_weight, rows, heard, misses(test, chosen, values)[: config.worst])
 
 
 def listen(
@@ -152,17 +162,25 @@ def rescore(
     return Understander(transcriber, tagger, tagger_weight=weight).rescore(hypotheses)
 
 
-def meanings(understood: Iterable[Understanding | Tagging]) -> list[Meaning]:
-    """Return the meanings that are compared with those of the grammar."""
+def meanings(understood: Iterable[Understanding | Tagging], values: CanonicalValues) -> list[Meaning]:
+    """Return the meanings that are compared with those of the grammar.
+
+    Args:
+        understood: what was understood, along the grammar or openly.
+        values: the grammar's values, which a tagger does not know.
+    """
     return [
-        Meaning(each.text, tuple((slot.label, slot.text) for slot in each.slots), each.intent)
+        Meaning(each.text, tuple(_slot_meaning(each, slot, values) for slot in each.slots), each.intent)
         for each in understood
     ]
 
 
-def meanings_of_texts(tagger: Tagger, said: Sequence[Request]) -> list[Meaning]:
-    """Return the meanings that the tagger alone finds in what was said."""
-    return meanings(tagger.tag_many([request.gold.text for request in said]))
+def _slot_meaning(
+    understood: Understanding | Tagging, slot: SpokenSlot | Slot, values: CanonicalValues
+) -> SlotMeaning:
+    along_grammar = isinstance(understood, Understanding) and understood.along_grammar
+    value = slot.value if along_grammar else values.find(slot.label, slot.text)
+    return SlotMeaning(slot.label, slot.text if value is None else value, slot.text)
 
 
 def counted(heard: Sequence[Request], found: Sequence[Meaning]) -> RequestCounts:
@@ -170,11 +188,11 @@ def counted(heard: Sequence[Request], found: Sequence[Meaning]) -> RequestCounts
     return count([request.gold for request in heard], found)
 
 
-def misses(heard: Sequence[Request], chosen: Sequence[Understanding]) -> list[Miss]:
+def misses(heard: Sequence[Request], chosen: Sequence[Understanding], values: CanonicalValues) -> list[Miss]:
     """Return the requests that were not understood, most slots missed first, then the most confident first."""
     found = [
-        (Miss(request, each), count([request.gold], [answer]))
-        for request, each, answer in zip(heard, chosen, meanings(chosen), strict=True)
+        (Miss(request, each, answer), count([request.gold], [answer]))
+        for request, each, answer in zip(heard, chosen, meanings(chosen, values), strict=True)
         if not is_right(request.gold, answer)
     ]
     found.sort(

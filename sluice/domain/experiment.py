@@ -19,6 +19,7 @@ from sluice.understanding import GRAMMAR_FILE, Understander, UnderstandingConfig
 from sluice_core.config import ConfigError
 from sluice_core.devices import describe_machine
 from sluice_core.files import write_text
+from sluice_core.grammar.canonical_values import CanonicalValues
 from sluice_core.grammar.grammar import Grammar
 from sluice_core.grammar.reading import BUILT_IN, read_grammar
 from sluice_core.run_directory import CONFIG_FILE, JOINED_FILE
@@ -61,7 +62,7 @@ def train_domain(config: DomainConfig, runs: Path, cache: Path, *, quiet: bool =
 
     def join() -> list[Any]:
         dev = listen(transcriber, grammar, "dev", config.candidates, cache, quiet)
-        by_weight = weigh_tagger(config, transcriber, tagger, dev)
+        by_weight = weigh_tagger(config, transcriber, tagger, CanonicalValues(grammar), dev)
         joined = UnderstandingConfig(
             recognizer=Path(halves.RECOGNIZER),
             tagger=Path(halves.TAGGER),
@@ -78,7 +79,7 @@ def train_domain(config: DomainConfig, runs: Path, cache: Path, *, quiet: bool =
     def evaluate() -> dict[str, Any]:
         understander = Understander.load(run)
         test = listen(understander.transcriber, grammar, "test", config.candidates, cache, quiet)
-        evaluation = evaluate_test(config, understander, by_weight, test)
+        evaluation = evaluate_test(config, understander, CanonicalValues(grammar), by_weight, test)
         machine = describe_machine()
         page(evaluation, config, grammar, machine, str(run)).write(run)
         parameters = sum(

@@ -1,15 +1,23 @@
-"""Metrics of understanding: the slots of requests as labels with words, their intents, and both together."""
+"""Metrics of understanding: the slots of requests as labels with values, their intents, and both together."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from asr.evaluation.error_rates import word_errors
 from sluice_core.grammar.grammar import AnnotatedSentence
 
-LabelledWords = tuple[tuple[str, str], ...]
-"""Slots as pairs of label and words."""
+
+@dataclass(frozen=True)
+class SlotMeaning:
+    """A slot and what it stands for; two are equal that mean the same, in whatever words."""
+
+    label: str
+    value: str
+    """The value that the grammar gives to the words; the words themselves where it gives none."""
+    words: str = field(default="", compare=False)
+    """What was said or heard."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +25,7 @@ class Meaning:
     """The meaning of one request: what it says by the grammar, or what was understood of it."""
 
     text: str
-    slots: LabelledWords
+    slots: tuple[SlotMeaning, ...]
     intent: str | None
 
 
@@ -49,14 +57,16 @@ class RequestCounts(NamedTuple):
 
 def truth(sentence: AnnotatedSentence) -> Meaning:
     """Return the meaning of a request by the grammar that generated it."""
-    slots = tuple((slot.label, " ".join(sentence.slot_words(slot))) for slot in sentence.slots)
+    slots = tuple(
+        SlotMeaning(slot.label, slot.value, " ".join(sentence.slot_words(slot))) for slot in sentence.slots
+    )
     return Meaning(sentence.text, slots, sentence.intent)
 
 
 def count(gold: Sequence[Meaning], understood: Sequence[Meaning]) -> RequestCounts:
-    """Count what is right. A slot is right if a slot of the request has its label and its words.
+    """Count what is right. A slot is right if a slot of the request has its label and its value.
 
-    >>> gold = Meaning("to oslo", (("city", "oslo"),), "fly")
+    >>> gold = Meaning("to oslo", (SlotMeaning("city", "OSL", "oslo"),), "fly")
     >>> count([gold], [gold]).f1, count([gold], [Meaning("to oslo", (), "fly")]).f1
     (1.0, 0.0)
     """
@@ -70,7 +80,7 @@ def count(gold: Sequence[Meaning], understood: Sequence[Meaning]) -> RequestCoun
 
 
 def is_right(gold: Meaning, understood: Meaning) -> bool:
-    """Return whether all slots and the intent are right."""
+    """Return whether the intent and all slots with their values are right."""
     return Counter(gold.slots) == Counter(understood.slots) and gold.intent == understood.intent
 
 

@@ -7,7 +7,6 @@ from sluice.domain.evaluation import Miss, RequestEvaluation
 from sluice.domain.metrics import RequestCounts
 from sluice.domain.settings import DomainConfig
 from sluice.domain.voices import Heard, VoiceCounts, advise, count_engines, count_voices, find_confusions
-from sluice.understanding import Understanding
 from sluice_core.grammar.grammar import Grammar
 from sluice_core.reporting.page import (
     Audio,
@@ -40,7 +39,8 @@ def figures_table(evaluation: RequestEvaluation) -> Table:
         )
         lines.append([name, heard, *_cells(counts)])
     caption = (
-        "Test: voices and sentences that neither model has met; a slot is right with its label and its words"
+        "Test: voices and sentences that neither model has met; a slot is right with its label and its value, a "
+        "request with its intent and all its slots"
     )
     return Table(caption, HEADER, lines, right=range(1, len(HEADER)))
 
@@ -132,14 +132,20 @@ def _confusions(heard: list[Heard]) -> Table | Paragraph:
         [
             each.label,
             each.said or "nothing",
+            each.words if each.said else "",
             each.understood or "nothing",
             f"{each.count} of {each.of}" if each.said else str(each.count),
             str(each.voices),
         ]
         for each in confusions[:MOST_LINES]
     ]
-    caption = "Slots of test that were taken for others, missed, or invented, the most frequent first"
-    return Table(caption, ["slot", "said", "understood", "times", "voices"], lines, right=range(3, 5))
+    caption = "Values of test that were taken for others, missed, or invented, the most frequent first"
+    return Table(
+        caption,
+        ["slot", "meant", "most often said as", "understood", "times", "voices"],
+        lines,
+        right=range(4, 6),
+    )
 
 
 def _weights(evaluation: RequestEvaluation) -> Picture:
@@ -170,8 +176,8 @@ def _request(miss: Miss, readings: int = 3) -> Subsection:
     lines: list[tuple[str, Cell]] = [
         ("said", gold.text),
         ("heard", understood.text),
-        ("means", f"{gold.intent}: {_listed([f'{label} {text}' for label, text in gold.slots])}"),
-        ("understood", f"{understood.intent}: {_slots(understood)}"),
+        ("means", f"{gold.intent}: {_listed([f'{slot.label} {slot.value}' for slot in gold.slots])}"),
+        ("understood", f"{understood.intent}: {_slots(miss)}"),
     ]
     others = [each.text for each in request.heard.alternatives[:readings] if each.text != understood.text]
     if others:
@@ -180,8 +186,9 @@ def _request(miss: Miss, readings: int = 3) -> Subsection:
     return Subsection(f"Request {request.number}, speaker {request.speaker}", [Texts(lines), sound])
 
 
-def _slots(understood: Understanding) -> str:
-    return _listed([f"{slot.label} {slot.text} ({slot.confidence:.2f})" for slot in understood.slots])
+def _slots(miss: Miss) -> str:
+    slots = zip(miss.meaning.slots, miss.understood.slots, strict=True)
+    return _listed([f"{slot.label} {slot.value} ({found.confidence:.2f})" for slot, found in slots])
 
 
 def _listed(items: list[str]) -> str:

@@ -48,16 +48,18 @@ class VoiceCounts:
 
 @dataclass(frozen=True)
 class Confusion:
-    """A slot's words that were understood as others of the same slot; None stands for no such slot."""
+    """A slot's value that was understood as another of the same slot; None stands for no such slot."""
 
     label: str
     said: str | None
     understood: str | None
     count: int
     of: int
-    """How often the words were said."""
+    """How often the value was said."""
     voices: int
-    """How many different voices said them so that they were confused."""
+    """How many different voices said it so that it was confused."""
+    words: str = ""
+    """The words for the value that were most often confused; "" where no words stand for it."""
 
 
 def engine_of(speaker: str) -> str:
@@ -90,26 +92,35 @@ def _count(named: Iterable[tuple[str, Heard]]) -> list[VoiceCounts]:
 
 
 def find_confusions(heard: Iterable[Heard]) -> list[Confusion]:
-    """Return what slots were taken for what, the most frequent first.
+    """Return what values were taken for what, the most frequent first.
 
     A slot that was said and not understood is paired with one of its label that was understood and not said.
     """
-    voices: dict[tuple[str, str | None, str | None], list[str]] = defaultdict(list)
+    confused: dict[tuple[str, str | None, str | None], list[tuple[str, str]]] = defaultdict(list)
     said: Counter[tuple[str, str | None]] = Counter()
     for each in heard:
-        said.update(each.gold.slots)
+        said.update((slot.label, slot.value) for slot in each.gold.slots)
         missed = list((Counter(each.gold.slots) - Counter(each.understood.slots)).elements())
         invented = list((Counter(each.understood.slots) - Counter(each.gold.slots)).elements())
-        for label, words in missed:
-            other = next((found for found in invented if found[0] == label), None)
+        for slot in missed:
+            other = next((found for found in invented if found.label == slot.label), None)
             if other:
                 invented.remove(other)
-            voices[label, words, other[1] if other else None].append(each.speaker)
-        for label, words in invented:
-            voices[label, None, words].append(each.speaker)
+            confusion = slot.label, slot.value, other.value if other else None
+            confused[confusion].append((each.speaker, slot.words))
+        for slot in invented:
+            confused[slot.label, None, slot.value].append((each.speaker, slot.words))
     confusions = [
-        Confusion(label, words, other, len(who), said[label, words], len(set(who)))
-        for (label, words, other), who in voices.items()
+        Confusion(
+            label,
+            value,
+            other,
+            len(times),
+            said[label, value],
+            len({speaker for speaker, _ in times}),
+            Counter(words for _, words in times).most_common(1)[0][0],
+        )
+        for (label, value, other), times in confused.items()
     ]
     return sorted(
         confusions, key=lambda each: (-each.count, each.label, each.said or "", each.understood or "")
@@ -119,17 +130,13 @@ def find_confusions(heard: Iterable[Heard]) -> list[Confusion]:
 def advise(heard: Sequence[Heard], run: str) -> list[str]:
     """Return what to do for those who are not understood, each as a sentence."""
     advice = _advise_on_engines(count_engines(heard))
-    confusions = find_confusions(heard)
-    missed: Counter[tuple[str, str]] = Counter()
-    of: dict[tuple[str, str], int] = {}
-    for each in confusions:
-        if each.said is not None:
-            missed[each.label, each.said] += each.count
-            of[each.label, each.said] = each.of
-    for (label, words), count in missed.most_common():
-        if count >= OFTEN and 3 * count >= of[label, words]:
-            others = [each for each in confusions if (each.label, each.said) == (label, words)]
-            advice.append(_advise_on_words(label, words, count, of[label, words], others))
+    values: dict[tuple[str, str], list[Confusion]] = defaultdict(list)
+    for each in find_confusions(heard):
+        if each.said is not None and each.words:
+            values[each.label, each.said].append(each)
+    for confusions in sorted(values.values(), key=_times, reverse=True):
+        if _times(confusions) >= OFTEN and 3 * _times(confusions) >= confusions[0].of:
+            advice.append(_advise_on_value(confusions))
     advice.append(
         f"A voice that is not understood can be learned in two minutes: sluice adapt {run} --sentences 20 > "
         f"recordings.csv; read them; sluice adapt {run} recordings.csv."
@@ -147,15 +154,20 @@ def _advise_on_engines(engines: Sequence[VoiceCounts]) -> list[str]:
     ]
 
 
-def _advise_on_words(label: str, words: str, count: int, of: int, others: Sequence[Confusion]) -> str:
-    heard = ", ".join(f"{each.understood!r}" for each in others if each.understood is not None)
-    begun = f"{label} {words!r} is missed in {count} of {of} requests"
+def _times(confusions: Iterable[Confusion]) -> int:
+    return sum(each.count for each in confusions)
+
+
+def _advise_on_value(confusions: Sequence[Confusion]) -> str:
+    """Return what to do about a value that is often confused, the most frequent confusion first."""
+    most = confusions[0]
+    heard = ", ".join(f"{each.understood!r}" for each in confusions if each.understood is not None)
+    said = "" if most.words == most.said else f" (most often as {most.words!r})"
+    begun = f"{most.label} {most.said!r} is missed in {_times(confusions)} of {most.of} requests{said}"
+    spoken = f"say how it is meant in the grammar (sounds: {{{most.words.split()[0]}: …}})."
     if heard:
         return (
             f"{begun}, understood as {heard}. If they sound alike, let people say one of them in longer words; if not, "
-            f"listen to how it is spoken, and say how it is meant in the grammar (sounds: {{{words.split()[0]}: …}})."
+            f"listen to how it is spoken, and {spoken}"
         )
-    return (
-        f"{begun}. Listen to how it is spoken, and say how it is meant in the grammar "
-        f"(sounds: {{{words.split()[0]}: …}})."
-    )
+    return f"{begun}. Listen to how it is spoken, and {spoken}"

@@ -1,6 +1,7 @@
 """A domain of a grammar: how it is evaluated, what it calls worst, and a whole small run of it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,30 +9,41 @@ import pytest
 
 from asr.synthesis.espeak import EspeakError, synthesizer
 from asr.transcript import Transcript, Word
-from sluice.domain.evaluation import Request, choose_weight, misses, rescore
+from sluice.domain.evaluation import Request, choose_weight, meanings, misses, rescore
 from sluice.domain.experiment import open_run
 from sluice.domain.halves import recognizer_config, tagger_config
-from sluice.domain.metrics import Meaning, RequestCounts, count, is_right, truth, word_error_rate
+from sluice.domain.metrics import Meaning, RequestCounts, SlotMeaning, count, is_right, truth, word_error_rate
 from sluice.domain.settings import DomainConfig
 from sluice.recipes import find_recipe
 from sluice.understanding import SpokenSlot, Understanding
 from sluice_core.errors import UserError
+from sluice_core.grammar.canonical_values import CanonicalValues
+from sluice_core.grammar.grammar import Grammar
+from sluice_core.grammar.reading import read_grammar
 from sluice_core.grammar.travel import generate
 from tests.pages import check_self_contained
 
-GOLD = Meaning("fly to oslo on may first", (("destination", "oslo"), ("date", "may first")), "fly")
+
+def slots(*pairs: tuple[str, str]) -> tuple[SlotMeaning, ...]:
+    return tuple(SlotMeaning(label, value, value) for label, value in pairs)
+
+
+GOLD = Meaning("fly to oslo on may first", slots(("destination", "oslo"), ("date", "may first")), "fly")
+VALUES = CanonicalValues(
+    Grammar.of({"fly": ["fly to {city:destination} on {date}"]}, {"city": ["oslo"], "date": ["may first"]})
+)
 
 
 def test_the_truth_is_the_grammars() -> None:
     for sentence in generate(20):
         answer = truth(sentence)
         assert answer.text == sentence.text and answer.intent == sentence.intent
-        assert all(words in answer.text for _, words in answer.slots)
+        assert all(slot.words in answer.text for slot in answer.slots)
 
 
-def test_slots_count_by_label_and_words_as_often_as_they_are_there() -> None:
-    twice = Meaning("", (("city", "oslo"), ("city", "oslo")), "go")
-    once = Meaning("", (("city", "oslo"), ("date", "oslo")), "go")
+def test_slots_count_by_label_and_value_as_often_as_they_are_there() -> None:
+    twice = Meaning("", slots(("city", "oslo"), ("city", "oslo")), "go")
+    once = Meaning("", slots(("city", "oslo"), ("date", "oslo")), "go")
     counts = count([GOLD, twice], [GOLD, once])
     assert counts == (3, 4, 4, 1, 2, 2)
     assert counts.f1 == pytest.approx(3 / 4)
@@ -58,8 +70,10 @@ def request(number: int, *readings: str) -> Request:
     return Request(number, "someone", np.zeros(10, np.float32), 16000, GOLD, heard)
 
 
-def understood(confidence: float, *slots: tuple[str, str], intent: str = "fly") -> Understanding:
-    heard = tuple(SpokenSlot(label, text, 0, 1, text, 0, 1, 0.5, None, 0.0, 1.0) for label, text in slots)
+def understood(confidence: float, *slots: SlotMeaning, intent: str = "fly") -> Understanding:
+    heard = tuple(
+        SpokenSlot(slot.label, slot.words, 0, 1, slot.words, 0, 1, 0.5, None, 0.0, 1.0) for slot in slots
+    )
     return Understanding("", "", (), heard, intent, 1.0, confidence, 0.0, 1.0)
 
 
@@ -71,8 +85,39 @@ def test_the_worst_is_what_misses_most_and_is_surest_of_it() -> None:
         understood(0.1),
         understood(0.1, *GOLD.slots, intent="ask"),
     ]
-    found = misses([request(number, "x") for number in range(5)], answers)
+    found = misses([request(number, "x") for number in range(5)], answers, VALUES)
     assert [miss.request.number for miss in found] == [3, 2, 1, 4]
+
+
+SIZES = """
+intents: {order: ["a {size} tea"]}
+lists: {size: ["(small | eight ounce)": 8 oz, "(large | big)": 16 oz]}
+"""
+
+
+@pytest.fixture
+def sizes(tmp_path: Path) -> CanonicalValues:
+    file = tmp_path / "sizes.yaml"
+    file.write_text(SIZES, encoding="utf-8")
+    return CanonicalValues(read_grammar(file))
+
+
+def test_other_words_for_the_same_value_are_right(sizes: CanonicalValues) -> None:
+    said = Meaning("a small tea", (SlotMeaning("size", "8 oz", "small"),), "order")
+    openly = [
+        understood(0.5, *slots(("size", words)), intent="order") for words in ("eight ounce", "big", "eight")
+    ]
+    same, other, none = meanings(openly, sizes)
+    assert is_right(said, same) and not is_right(said, other) and not is_right(said, none)
+    assert [each.slots[0].value for each in (same, other, none)] == ["8 oz", "16 oz", "eight"]
+    assert [each.slots[0].words for each in (same, other, none)] == ["eight ounce", "big", "eight"]
+
+
+def test_along_a_grammar_the_answers_own_value_counts(sizes: CanonicalValues) -> None:
+    answer = understood(0.5, *slots(("size", "small")), intent="order")
+    slot = replace(answer.slots[0], value="16 oz")
+    (meaning,) = meanings([replace(answer, slots=(slot,), along_grammar=True)], sizes)
+    assert meaning.slots == slots(("size", "16 oz"))
 
 
 def test_no_more_readings_are_tagged_than_asked_for() -> None:

@@ -1,12 +1,14 @@
 """Who is understood, what is confused, and what a person is told to do about it."""
 
-from sluice.domain.metrics import Meaning
+from sluice.domain.metrics import Meaning, SlotMeaning
 from sluice.domain.voices import Heard, advise, count_engines, count_voices, find_confusions
 
 
-def order(drink: str, size: str | None = "small", intent: str = "order") -> Meaning:
-    slots = (("drink", drink),) if size is None else (("size", size), ("drink", drink))
-    return Meaning(" ".join(filter(None, (size, drink))), slots, intent)
+def order(drink: str, size: str | None = "small", intent: str = "order", value: str = "") -> Meaning:
+    slots = [SlotMeaning("drink", value or drink, drink)]
+    if size is not None:
+        slots.insert(0, SlotMeaning("size", size, size))
+    return Meaning(" ".join(filter(None, (size, drink))), tuple(slots), intent)
 
 
 def heard(speaker: str, gold: Meaning, understood: Meaning | None = None, times: int = 1) -> list[Heard]:
@@ -56,6 +58,22 @@ def test_advice_names_the_engine_the_words_and_the_command() -> None:
     assert "drink 'mocha' is missed in 12 of 12 requests, understood as 'milk'" in words
     assert "sounds: {mocha: …}" in words
     assert "sluice adapt runs/coffee --sentences 20" in own_voice
+
+
+def test_confusions_are_of_values_and_advice_of_the_words_for_them() -> None:
+    plain, short = order("black coffee", value="americano"), order("coffee", value="americano")
+    requests = heard("a:1", plain, short, 3)  # other words for the same
+    requests += heard("a:1", plain, order("tea"), 1) + heard("b:1", short, order("tea"), 3)
+    (confusion,) = find_confusions(requests)
+    assert (confusion.said, confusion.understood, confusion.count, confusion.of) == ("americano", "tea", 4, 7)
+    assert confusion.words == "coffee" and confusion.voices == 2
+    words, _ = advise(requests, "run")
+    assert (
+        "drink 'americano' is missed in 4 of 7 requests (most often as 'coffee'), understood as 'tea'"
+        in words
+    )
+    assert "sounds: {coffee: …}" in words
+    assert count_engines(heard("a:1", plain, short))[0].right == 1
 
 
 def test_of_what_is_rare_nothing_is_said() -> None:

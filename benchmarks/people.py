@@ -53,7 +53,8 @@ def understood(
                 yield {}, False
                 continue
             words, meaning = reading.hypotheses[0].words, reading.meanings[0]
-            slots = {slot.label: " ".join(words[slot.start : slot.end]) for slot in meaning.slots}
+            spoken = [slot for slot in meaning.slots if not slot.is_constant]
+            slots = {slot.label: " ".join(words[slot.start : slot.end]) for slot in spoken}
             probability = along.rejection.probability(reading.evidence.sentence)
             yield slots, probability >= along.rejection.threshold
 

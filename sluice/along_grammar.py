@@ -79,6 +79,11 @@ def values_of(meaning: AnnotatedSentence) -> frozenset[tuple[str, str | None]]:
     return frozenset((slot.label, slot.value) for slot in meaning.slots)
 
 
+def words_behind(slot: AnnotatedSlot) -> slice:
+    """Return the words of a sentence that speak for a slot: its own, or all of them where it has none."""
+    return slice(None) if slot.is_constant else slice(slot.start, slot.end)
+
+
 class AlongGrammar:
     """Reads recordings along a grammar."""
 
@@ -169,14 +174,14 @@ class AlongGrammar:
         offsets = np.cumsum([0, *(len(word) + 1 for word in meaning.words)]).tolist()
         slots = []
         for slot in meaning.slots:
-            agreement, words = reading.agreement(slot), slice(slot.start, slot.end)
+            agreement, words = reading.agreement(slot), words_behind(slot)
             features = slot_features(agreement, words, evidence, probability)
             slots.append(
                 Slot(
                     slot.label,
-                    " ".join(meaning.words[words]),
-                    offsets[slot.start],
-                    offsets[slot.end] - 1,
+                    " ".join(meaning.slot_words(slot)),
+                    min(offsets[slot.start], len(meaning.text)),
+                    min(offsets[slot.end], len(meaning.text)) if slot.is_constant else offsets[slot.end] - 1,
                     self.rejection.slot_confidence(features, agreement),
                     slot.value,
                 )
@@ -186,7 +191,8 @@ class AlongGrammar:
             tuple(slots),
             meaning.intent,
             reading.intent_agreement(meaning.intent) * probability,
-            self._confidence(reading, meaning, [slot.confidence for slot in slots]) * probability,
+            self._confidence(reading, meaning, [slot.confidence for slot in slots if slot.text])
+            * probability,
         )
 
     def _confidence(self, reading: Reading, meaning: AnnotatedSentence, slots: Sequence[float]) -> float:

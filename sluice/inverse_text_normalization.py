@@ -82,7 +82,7 @@ def inverse_normalize_slot(slot: Slot, names: Collection[str] = ()) -> str:
         >>> inverse_normalize_slot(Slot("class", "first class", start=0, end=11, confidence=0.9))
         'first class'
     """
-    for kind in kinds_of(slot.label):
+    for kind in kinds_of(slot.label) if slot.text else ():
         written = _WRITERS[kind](plain(slot.text))
         if written is not None:
             return written

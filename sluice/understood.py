@@ -12,7 +12,10 @@ from sluice.inverse_text_normalization import AlignedSpan, InverseNormalization,
 
 @dataclass(frozen=True)
 class SpokenSlot:
-    """A slot in speech: `text[start:end]` and `written_text[written_start:written_end]` of an `Understanding`."""
+    """A slot in speech: `text[start:end]` and `written_text[written_start:written_end]` of an `Understanding`.
+
+    A constant slot, which a sentence of a grammar has without words for it, is an empty piece and has no time.
+    """
 
     label: str
     text: str
@@ -132,6 +135,6 @@ def _spoken_slot(
         written_end=span.written_end,
         confidence=slot.confidence * (_all_right(words) if words_count else 1.0),
         value=slot.value,
-        start_seconds=words[0].start,
-        end_seconds=words[-1].end,
+        start_seconds=words[0].start if words else 0.0,
+        end_seconds=words[-1].end if words else 0.0,
     )

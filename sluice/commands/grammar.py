@@ -102,14 +102,15 @@ def _sample(options: argparse.Namespace) -> int:
 
 
 def _line(sentence: Any) -> str:
-    """Return a sentence with its slots in brackets, and its intent."""
+    """Return a sentence with its slots in brackets, its intent, and the slots that no word fills."""
     words = list(sentence.words)
-    for slot in sentence.slots:
+    for slot in (each for each in sentence.slots if not each.is_constant):
         said = " ".join(sentence.slot_words(slot))
         value = "" if slot.value == said else f" = {slot.value}"
         words[slot.start] = f"[{slot.label}: {words[slot.start]}"
         words[slot.end - 1] += f"{value}]"
-    return f"{' '.join(words)}  ({sentence.intent})"
+    constants = [f"{slot.label} = {slot.value}" for slot in sentence.slots if slot.is_constant]
+    return f"{' '.join(words)}  ({', '.join([sentence.intent, *constants])})"
 
 
 def _facts(sentence: Any) -> dict[str, Any]:

@@ -89,6 +89,7 @@ class Labelled:
     """An expression that fills a slot.
 
     The slot's value is made of those of its parts: what a `Valued` part stands for, and all other words as they are.
+    Where no word is said, the slot is filled only if that stands for a value.
     """
 
     label: str

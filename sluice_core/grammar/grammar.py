@@ -54,13 +54,18 @@ MOST_DRAWS = 50_000  # draws in a row without a sentence of a split before it co
 
 
 class AnnotatedSlot(NamedTuple):
-    """A labelled span of a sentence's words, `words[start:end]`."""
+    """A labelled span of a sentence's words, `words[start:end]`; a constant slot has a value and no words."""
 
     label: str
     start: int
     end: int
     value: str = ""
     """What the words stand for, where a grammar has said them."""
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the sentence has the slot without words of its own for it."""
+        return self.start == self.end
 
 
 @dataclass(frozen=True)
@@ -212,7 +217,7 @@ class _Drawing:
                 start, self.pieces = len(self.words), []
                 self.expand(inner)
                 value = " ".join(filter(None, self.pieces))
-                if len(self.words) > start:
+                if len(self.words) > start or value:
                     self.slots.append(AnnotatedSlot(label, start, len(self.words), value))
             case _:
                 for each in children(expression):
@@ -269,7 +274,7 @@ def draw_sentences(grammar: Grammar, seed: int, split: Split) -> Iterator[Annota
     refusals = 0
     while refusals < MOST_DRAWS:
         sentence = grammar.draw(random)
-        values = Counter(sentence.slot_words(slot) for slot in sentence.slots)
+        values = Counter(sentence.slot_words(slot) for slot in sentence.slots if not slot.is_constant)
         refusals += 1
         if max(values.values(), default=1) == 1 and split_of(sentence.text) == split:
             refusals = 0

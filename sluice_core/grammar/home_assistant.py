@@ -9,10 +9,12 @@ lists:
     - thermostat
 ```
 
-The package hassil parses the templates (https://github.com/OHF-Voice/hassil). What only a keyboard can enter ("50%")
-and sentences with lists that have no values, such as the names of timers, are left out and noted in the draft.
+The constant slots of a block of sentences (`slots: {domain: light}`) become slots without words. The package hassil
+parses the templates (https://github.com/OHF-Voice/hassil). What only a keyboard can enter ("50%") and sentences with
+lists that have no values, such as the names of timers, are left out and noted in the draft.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import permutations
@@ -20,13 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from sluice_core.errors import UserError
-from sluice_core.grammar.draft import Draft, Finding
+from sluice_core.grammar.draft import Draft, Finding, most_fills
 from sluice_core.grammar.entries import number_entries, texts
 from sluice_core.grammar.expressions import (
     EMPTY,
     Alternation,
     Alternative,
     Concatenation,
+    Expression,
     Labelled,
     Reference,
     Valued,
@@ -94,6 +97,8 @@ class _Reader:
         self.blocks: list[SentenceBlock] = []
         self.skip_words: list[Text] = []
         self.builder = FormsBuilder(self.suffixed)
+        self._constants: dict[str, Reference] = {}
+        self._fills: dict[str, dict[str, int]] = {}  # what is known of the slots of rules
 
     def read_file(self, path: Path) -> None:
         """Read one file of sentences or of what they share."""
@@ -117,6 +122,7 @@ class _Reader:
             for text in texts(block.data.get("sentences"), self.draft):
                 try:
                     expression = self.builder.finish(scope.sentence(text))
+                    constants = () if expression is None else tuple(self._constant_slots(block, expression))
                 except UserError as error:
                     self.draft.findings.append(Finding(Place(block.path, text.line), str(error)))
                     continue
@@ -126,9 +132,31 @@ class _Reader:
                         tuple(sorted(scope.missing)),
                     )
                     continue
-                whole = Concatenation((skipped, expression, skipped)) if skipped else expression
-                template = Template(str(text), whole, 1, text.line, block.path)
+                around = (skipped,) if skipped else ()
+                whole = (*around, *constants, expression, *around)
+                joined = Concatenation(whole) if len(whole) > 1 else expression
+                template = Template(str(text), joined, 1, text.line, block.path)
                 self.draft.intents.setdefault(block.intent, []).append(template)
+
+    def _constant_slots(self, block: SentenceBlock, expression: Expression) -> Iterator[Labelled]:
+        """Yield the slots that a block has without words, unless the sentence fills them with words of its own."""
+        constants = block.data.get("slots") or {}
+        filled = most_fills(expression, self.draft.rules, self._fills) if constants else {}
+        for label, value in constants.items():
+            if not isinstance(value, Text):
+                raise UserError(f"slots: expected a text for {str(label)!r} (slots: {{domain: light}})")
+            if label not in filled:
+                yield Labelled(str(label), self._constant(str(value)))
+
+    def _constant(self, value: str) -> Reference:
+        """Return the rule of a value that no words stand for."""
+        if value not in self._constants:
+            name = re.sub(r"\W", "_", f"constant_{value}")
+            while name in self.draft.rules:
+                name += "_"
+            self.draft.add_rule(name, 0, [Alternative(Valued(EMPTY, value))])
+            self._constants[value] = Reference(name)
+        return self._constants[value]
 
     def _skip_rule(self) -> Reference | None:
         """Add the rule for what may be said before and after a sentence, and return it; None if there is nothing."""

@@ -147,7 +147,6 @@ def _sentence(steps: Iterable[Mark | str]) -> AnnotatedSentence:
                 mark, start, first = opened.pop()
                 if not mark.label:
                     pieces[first:] = [mark.value]
-                elif len(words) > start:
-                    value = " ".join(filter(None, pieces[first:]))
+                elif (value := " ".join(filter(None, pieces[first:]))) or len(words) > start:
                     slots.append(AnnotatedSlot(mark.label, start, len(words), value))
     return AnnotatedSentence(tuple(words), tuple(slots), intent, template)

@@ -85,6 +85,8 @@ def _pieces(
     """Yield the written pieces in their order, each with the label of its slot ("" outside of slots)."""
     position = 0
     for slot in sentence.slots:
+        if slot.is_constant:
+            continue
         for word in sentence.words[position : slot.start]:
             yield _plain(word), ""
         yield _value(slot.label, sentence.slot_words(slot), random, style, names), slot.label

@@ -44,6 +44,13 @@ def test_check_in_json_has_the_same_facts(coffee, capsys):
     assert facts["samples"][0]["intent"] == "order"
 
 
+def test_a_slot_without_words_stands_beside_the_intent(tmp_path, capsys):
+    path = tmp_path / "lights.yaml"
+    path.write_text('intents: {on: ["{light:domain} lights on"]}\nlists: {light: [{"": light}]}\n')
+    assert main(["grammar", "sample", str(path), "-n", "1"]) == 0
+    assert capsys.readouterr().out == "lights on  (on, domain = light)\n"
+
+
 def test_sample_draws_the_same_for_a_seed(coffee, capsys):
     assert main(["grammar", "sample", str(coffee), "-n", "5", "--seed", "3"]) == 0
     first = capsys.readouterr().out

@@ -76,7 +76,7 @@ function summary(found) {
   const parts = found.no_match ? ["No sentence of the grammar was said."] : [];
   parts.push(`${found.no_match ? "Heard" : "Understood"}: ${found.written_text || found.text}.`);
   if (found.intent) parts.push(`Intent: ${plain(found.intent)}.`);
-  if (found.slots.length) parts.push(`Slots: ${found.slots.map((slot) => `${plain(slot.label)} ${slot.written || slot.text}`).join(", ")}.`);
+  if (found.slots.length) parts.push(`Slots: ${found.slots.map((slot) => `${plain(slot.label)} ${slot.written || slot.text || slot.value}`).join(", ")}.`);
   const whole = parts.join(" ");
   return whole.length <= LONGEST_SUMMARY ? whole : `${whole.slice(0, LONGEST_SUMMARY)} …`;
 }
@@ -102,7 +102,7 @@ function slotClass(label) {
 function marked(text, spans) {
   const parts = [];
   let position = 0;
-  for (const { label, start, end } of spans) {
+  for (const { label, start, end } of spans.filter((each) => each.start < each.end)) {
     parts.push(characters(text, position, start));
     const slot = element("span", characters(text, start, end), slotClass(label));
     slot.append(element("small", plain(label)));
@@ -175,7 +175,7 @@ function showMatch(found) {
 }
 
 function slotRow(slot) {
-  const time = slot.start_seconds === undefined ? "" : `${slot.start_seconds.toFixed(2)}–${slot.end_seconds.toFixed(2)} s`;
+  const time = slot.start_seconds === undefined || !slot.text ? "" : `${slot.start_seconds.toFixed(2)}–${slot.end_seconds.toFixed(2)} s`;
   const row = element("tr");
   const name = element("th");
   name.scope = "row";

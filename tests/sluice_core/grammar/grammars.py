@@ -78,7 +78,8 @@ def _expand(expression, grammar):
         case Labelled(label, inner):
             for words, pieces, _, score in _expand(inner, grammar):
                 value = " ".join(filter(None, pieces))
-                yield words, pieces, (AnnotatedSlot(label, 0, len(words), value),) if words else (), score
+                filled = words or value
+                yield words, pieces, (AnnotatedSlot(label, 0, len(words), value),) if filled else (), score
         case Concatenation(inner):
             for ways in product(*(list(_expand(each, grammar)) for each in inner)):
                 words, pieces, slots, score = (), (), (), 0.0

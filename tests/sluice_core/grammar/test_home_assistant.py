@@ -1,13 +1,16 @@
 """Sentences of Home Assistant, with rooms and devices from a file."""
 
+from itertools import islice
 from random import Random
 
 import pytest
 
+from slot_filling.corpora.grammar import to_sentence
 from sluice_core.grammar.checking import check_grammar
-from sluice_core.grammar.grammar import GrammarError
+from sluice_core.grammar.grammar import AnnotatedSlot, GrammarError, draw_sentences
 from sluice_core.grammar.graph import build_graph
 from sluice_core.grammar.reading import read_draft, read_grammar
+from sluice_core.grammar.writing_styles import SPOKEN, write
 from tests.conftest import real_corpus
 
 pytest.importorskip("hassil")
@@ -89,6 +92,64 @@ def test_what_no_sentence_says(home, said):
     assert build_graph(read_grammar(home)).find(said.split()) is None
 
 
+CONSTANTS = """\
+language: en
+lists: {domain: {values: [{in: fans, out: fan}]}}
+intents:
+  TurnOn:
+    data:
+      - sentences: ["lights on[ in {area}]", "turn {domain} on"]
+        slots: {domain: light, floor: first-floor}
+"""
+
+
+@pytest.fixture
+def home_with_constants(home):
+    (home.parent / "sentences" / "on.yaml").write_text(CONSTANTS)
+    home.write_text(HOME + "  area: [kitchen]\n")
+    return home
+
+
+def test_constant_slots_are_in_the_meaning_without_words(home_with_constants):
+    grammar = read_grammar(home_with_constants)
+    graph = build_graph(grammar)
+    said = graph.meaning(graph.find(["lights", "on", "in", "kitchen"]))
+    floor = AnnotatedSlot("floor", 0, 0, "first-floor")
+    assert said.slots == (
+        AnnotatedSlot("domain", 0, 0, "light"),
+        floor,
+        AnnotatedSlot("area", 3, 4, "kitchen"),
+    )
+    assert [slot.is_constant for slot in said.slots] == [True, True, False]
+    filled = graph.meaning(graph.find(["turn", "fans", "on"]))  # with a domain of its own
+    assert filled.slots == (floor, AnnotatedSlot("domain", 1, 2, "fan"))
+    assert graph.meaning(graph.find(["status"])).slots == ()
+    assert not check_grammar(home_with_constants).has_errors
+
+
+def test_constant_slots_are_drawn_kept_and_no_tag(home_with_constants, tmp_path):
+    grammar = read_grammar(home_with_constants)
+    grammar.save(tmp_path / "own.yaml")
+    graph = build_graph(read_grammar(tmp_path / "own.yaml"))
+    drawn = [each for each in islice(draw_sentences(grammar, 1, "train"), 300) if each.intent == "TurnOn"]
+    assert len(drawn) > 10
+    for sentence in drawn:
+        constant = {slot.label: slot.value for slot in sentence.slots if slot.is_constant}
+        assert constant["floor"] == "first-floor"
+        assert graph.meaning(graph.find(sentence.words)).slots == sentence.slots
+        written = to_sentence(write(sentence, Random(1), SPOKEN, {}), "")
+        assert written.words == sentence.words
+        tagged = {tag.partition("-")[2] for tag in written.tags} - {""}
+        assert tagged == {slot.label for slot in sentence.slots if not slot.is_constant}
+
+
+def test_a_constant_slot_has_one_value(home_with_constants):
+    path = home_with_constants.parent / "sentences" / "on.yaml"
+    path.write_text(CONSTANTS.replace("domain: light,", "domain: [light, fan],"))
+    with pytest.raises(GrammarError, match=r"on.yaml, line 6: slots: expected a text for 'domain'"):
+        read_grammar(home_with_constants)
+
+
 def test_sentences_that_need_missing_values_are_left_out_and_named(home):
     findings = [str(finding) for finding in check_grammar(home).findings]
     assert any(
@@ -150,4 +211,5 @@ def test_the_sentences_of_home_assistant_go_through_unchanged(tmp_path, language
     assert grammar.language == language and grammar.count() > 10**12
     slots = {slot.label: slot for seed in range(400) for slot in grammar.draw(Random(seed)).slots}
     assert {"area", "name", "minutes", "brightness"} <= set(slots)
+    assert slots["domain"].is_constant and slots["domain"].value == "light"
     assert int(slots["minutes"].value) in range(1, 101) and int(slots["brightness"].value) in range(101)

@@ -46,6 +46,29 @@ def test_numbers_have_values_and_all_their_forms(tmp_path):
     assert 0.5 < counts.count("105") / (len(counts) / 25) < 2  # each number as often, however many its forms
 
 
+def test_a_phrase_without_words_has_its_value(tmp_path):
+    path = write(
+        tmp_path,
+        'intents: {t: ["{light:domain} lights on {speed}"]}\n'
+        'lists: {light: [{"": light}], speed: ["[slowly]": slow, fast: fast]}\n',
+    )
+    grammar = read_grammar(path)
+    assert values(grammar, "lights on fast") == {"domain": "light", "speed": "fast"}
+    assert (
+        values(grammar, "lights on slowly")
+        == values(grammar, "lights on")
+        == {"domain": "light", "speed": "slow"}
+    )
+    assert (
+        values(read_grammar(write(tmp_path, grammar.to_yaml(), "again.yaml")), "lights on")["domain"]
+        == "light"
+    )
+    graph = build_graph(grammar)
+    for seed in range(20):
+        sentence = grammar.draw(Random(seed))
+        assert graph.meaning(graph.find(sentence.words)).slots == sentence.slots
+
+
 def test_lists_from_files(tmp_path):
     write(tmp_path, "name,code,likes\nNew York,JFK,3\nBoston,BOS,\n", "cities.csv")
     write(tmp_path, "boston\n\nRio de Janeiro\n", "towns.txt")

@@ -7,11 +7,11 @@ import numpy as np
 
 from asr import Transcriber
 from asr.acoustic.emissions import Emission, Source
-from sluice.along_grammar import AlongGrammar, Reading, values_of
+from sluice.along_grammar import AlongGrammar, Reading, values_of, words_behind
 from sluice.rejection import RejectionConfig, slot_features
+from sluice.understanding import Understander
 from sluice_core.calibration import fit_logistic, predict_logistic
 from sluice_core.errors import UserError
-from sluice_core.grammar.grammar import Grammar
 from sluice_core.wording import plural
 
 log = logging.getLogger(__name__)
@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 MOST_FALSE_ACCEPTS = 0.005
 """The share of others that the operating point accepts, of those that it is fitted to; unseen ones are accepted a
 little more often."""
+TRUSTED = round(1 / MOST_FALSE_ACCEPTS)
+"""With fewer utterances of either kind than this, single ones decide what is accepted."""
 FEWEST = 20
 """Utterances of either kind below which nothing is fitted."""
 READ_TOGETHER = 64
@@ -28,8 +30,7 @@ SNR_DB = (5.0, 25.0)
 
 
 def fit_rejection(
-    transcriber: Transcriber,
-    grammar: Grammar,
+    understander: Understander,
     in_grammar: Sequence[tuple[Source, str]],
     out_of_grammar: Sequence[Source],
     noises: Sequence[Source] | None = None,
@@ -39,18 +40,18 @@ def fit_rejection(
     """Fit weights and operating point of rejection, and the confidences of slots.
 
     Args:
-        transcriber: the recognizer.
-        grammar: its domain.
+        understander: the recognizer, with the grammar of its domain.
         in_grammar: utterances with what is said in them, of voices that training has not heard. What is no sentence
             of the grammar is taken for other speech.
-        out_of_grammar: other speech: sentences of other domains, the grammar's words in a wrong order.
+        out_of_grammar: other speech: sentences of other domains, the grammar's words in a wrong order. A sentence of
+            the grammar among these would be rejected with all that sounds as likely.
         noises: recordings without speech; a hundred are made if none are given.
         seed: decides the noises that are made.
 
     Raises:
         UserError: there are too few utterances.
     """
-    along = AlongGrammar(grammar, transcriber.tokens, transcriber.seconds_per_step)
+    transcriber, along = understander.transcriber, understander.along_grammar
     random = np.random.default_rng(seed)
     rate = transcriber.config.features.sample_rate
     if noises is None:
@@ -76,7 +77,13 @@ def fit_rejection(
         f"rejection: {accepted:.1%} of {plural(len(right), 'sentence')} accepted, "
         f"{(probabilities[~is_right] >= threshold).sum()} of {plural(len(others) + silent, 'other')}"
     )
-    config = RejectionConfig(weights=_rounded(weights), threshold=threshold)
+    config = RejectionConfig(
+        weights=_rounded(weights),
+        threshold=threshold,
+        sentences=len(right),
+        others=len(others) + silent,
+        accepted=round(accepted, 4),
+    )
     return config.model_copy(update={"slot_weights": _fit_slots(config, slots)})
 
 
@@ -152,8 +159,8 @@ def _fit_slots(config: RejectionConfig, readings: Sequence[tuple[Reading, Truth]
     for reading, truth in readings:
         probability = config.probability(reading.evidence.sentence)
         for slot in reading.meanings[0].slots:
-            words = slice(slot.start, slot.end)
-            features.append(slot_features(reading.agreement(slot), words, reading.evidence, probability))
+            words, agreement = words_behind(slot), reading.agreement(slot)
+            features.append(slot_features(agreement, words, reading.evidence, probability))
             right.append((slot.label, slot.value) in truth)
     if len(features) < FEWEST:
         return []

@@ -56,6 +56,11 @@ class RejectionConfig(Settings):
         default=[],
         description="bias, then the weight of each of the features of a slot; plain agreement without them",
     )
+    sentences: int = Field(0, ge=0, description="sentences of the grammar that this was fitted to")
+    others: int = Field(0, ge=0, description="recordings of anything else that this was fitted to")
+    accepted: float | None = Field(
+        None, ge=0, le=1, description="share of these sentences that the threshold accepts"
+    )
 
     @field_validator("weights")
     @classmethod

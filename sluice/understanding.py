@@ -175,6 +175,10 @@ class Understander:
         tokens, step = self.transcriber.tokens, self.transcriber.seconds_per_step
         return AlongGrammar(self.grammar, tokens, step, self.rejection)
 
+    def reject_by(self, rejection: RejectionConfig) -> None:
+        """Judge by other weights and another operating point from now on."""
+        self.rejection = self.along_grammar.rejection = rejection
+
     def understand(
         self,
         source: Source,

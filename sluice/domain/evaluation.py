@@ -16,6 +16,7 @@ from slot_filling.tagging import Slot, Tagging
 from sluice.domain.metrics import Meaning, RequestCounts, SlotMeaning, count, is_right, truth, word_error_rate
 from sluice.domain.settings import DomainConfig
 from sluice.domain.voices import Heard, count_engines
+from sluice.rejection import RejectionConfig
 from sluice.understanding import SpokenSlot, Understander, Understanding
 from sluice_core.grammar.canonical_values import CanonicalValues
 from sluice_core.grammar.grammar import Grammar, Split
@@ -60,6 +61,8 @@ class RequestEvaluation:
     """What was said and understood in test, by whom."""
     misses: list[Miss]
     """Requests of test that were not understood, the worst first."""
+    rejection: RejectionConfig | None = None
+    """What is told to be none of the sentences; None if there was too little to fit it to."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain values."""
@@ -69,6 +72,9 @@ class RequestEvaluation:
             "test": {
                 name: {"words": words, **counts.to_dict()} for name, (words, counts) in self.rows.items()
             },
+            "rejection": None
+            if self.rejection is None
+            else self.rejection.model_dump(include={"sentences", "others", "accepted", "threshold"}),
             "engines": {
                 each.name: {
                     "requests": each.requests,
@@ -127,7 +133,8 @@ def evaluate_test(
         Heard(each.speaker, each.gold, found)
         for each, found in zip(test, meanings(chosen, values), strict=True)
     ]
-    return RequestEvaluation(weight, by_weight, rows, heard, misses(test, chosen, values)[: config.worst])
+    worst = misses(test, chosen, values)[: config.worst]
+    return RequestEvaluation(weight, by_weight, rows, heard, worst, understander.rejection)
 
 
 def listen(

@@ -74,10 +74,10 @@ def train_domain(config: DomainConfig, runs: Path, cache: Path, *, quiet: bool =
 
     by_weight = stage("joining the two", join)
 
-    stage("learning what is none of these", lambda: learn_to_reject(config, run, grammar, cache, quiet))
+    understander = Understander.load(run)
+    stage("learning what is none of these", lambda: learn_to_reject(config, run, understander, cache))
 
     def evaluate() -> dict[str, Any]:
-        understander = Understander.load(run)
         test = listen(understander.transcriber, grammar, "test", config.candidates, cache, quiet)
         evaluation = evaluate_test(config, understander, CanonicalValues(grammar), by_weight, test)
         machine = describe_machine()

@@ -3,17 +3,15 @@
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from asr import Transcriber
 from asr.config import SpeechCorpusConfig
 from asr.corpora import load_corpus
 from asr.corpora.utterances import read_utterance
-from sluice.domain.halves import RECOGNIZER
 from sluice.domain.settings import DomainConfig
 from sluice.fitting_rejection import fit_rejection
 from sluice.rejection import REJECTION_FILE
+from sluice.understanding import Understander
 from sluice_core.errors import UserError
 from sluice_core.files import write_text
 from sluice_core.grammar.grammar import Grammar
@@ -27,27 +25,29 @@ SEED_STEP = 1
 """Other speech is drawn by another seed than the corpus, so that it is not what training heard."""
 
 
-def learn_to_reject(config: DomainConfig, run: Path, grammar: Grammar, cache: Path, quiet: bool) -> None:
+def learn_to_reject(config: DomainConfig, run: Path, understander: Understander, cache: Path) -> None:
     """Fit rejection to dev against other speech and noise, and write it to the run, unless that is done.
 
     Where there is too little of either, as in a trial, rough weights are used instead, and the log says so.
     """
     if (run / REJECTION_FILE).exists():
         return
-    transcriber = Transcriber.load(run / RECOGNIZER)
+    transcriber, along = understander.transcriber, understander.along_grammar
     corpus, rate = transcriber.config.corpus, transcriber.config.features.sample_rate
     dev = load_corpus(corpus, cache)["dev"]
     sentences = [(read_utterance(row, rate), row["text"]) for row in dev]
     others = [
-        samples
-        for other in other_corpora(corpus, grammar, config.others)
-        for samples in _recordings(other, cache, rate)
+        read_utterance(row, rate)
+        for other in other_corpora(corpus, along.grammar, config.others)
+        for row in _utterances(other, cache)
+        if along.graph.find(row["text"].split()) is None  # words in any order are a sentence at times
     ]
     try:
-        rejection = fit_rejection(transcriber, grammar, sentences, others, seed=corpus.split_seed)
+        rejection = fit_rejection(understander, sentences, others, seed=corpus.split_seed)
     except UserError as error:
         log.warning(f"{error}; what is none of the sentences is told by a rough rule")
         return
+    understander.reject_by(rejection)
     write_text(run / REJECTION_FILE, rejection.to_yaml())
 
 
@@ -67,9 +67,8 @@ def other_corpora(
         yield corpus.model_copy(update={**changes, "shuffled_share": 0.0, "data": Path(OTHER_DOMAIN)})
 
 
-def _recordings(corpus: SpeechCorpusConfig, cache: Path, rate: int) -> Iterator[np.ndarray]:
-    """Yield the recordings of a corpus, but those of dev and test where its words are shuffled in training alone."""
+def _utterances(corpus: SpeechCorpusConfig, cache: Path) -> Iterator[dict[str, Any]]:
+    """Yield the utterances of a corpus, but those of dev and test where its words are shuffled in training alone."""
     splits = load_corpus(corpus, cache)
     for split in ("train",) if corpus.shuffled_share else tuple(splits):
-        for row in splits[split]:
-            yield read_utterance(row, rate)
+        yield from splits[split]

@@ -7,6 +7,8 @@ from sluice.domain.evaluation import Miss, RequestEvaluation
 from sluice.domain.metrics import RequestCounts
 from sluice.domain.settings import DomainConfig
 from sluice.domain.voices import Heard, VoiceCounts, advise, count_engines, count_voices, find_confusions
+from sluice.fitting_rejection import TRUSTED
+from sluice.rejection import RejectionConfig
 from sluice_core.grammar.grammar import Grammar
 from sluice_core.reporting.page import (
     Audio,
@@ -22,6 +24,7 @@ from sluice_core.reporting.page import (
     percent,
 )
 from sluice_core.reporting.plots import Curve, line_chart
+from sluice_core.wording import plural
 
 MOST_LINES = 20
 """Lines of a table of voices or confusions."""
@@ -101,6 +104,7 @@ def page(
             [_voices("engine", count_engines(heard)), _voices("voice", count_voices(heard))],
         ),
         Section("What is confused", [_confusions(heard)]),
+        Section("What is none of these", [Paragraph(describe_rejection(evaluation.rejection))]),
         Section("What to do", [Paragraph(text) for text in advise(heard, run)]),
         Section("The tagger's weight", [_weights(evaluation)]),
         Section("The worst requests", [_request(miss) for miss in evaluation.misses] or [Paragraph("None.")]),
@@ -111,6 +115,33 @@ def page(
         highlights=highlights,
         facts=facts,
         sections=sections,
+    )
+
+
+def describe_rejection(rejection: RejectionConfig | None) -> str:
+    """Say what rejection was fitted to, and how far that is to be trusted."""
+    if rejection is None or rejection.accepted is None:
+        return (
+            "There were too few utterances to learn from what is none of the sentences: a rough rule tells it. Train "
+            "with more (corpus.utterances, others)."
+        )
+    fitted = (
+        f"Fitted to {plural(rejection.sentences, 'sentence')} of dev, as they are and in noise, of which "
+        f"{rejection.accepted:.1%} are accepted, and {plural(rejection.others, 'recording')} of anything else."
+    )
+    few = [
+        f"{name} ({setting})"
+        for name, setting, count in (
+            ("sentences", "corpus.utterances", rejection.sentences),
+            ("others", "others", rejection.others),
+        )
+        if count < TRUSTED
+    ]
+    if not few:
+        return fitted
+    return (
+        f"{fitted} That is too little to trust: below {TRUSTED} of either, single utterances decide what is accepted. "
+        f"Train with more {' and '.join(few)}, or set threshold in rejection.yaml by hand."
     )
 
 

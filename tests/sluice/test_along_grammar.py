@@ -11,16 +11,21 @@ import pytest
 import soundfile
 
 from asr import Transcriber
+from asr.acoustic.emissions import Emission
 from asr.decoding.grammar_search import GrammarHypothesis
 from asr.decoding.hypothesis import Hypothesis
+from asr.tokens import Tokens
 from slot_filling.tagger import Tagger
+from sluice.along_grammar import AlongGrammar
 from sluice.cli import main
 from sluice.fitting_rejection import draw_noise, fit_rejection, operating_point
 from sluice.rejection import SENTENCE_FEATURES, SLOT_FEATURES, RejectionConfig, slot_features, weigh
 from sluice.understanding import Understander, Understanding
+from sluice.understood import join
 from sluice_core.config import ConfigError
 from sluice_core.errors import UserError
 from sluice_core.grammar.grammar import Grammar
+from sluice_core.grammar.reading import read_grammar
 from tests.conftest import ToneRun
 from tests.tones import RATE, say
 
@@ -90,6 +95,42 @@ def test_noise_is_of_many_kinds_and_bounded() -> None:
     assert np.array_equal(drawn[0], draw_noise(np.random.default_rng(0), RATE))
 
 
+def test_a_slot_without_words_is_in_the_answer(tmp_path: Path) -> None:
+    file = tmp_path / "lights.yaml"
+    file.write_text(
+        'intents: {on: ["{light:domain} on {first:floor} {thing}"], off: [off]}\n'
+        'lists: {light: [{"": light}], first: [{"": "1"}], thing: [lamp]}\n'
+    )
+    tokens = Tokens.learn(["on lamp off"])
+    text = "on lamp"
+    log_probs = np.full((2 * len(text), len(tokens)), math.log(0.02), np.float32)
+    log_probs[np.arange(0, 2 * len(text), 2), tokens.encode(text)] = math.log(0.8)
+    log_probs[1::2, 0] = math.log(0.8)
+    weights = RejectionConfig(slot_weights=[1.0, 0.5, -0.5, 0.5, 0.1])
+    for rejection in (None, weights):
+        along = AlongGrammar(read_grammar(file), tokens, 0.04, rejection)
+        (answer,) = along.answer([Emission(log_probs, 1.0)])
+        found = join(answer.transcript, answer.tagging, 0.0, (), words_count=False)
+        assert (found.text, found.intent) == (text, "on")
+        pieces = [(slot.label, slot.value, slot.text, slot.start, slot.end) for slot in found.slots]
+        assert pieces == [
+            ("domain", "light", "", 0, 0),
+            ("floor", "1", "", 3, 3),
+            ("thing", "lamp", "lamp", 3, 7),
+        ]
+        domain, _, thing = found.slots
+        assert (domain.written, domain.written_start, domain.written_end) == ("", 0, 0)
+        assert (thing.written, found.written_text[thing.written_start : thing.written_end]) == (
+            "lamp",
+            "lamp",
+        )
+        assert domain.start_seconds == domain.end_seconds == 0.0 < thing.start_seconds
+        assert all(0.5 < slot.confidence <= 1 for slot in found.slots)
+        if rejection:
+            assert found.confidence == pytest.approx(thing.confidence * answer.probability)
+        json.dumps(found.to_dict(), allow_nan=False)
+
+
 @dataclass(frozen=True)
 class Domain:
     """A recognizer of tones with a grammar, and where it is saved."""
@@ -105,9 +146,10 @@ def domain(tone_run: ToneRun, random_tagger: Path, tmp_path_factory: pytest.Temp
     said = [(say(text, random), text) for text in [*SENTENCES * 5, *OTHERS]]
     mixed = [" ".join(Random(n).choices(["abb", "bed", "dad", "eca", "da"], k=1 + n % 4)) for n in range(40)]
     others = [say(text, random) for text in mixed if text not in SENTENCES]
-    rejection = fit_rejection(transcriber, GRAMMAR, said, others)
+    understander = Understander(transcriber, Tagger.load(random_tagger), grammar=GRAMMAR)
+    understander.reject_by(fit_rejection(understander, said, others))
     folder = tmp_path_factory.mktemp("domains") / "tones"
-    Understander(transcriber, Tagger.load(random_tagger), grammar=GRAMMAR, rejection=rejection).save(folder)
+    understander.save(folder)
     return Domain(Understander.load(folder), folder)
 
 
@@ -177,9 +219,17 @@ def test_the_command_says_when_it_is_none_of_these(
 
 
 @pytest.mark.slow
-def test_too_few_utterances_fit_nothing(tone_run: ToneRun) -> None:
+def test_too_few_utterances_fit_nothing(domain: Domain) -> None:
     with pytest.raises(UserError, match=r"0 sentences .* 20 of each are needed"):
-        fit_rejection(Transcriber.load(tone_run.run), GRAMMAR, [], [say("eee")], noises=[])
+        fit_rejection(domain.understander, [], [say("eee")], noises=[])
+
+
+@pytest.mark.slow
+def test_a_run_says_what_its_rejection_was_fitted_to(domain: Domain) -> None:
+    rejection = domain.understander.rejection
+    assert rejection is not None and domain.understander.along_grammar.rejection is rejection
+    assert 35 <= rejection.sentences <= 2 * 5 * len(SENTENCES)  # as they are and in noise, where understood
+    assert rejection.others > 100 and rejection.accepted is not None and rejection.accepted > 0.5
 
 
 @pytest.mark.slow

@@ -7,18 +7,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asr import Transcriber
 from asr.synthesis.espeak import EspeakError, synthesizer
+from asr.synthesis.plan import shuffle_some
+from asr.tokens import Tokens
 from asr.transcript import Transcript, Word
+from sluice.domain import other_speech
 from sluice.domain.evaluation import Request, choose_weight, meanings, misses, rescore
 from sluice.domain.experiment import open_run
 from sluice.domain.halves import recognizer_config, tagger_config
 from sluice.domain.metrics import Meaning, RequestCounts, SlotMeaning, count, is_right, truth, word_error_rate
+from sluice.domain.report import describe_rejection
 from sluice.domain.settings import DomainConfig
 from sluice.recipes import find_recipe
-from sluice.understanding import SpokenSlot, Understanding
+from sluice.rejection import REJECTION_FILE, RejectionConfig
+from sluice.understanding import SpokenSlot, Understander, Understanding
 from sluice_core.errors import UserError
 from sluice_core.grammar.canonical_values import CanonicalValues
 from sluice_core.grammar.grammar import Grammar
+from sluice_core.grammar.graph import build_graph
 from sluice_core.grammar.reading import read_grammar
 from sluice_core.grammar.travel import generate
 from tests.pages import check_self_contained
@@ -142,6 +149,62 @@ def test_of_equally_good_weights_the_middle_one_is_chosen() -> None:
 
     assert choose_weight([(0, right(7)), (1, right(9)), (2, right(9)), (4, right(9)), (8, right(8))]) == 2
     assert choose_weight([(0, right(9)), (1, right(8))]) == 0
+
+
+def test_too_little_to_fit_rejection_to_is_said() -> None:
+    enough = RejectionConfig(sentences=400, others=600, accepted=0.957)
+    assert describe_rejection(enough).endswith(
+        "of which 95.7% are accepted, and 600 recordings of anything else."
+    )
+    few = describe_rejection(enough.model_copy(update={"sentences": 38}))
+    assert "too little to trust: below 200" in few and "more sentences (corpus.utterances), or" in few
+    assert "sentences (corpus.utterances) and others (others)" in describe_rejection(
+        RejectionConfig(sentences=38, others=130, accepted=0.25)
+    )
+    assert "a rough rule" in describe_rejection(None) == describe_rejection(RejectionConfig())
+
+
+LIGHTS = """
+intents: {on: ["lights (on | off)"], stop: [stop]}
+"""
+
+
+def test_what_is_a_sentence_after_all_is_no_other_speech(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words of short sentences in any order are often a sentence: none of these may be learned to be rejected."""
+    file = tmp_path / "lights.yaml"
+    file.write_text(LIGHTS, encoding="utf-8")
+    grammar = read_grammar(file)
+    graph = build_graph(grammar)
+    said = shuffle_some(grammar, ["lights on", "lights off", "stop"] * 20, 1.0, "1")
+    inside = [text for text in said if graph.find(text.split())]
+    assert 5 < len(inside) < len(said)
+    rows = [{"text": text, "audio": text} for text in said]
+    fitted: dict[str, list[str]] = {}
+
+    def fit(
+        understander: object, sentences: list[tuple[str, str]], others: list[str], seed: int
+    ) -> RejectionConfig:
+        fitted.update(sentences=[text for _, text in sentences], others=others)
+        return RejectionConfig(threshold=0.25)
+
+    run = tmp_path / "run"
+    run.mkdir()
+    monkeypatch.setattr(other_speech, "read_utterance", lambda row, rate: row["audio"])
+    monkeypatch.setattr(
+        other_speech, "load_corpus", lambda corpus, cache: {"train": rows, "dev": rows[:3], "test": []}
+    )
+    monkeypatch.setattr(other_speech, "fit_rejection", fit)
+    config = recognizer_config(settings(file), run)
+    transcriber = Transcriber(config, Tokens.learn(["lights on off stop"]))
+    understander = Understander(transcriber, None, grammar=grammar)  # type: ignore[arg-type]
+    other_speech.learn_to_reject(settings(file), run, understander, tmp_path)
+    assert fitted["sentences"] == said[:3] and len(fitted["others"]) > 10
+    assert not set(fitted["others"]) & set(inside)
+    assert set(said) - set(inside) <= set(fitted["others"])
+    kept = RejectionConfig.read(run / REJECTION_FILE)
+    assert kept.threshold == 0.25 == understander.along_grammar.rejection.threshold
 
 
 GRAMMAR = """

@@ -1,12 +1,10 @@
 """From speech to slots, in one of two ways.
 
-Openly: tag the best hypotheses of a recognizer, and choose the one that both models find likely. This is n-best
-rescoring: the score of a hypothesis is the recognizer's score plus the weighted log-probabilities that the tagger gives
-to its slots and intent. Or, where the run has a grammar, along it: the likeliest of its sentences, with the slots and
-values that it gives them, unless what was said is none of them.
+Openly: tag the best hypotheses of a recognizer, and choose the one that both models find likely (`sluice.rescoring`).
+Or, where the run has a grammar, along it: the likeliest of its sentences, with the slots and values that it gives them,
+unless what was said is none of them.
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -21,10 +19,10 @@ from asr.acoustic.emissions import Emission, Source
 from asr.audio.reading import AudioError
 from asr.transcript import Transcript
 from slot_filling import Tagger
-from slot_filling.tagging import Tagging
 from sluice.along_grammar import AlongGrammar, GrammarAnswer
 from sluice.rejection import REJECTION_FILE, RejectionConfig
-from sluice.understood import SpokenSlot, Understanding, join
+from sluice.rescoring import rescore
+from sluice.understood import SpokenSlot, Understanding, join, nothing_matched
 from sluice_core.errors import UserError
 from sluice_core.files import CheckpointError, write_text
 from sluice_core.grammar.grammar import Grammar
@@ -46,8 +44,6 @@ READ_TOGETHER = 32
 
 TAGGING_BATCH_SIZE = 32
 """Recordings whose hypotheses are tagged in one batch."""
-MIN_PROBABILITY = 1e-300
-"""Lower bound of probabilities, so that their logarithms are finite."""
 
 
 class UnderstandingConfig(RunSettings):
@@ -246,7 +242,7 @@ class Understander:
         for short, group in groupby(sources, lambda source: self._may_be_sentence(source, sample_rate)):
             if not short:
                 for each in self._openly(group, sample_rate, alternatives, **openly):
-                    yield replace(each, no_match=True) if mode == "auto" else _no_match(each, 0)
+                    yield replace(each, no_match=True) if mode == "auto" else nothing_matched(each, 0)
                 continue
             emissions = self.transcriber.emitter.emit_many(
                 group, sample_rate, batch_size=batch_size, on_error=on_error
@@ -266,7 +262,10 @@ class Understander:
             sources, sample_rate, alternatives=max(self.candidates - 1, alternatives), **options
         )
         while group := list(islice(transcripts, TAGGING_BATCH_SIZE)):
-            yield from self.rescore(group, alternatives=alternatives)
+            yield from self._rescore(group, alternatives)
+
+    def _rescore(self, transcripts: Sequence[Transcript], alternatives: int) -> list[Understanding]:
+        return rescore(transcripts, self.tagger, self.tagger_weight, alternatives=alternatives)
 
     def _judge(
         self,
@@ -283,14 +282,14 @@ class Understander:
             others = max(self.candidates - 1, alternatives)
             decoder = self.transcriber.decoder_for(hot_words, others)
             transcripts = self.transcriber.decode(rejected, decoder, alternatives=others)
-            openly = iter(self.rescore(transcripts, alternatives=alternatives))
+            openly = iter(self._rescore(transcripts, alternatives))
         for answer in answers:
             if answer.holds:
                 yield self._along(answer)
             elif mode == "auto":
                 yield replace(next(openly), no_match=True, grammar_confidence=answer.probability)
             else:
-                yield _no_match(self._along(answer), alternatives)
+                yield nothing_matched(self._along(answer), alternatives)
 
     def _along(self, answer: GrammarAnswer) -> Understanding:
         names = self.tagger.vocabulary.names
@@ -301,50 +300,3 @@ class Understander:
             along_grammar=True,
             grammar_confidence=answer.probability,
         )
-
-    def rescore(self, transcripts: Sequence[Transcript], *, alternatives: int = 0) -> list[Understanding]:
-        """Tag each transcript and its alternatives, and rank these hypotheses by the scores of both models.
-
-        Args:
-            transcripts: what the recognizer found, with its alternatives.
-            alternatives: how many further hypotheses to return for each transcript, at most.
-        """
-        n_best = [[transcript, *transcript.alternatives] for transcript in transcripts]
-        texts = dict.fromkeys(hypothesis.text for hypotheses in n_best for hypothesis in hypotheses)
-        taggings = dict(zip(texts, self.tagger.tag_many(list(texts)), strict=True))
-        return [self._best(hypotheses, taggings, alternatives) for hypotheses in n_best]
-
-    def _best(
-        self, hypotheses: Sequence[Transcript], taggings: Mapping[str, Tagging], alternatives: int
-    ) -> Understanding:
-        scored = [(self._score(each, taggings[each.text]), each) for each in hypotheses]
-        ranked = sorted(scored, key=lambda pair: -pair[0])[: 1 + alternatives]
-        best, *others = [
-            join(each, taggings[each.text], score, self.tagger.vocabulary.names) for score, each in ranked
-        ]
-        return replace(best, alternatives=tuple(others))
-
-    def _score(self, transcript: Transcript, tagging: Tagging) -> float:
-        probabilities = [tagging.confidence, tagging.intent_confidence or 1.0]
-        log_probabilities = [math.log(max(probability, MIN_PROBABILITY)) for probability in probabilities]
-        return transcript.score + self.tagger_weight * sum(log_probabilities)
-
-
-def _no_match(found: Understanding, alternatives: int) -> Understanding:
-    """Return that nothing of the grammar was said, with what came nearest as an alternative, if any were asked for."""
-    nearest = (replace(found, alternatives=()), *found.alternatives) if found.text else ()
-    return Understanding(
-        text="",
-        written_text="",
-        words=(),
-        slots=(),
-        intent=None,
-        intent_confidence=None,
-        confidence=1.0 - (found.grammar_confidence or 0.0),
-        score=found.score,
-        duration_seconds=found.duration_seconds,
-        source=found.source,
-        alternatives=nearest[:alternatives],
-        no_match=True,
-        grammar_confidence=found.grammar_confidence,
-    )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from asr.transcript import Transcript, Word
@@ -96,6 +96,26 @@ def join(
         score=score,
         duration_seconds=transcript.duration_seconds,
         source=transcript.source,
+    )
+
+
+def nothing_matched(found: Understanding, alternatives: int) -> Understanding:
+    """Return that nothing of the grammar was said, with what came nearest as an alternative, if any were asked for."""
+    nearest = (replace(found, alternatives=()), *found.alternatives) if found.text else ()
+    return Understanding(
+        text="",
+        written_text="",
+        words=(),
+        slots=(),
+        intent=None,
+        intent_confidence=None,
+        confidence=1.0 - (found.grammar_confidence or 0.0),
+        score=found.score,
+        duration_seconds=found.duration_seconds,
+        source=found.source,
+        alternatives=nearest[:alternatives],
+        no_match=True,
+        grammar_confidence=found.grammar_confidence,
     )
 
 

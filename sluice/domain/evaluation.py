@@ -17,6 +17,7 @@ from sluice.domain.metrics import Meaning, RequestCounts, SlotMeaning, count, is
 from sluice.domain.settings import DomainConfig
 from sluice.domain.voices import Heard, count_engines
 from sluice.rejection import RejectionConfig
+from sluice.rescoring import rescore
 from sluice.understanding import SpokenSlot, Understander, Understanding
 from sluice_core.grammar.canonical_values import CanonicalValues
 from sluice_core.grammar.grammar import Grammar, Split
@@ -87,15 +88,11 @@ class RequestEvaluation:
 
 
 def weigh_tagger(
-    config: DomainConfig,
-    transcriber: Transcriber,
-    tagger: Tagger,
-    values: CanonicalValues,
-    dev: Sequence[Request],
+    config: DomainConfig, tagger: Tagger, values: CanonicalValues, dev: Sequence[Request]
 ) -> list[tuple[float, RequestCounts]]:
     """Return what is right of dev with each weight of the tagger."""
     return [
-        (weight, counted(dev, meanings(rescore(dev, transcriber, tagger, config.candidates, weight), values)))
+        (weight, counted(dev, meanings(first_rescored(dev, tagger, config.candidates, weight), values)))
         for weight in sorted(config.weights)
     ]
 
@@ -122,8 +119,8 @@ def evaluate_test(
     chosen = list(understander.understand_many(samples, rate))
     understood = {
         "the tagger alone, of the text itself": tagger.tag_many([each.text for each in gold]),
-        "the best reading": rescore(test, transcriber, tagger, 1, 0.0),
-        f"the best of {candidates} by both": rescore(test, transcriber, tagger, candidates, weight),
+        "the best reading": first_rescored(test, tagger, 1, 0.0),
+        f"the best of {candidates} by both": first_rescored(test, tagger, candidates, weight),
         "the grammar or nothing": understander.understand_many(samples, rate, mode="grammar"),
         "the grammar, else the best by both": chosen,
     }
@@ -159,14 +156,14 @@ def listen(
     ]
 
 
-def rescore(
-    heard: Sequence[Request], transcriber: Transcriber, tagger: Tagger, candidates: int, weight: float
+def first_rescored(
+    heard: Sequence[Request], tagger: Tagger, candidates: int, weight: float
 ) -> list[Understanding]:
     """Choose among the first hypotheses of each request."""
     hypotheses = [
         replace(request.heard, alternatives=request.heard.alternatives[: candidates - 1]) for request in heard
     ]
-    return Understander(transcriber, tagger, tagger_weight=weight).rescore(hypotheses)
+    return rescore(hypotheses, tagger, weight)
 
 
 def meanings(understood: Iterable[Understanding | Tagging], values: CanonicalValues) -> list[Meaning]:

@@ -62,7 +62,7 @@ def train_domain(config: DomainConfig, runs: Path, cache: Path, *, quiet: bool =
 
     def join() -> list[Any]:
         dev = listen(transcriber, grammar, "dev", config.candidates, cache, quiet)
-        by_weight = weigh_tagger(config, transcriber, tagger, CanonicalValues(grammar), dev)
+        by_weight = weigh_tagger(config, tagger, CanonicalValues(grammar), dev)
         joined = UnderstandingConfig(
             recognizer=Path(halves.RECOGNIZER),
             tagger=Path(halves.TAGGER),

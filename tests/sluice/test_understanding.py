@@ -13,6 +13,7 @@ from asr.transcript import Transcript, Word
 from slot_filling.tagger import Tagger
 from slot_filling.tagging import Slot, Tagging
 from sluice.cli import main
+from sluice.rescoring import rescore
 from sluice.understanding import Understander
 from sluice_core.files import CheckpointError
 from tests.conftest import ToneRun
@@ -48,8 +49,7 @@ def rescored(tagger_weight: float, *hypotheses: Transcript, **options: Any) -> A
         {"fly to taipei": 0.9, "fly too type pay": 0.1, "fly to type a": 0.3},
         {"taipei": "city", "type a": "city"},
     )
-    understander = Understander(None, tagger, tagger_weight=tagger_weight)  # type: ignore[arg-type]
-    return understander.rescore([heard], **options)[0]
+    return rescore([heard], tagger, tagger_weight, **options)[0]  # type: ignore[arg-type]
 
 
 HYPOTHESES = (
@@ -97,7 +97,7 @@ def test_the_package_exports_it_and_alone_imports_no_torch() -> None:
 
 def test_silence_means_nothing() -> None:
     tagger = FixedTagger({"": 1.0}, {})
-    (quiet,) = Understander(None, tagger).rescore([transcript("", -0.1)])  # type: ignore[arg-type]
+    (quiet,) = rescore([transcript("", -0.1)], tagger, 0.5)  # type: ignore[arg-type]
     assert (quiet.text, quiet.written_text, quiet.slots, quiet.confidence) == ("", "", (), 1.0)
 
 

@@ -13,7 +13,7 @@ from asr.synthesis.plan import shuffle_some
 from asr.tokens import Tokens
 from asr.transcript import Transcript, Word
 from sluice.domain import other_speech
-from sluice.domain.evaluation import Request, choose_weight, meanings, misses, rescore
+from sluice.domain.evaluation import Request, choose_weight, first_rescored, meanings, misses
 from sluice.domain.experiment import open_run
 from sluice.domain.halves import recognizer_config, tagger_config
 from sluice.domain.metrics import Meaning, RequestCounts, SlotMeaning, count, is_right, truth, word_error_rate
@@ -139,7 +139,7 @@ def test_no_more_readings_are_tagged_than_asked_for() -> None:
             return [Tagging(text, (), "fly", 1.0, 1.0) for text in texts]
 
     listener = Listener()
-    rescore([request(0, "a", "b", "c", "d")], None, listener, 2, 1.0)  # type: ignore[arg-type]
+    first_rescored([request(0, "a", "b", "c", "d")], listener, 2, 1.0)  # type: ignore[arg-type]
     assert listener.seen == ["a", "b"]
 
 

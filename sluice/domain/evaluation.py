@@ -117,7 +117,7 @@ def evaluate_test(
     samples, rate = [request.samples for request in test], transcriber.config.features.sample_rate
     gold = [request.gold for request in test]
     chosen = list(understander.understand_many(samples, rate))
-    understood = {
+    understood: dict[str, Iterable[Understanding | Tagging]] = {
         "the tagger alone, of the text itself": tagger.tag_many([each.text for each in gold]),
         "the best reading": first_rescored(test, tagger, 1, 0.0),
         f"the best of {candidates} by both": first_rescored(test, tagger, candidates, weight),

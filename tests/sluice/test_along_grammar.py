@@ -228,8 +228,9 @@ def test_too_few_utterances_fit_nothing(domain: Domain) -> None:
 def test_a_run_says_what_its_rejection_was_fitted_to(domain: Domain) -> None:
     rejection = domain.understander.rejection
     assert rejection is not None and domain.understander.along_grammar.rejection is rejection
-    assert 35 <= rejection.sentences <= 2 * 5 * len(SENTENCES)  # as they are and in noise, where understood
-    assert rejection.others > 100 and rejection.accepted is not None and rejection.accepted > 0.5
+    assert 20 <= rejection.sentences <= 2 * 5 * len(SENTENCES)  # as they are and in noise, where understood
+    assert 130 < rejection.others <= 100 + 40 + len(OTHERS)
+    assert rejection.accepted is not None and 0 < rejection.accepted <= 1
 
 
 @pytest.mark.slow

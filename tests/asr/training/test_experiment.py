@@ -123,6 +123,23 @@ def test_augmentation_differs_between_epochs_and_is_off_at_evaluation(tmp_path: 
     assert dev[(0, 0)].features.equal(dev[(11, 0)].features)
 
 
+def test_training_hears_once_what_use_hears_at_several_vocal_tracts(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path / "train", 12)
+    heard = []
+    for name, factors in (("once", "[1]"), ("thrice", "[0.9, 1, 1.1]")):
+        settings = config(manifest, f"vocal_tracts={factors}")
+        experiment = prepare(settings, tmp_path / name, tmp_path / "cache")
+        find_words(experiment, experiment.transcriber.model, quiet=True)
+        splits = {"train": True, "dev": False}
+        sets = [experiment.loader(split, train=train).dataset for split, train in splits.items()]
+        emissions = experiment.transcriber.emissions([say("ab")])[0]
+        words = (tmp_path / name / WORDS_FILE).read_bytes()
+        heard.append(([each[(0, 0)].features for each in sets], words, emissions))
+    (once, words, emitted), (thrice, same_words, averaged) = heard
+    assert all(one.equal(other) for one, other in zip(once, thrice, strict=True)) and words == same_words
+    assert not np.array_equal(emitted, averaged)
+
+
 def test_without_exchanges_nothing_is_drawn_for_them(tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path / "train", 12)
     features = []
@@ -240,15 +257,16 @@ def test_a_run_trained_on_the_fast_engine_loads_where_there_is_none(
     assert np.isfinite(log_probs).all() and steps.tolist() == [log_probs.shape[1]]
 
 
-def test_fine_tuning_keeps_the_cell_and_takes_the_engine_it_is_told(tmp_path: Path) -> None:
+def test_fine_tuning_keeps_the_cell_and_takes_engine_and_vocal_tracts_as_told(tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path / "train", 12)
-    base = config(manifest, "model.engine=native", "model.cell=gru")
+    base = config(manifest, "model.engine=native", "model.cell=gru", "vocal_tracts=[0.9, 1]")
     Transcriber(base, Tokens.learn(["abcde "], base.tokens)).save(tmp_path / "base")
     experiment = prepare(
         config(manifest, "model.engine=reference"), tmp_path / "run", tmp_path / "cache", tmp_path / "base"
     )
     assert experiment.config.model == base.model.model_copy(update={"engine": "reference"})
     assert experiment.transcriber.model.stack.engine == "reference"
+    assert experiment.config.vocal_tracts == [1.0]  # use is the recipe's own, as augmentation is
 
 
 def test_devices_share_the_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,9 @@
 """The settings of a speech recognizer, from corpus to training: what a recipe's YAML says."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from asr.spectral_config import VOCAL_TRACTS, SpectralConfig
 from asr.tokens import TokensConfig
@@ -157,6 +157,32 @@ class RecognizerTrainingConfig(TrainingConfig):
     )
 
 
+class HearingConfig(Settings):
+    """How a recognizer in use hears a recording; training hears it once, as it is."""
+
+    vocal_tracts: list[float] = Field(
+        [1.0],
+        description="factors of the frequencies of a voice, from 0.7 to 1.4; log-probabilities are averaged over them. "
+        "For models trained with augment.spectral.vocal_tract",
+    )
+    two_passes: bool = Field(
+        False,
+        description="look for speech (features.normalize: speech) where a first pass has heard something, so that less "
+        "noise is taken for it",
+    )
+
+    @field_validator("vocal_tracts")
+    @classmethod
+    def _check_factors(cls, factors: list[float]) -> list[float]:
+        least, most = VOCAL_TRACTS
+        if not factors:
+            raise ValueError("give at least one factor; [1.0] hears a recording once, as it is")
+        for factor in factors:
+            if not least <= factor <= most:
+                raise ValueError(f"factors must lie between {least:g} and {most:g}, not {factor:g}")
+        return factors
+
+
 class RecognizerConfig(RunSettings):
     """A recognizer's whole experiment: a recipe file, and the `config.yaml` of the run directory that it makes."""
 
@@ -168,19 +194,12 @@ class RecognizerConfig(RunSettings):
     model: ModelConfig = Field(default_factory=ModelConfig)
     training: RecognizerTrainingConfig = RecognizerTrainingConfig()
     select_by: Literal["wer", "cer"] = Field("wer", description="dev error that chooses the best model")
-    vocal_tracts: list[float] = Field(
-        [1.0],
-        description="factors of the frequencies of a voice (0.7 to 1.4) at which a recording is heard, in use and not "
-        "in training; log-probabilities are averaged. For models trained with augment.spectral.vocal_tract",
-    )
+    hearing: HearingConfig = HearingConfig()
 
-    @field_validator("vocal_tracts")
-    @classmethod
-    def _voices(cls, factors: list[float]) -> list[float]:
-        least, most = VOCAL_TRACTS
-        if not factors:
-            raise ValueError("give at least one factor; [1.0] hears a recording once, as it is")
-        for factor in factors:
-            if not least <= factor <= most:
-                raise ValueError(f"factors must lie between {least:g} and {most:g}, not {factor:g}")
-        return factors
+    @model_validator(mode="after")
+    def _two_passes_find_speech(self) -> Self:
+        if self.hearing.two_passes and self.features.normalize != "speech":
+            raise ValueError(
+                "hearing.two_passes looks for speech again, which needs features.normalize: speech"
+            )
+        return self

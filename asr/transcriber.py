@@ -10,12 +10,12 @@ import torch
 
 from asr.acoustic.emissions import Emission, Emitter, Source
 from asr.acoustic.features import Features
+from asr.acoustic.hearing import Hearing
 from asr.acoustic.network import AcousticModel
-from asr.acoustic.vocal_tract import VocalTracts
 from asr.alignment.text import Alignment, align_text
 from asr.alignment.transcripts import EmissionDecoder
 from asr.audio.reading import AudioError, audio_info
-from asr.config import RecognizerConfig
+from asr.config import HearingConfig, RecognizerConfig
 from asr.decoding.config import DecodingConfig
 from asr.decoding.decoder import Decoder, make_decoder
 from asr.long_form.segmentation import SegmentationSettings
@@ -66,7 +66,7 @@ class Transcriber:
         self.config = config
         self.tokens = tokens
         self.features = Features(config.features).eval()
-        self.vocal_tracts = VocalTracts(self.features, config.vocal_tracts)
+        self.hearing = Hearing(self.features, config.hearing)
         self.model = model or AcousticModel(config.model, self.features.size, len(tokens))
         self.device = torch.device("cpu")
         self.decoding = decoding or DecodingConfig()
@@ -79,7 +79,7 @@ class Transcriber:
         directory: str | Path,
         device: str | torch.device = "cpu",
         decoding: DecodingConfig | None = None,
-        vocal_tracts: Sequence[float] | None = None,
+        hearing: HearingConfig | None = None,
     ) -> "Transcriber":
         """Read a run directory that training wrote.
 
@@ -88,15 +88,15 @@ class Transcriber:
             device: the device that runs the model.
             decoding: settings of decoding that replace the run's `decoding.yaml`; where neither is given, decoding is
                 greedy.
-            vocal_tracts: factors that replace the run's `vocal_tracts`; `[1.0]` is the fastest.
+            hearing: settings that replace the run's; `HearingConfig()` is the fastest.
 
         Raises:
             CheckpointError: the directory, its weights or its settings are missing, damaged, or of another model.
-            ConfigError: its settings of decoding are wrong, or there is no such vocal tract.
+            ConfigError: its settings of decoding or hearing are wrong.
             DeviceError: there is no such device.
         """
         directory = Path(directory)
-        changes = [] if vocal_tracts is None else [("vocal_tracts", list(vocal_tracts))]
+        changes = [] if hearing is None else [("hearing", hearing.model_dump())]
         config = read_run_settings(directory, RecognizerConfig, changes)
         if decoding is None and (directory / DECODING_FILE).is_file():
             decoding = DecodingConfig.read(directory / DECODING_FILE)
@@ -146,7 +146,7 @@ class Transcriber:
             DeviceError: there is no such device.
         """
         self.device = find_device(device)
-        self.vocal_tracts.to(self.device)
+        self.hearing.to(self.device)
         self.model.to(self.device).eval()
         return self
 
@@ -325,7 +325,7 @@ class Transcriber:
 
     @torch.inference_mode()
     def emissions(self, batch: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Compute the log-probabilities of recordings, averaged over the vocal tracts of the settings.
+        """Compute the log-probabilities of recordings, averaged over the ways to hear them.
 
         Args:
             batch: recordings `[samples]` float32 at the model's rate.
@@ -334,5 +334,5 @@ class Transcriber:
             Natural log-probabilities `[batch, time, tokens]` float32, and lengths `[batch]` int64 in steps.
         """
         on_device = [torch.from_numpy(samples).to(self.device) for samples in batch]
-        log_probs, steps = self.vocal_tracts.log_probs(self.model, on_device)
+        log_probs, steps = self.hearing.log_probs(self.model, on_device)
         return log_probs.cpu().numpy(), steps.cpu().numpy()

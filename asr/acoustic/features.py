@@ -161,11 +161,16 @@ class Features(nn.Module):
         # Squares of real and imaginary parts side by side, summed by the filters.
         return torch.view_as_real(spectrum).flatten(1).square()
 
-    def finish(self, energies: Tensor) -> Tensor:
-        """Return the features `[time, size]` of mel energies `[time, mels]`, which are not kept."""
+    def finish(self, energies: Tensor, among: Tensor | None = None) -> Tensor:
+        """Return the features `[time, size]` of mel energies `[time, mels]`, which are not kept.
+
+        Speech is looked for among some frames `[time]` bool, if they are given and have any.
+        """
         config, speech = self.config, None
         if config.noise_floor_db is not None or config.normalize == "speech":
             speech = speech_frames(energies, self.level_weights, config.floor)
+            if among is not None and among.any():
+                speech = speech & among if (speech & among).any() else among
             if config.noise_floor_db is not None:
                 add_floor(energies, speech, self.floor_shape, self.level_weights, config.noise_floor_db)
         statics = energies.clamp_(min=config.floor).log_()

@@ -86,6 +86,12 @@ class AcousticModel(nn.Module):
         self.drop_share = config.dropout
         self.output = Linear(self.stack.output_size, token_count)
 
+    @property
+    def frames_per_step(self) -> int:
+        """The number of frames that become one step of the output."""
+        first, second = self.subsampling.time_strides
+        return first * second
+
     def steps(self, frames: Tensor) -> Tensor:
         """Return the number of steps of the output for `frames` of features (int64, of any shape)."""
         return self.subsampling.steps(frames)

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from asr.acoustic.ctc import required_steps
 from asr.audio.reading import AudioError
-from asr.config import RecognizerConfig
+from asr.config import HearingConfig, RecognizerConfig
 from asr.corpora import load_corpus
 from asr.corpora.utterances import read_utterance
 from asr.decoding.forced_alignment import AlignmentError
@@ -205,7 +205,7 @@ def find_words(experiment: RecognizerExperiment, model: "AcousticModel", *, quie
     file = experiment.run / WORDS_FILE
     if file.exists():
         return
-    config = experiment.config.model_copy(update={"vocal_tracts": [1.0]})  # as in all of training
+    config = experiment.config.model_copy(update={"hearing": HearingConfig()})  # as in all of training
     aligner = Transcriber(config, experiment.transcriber.tokens, deepcopy(model).cpu().eval())
     rate, found = config.features.sample_rate, []
     for utterance in track(experiment.utterances["train"], "finding words to exchange", quiet=quiet):

@@ -12,7 +12,7 @@ import soundfile
 import torch
 
 from asr.acoustic.ctc import required_steps
-from asr.config import RecognizerConfig
+from asr.config import HearingConfig, RecognizerConfig
 from asr.tokens import Tokens
 from asr.training.experiment import WORDS_FILE, find_words, fit, prepare
 from asr.training.word_exchange import load_words
@@ -127,7 +127,7 @@ def test_training_hears_once_what_use_hears_at_several_vocal_tracts(tmp_path: Pa
     manifest = write_corpus(tmp_path / "train", 12)
     heard = []
     for name, factors in (("once", "[1]"), ("thrice", "[0.9, 1, 1.1]")):
-        settings = config(manifest, f"vocal_tracts={factors}")
+        settings = config(manifest, f"hearing.vocal_tracts={factors}")
         experiment = prepare(settings, tmp_path / name, tmp_path / "cache")
         find_words(experiment, experiment.transcriber.model, quiet=True)
         splits = {"train": True, "dev": False}
@@ -259,14 +259,14 @@ def test_a_run_trained_on_the_fast_engine_loads_where_there_is_none(
 
 def test_fine_tuning_keeps_the_cell_and_takes_engine_and_vocal_tracts_as_told(tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path / "train", 12)
-    base = config(manifest, "model.engine=native", "model.cell=gru", "vocal_tracts=[0.9, 1]")
+    base = config(manifest, "model.engine=native", "model.cell=gru", "hearing.vocal_tracts=[0.9, 1]")
     Transcriber(base, Tokens.learn(["abcde "], base.tokens)).save(tmp_path / "base")
     experiment = prepare(
         config(manifest, "model.engine=reference"), tmp_path / "run", tmp_path / "cache", tmp_path / "base"
     )
     assert experiment.config.model == base.model.model_copy(update={"engine": "reference"})
     assert experiment.transcriber.model.stack.engine == "reference"
-    assert experiment.config.vocal_tracts == [1.0]  # use is the recipe's own, as augmentation is
+    assert experiment.config.hearing == HearingConfig()  # use is the recipe's own, as augmentation is
 
 
 def test_devices_share_the_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

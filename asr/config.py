@@ -156,6 +156,13 @@ class RecognizerTrainingConfig(TrainingConfig):
         "three fifths of the time; the weights do not depend on how many cores there are",
     )
 
+    @property
+    def worker_count(self) -> int:
+        """How many processes read and augment; with parts at least one, for threads would wait for the next batch."""
+        return (
+            max(1, super().worker_count) if self.workers is None and self.parts > 1 else super().worker_count
+        )
+
 
 class HearingConfig(Settings):
     """How a recognizer in use hears a recording; training hears it once, as it is."""

@@ -63,6 +63,16 @@ class CTCTask(Task[AcousticModel]):
         self.diagnostics = Diagnostics()
         self._heard: dict[int, str] = {}
         self._trained = 0
+        self._threads = torch.get_num_threads()
+
+    def on_fit_start(self) -> None:
+        """Leave the threads to the parts of a batch; features, too, must not depend on how many there are."""
+        self._threads = torch.get_num_threads()
+        if self.config.training.parts > 1:
+            torch.set_num_threads(1)
+
+    def on_fit_end(self) -> None:
+        torch.set_num_threads(self._threads)
 
     def transfer_batch_to_device(
         self, batch: UtteranceBatch, device: torch.device, dataloader_idx: int
@@ -93,7 +103,8 @@ class CTCTask(Task[AcousticModel]):
         parts = batch.parts(self.config.training.parts if batch.features.is_cpu else 1)
         if len(parts) == 1:
             return self._part_losses(batch, batch)
-        return add_parts([partial(self._part_losses, part, batch) for part in parts], self.model.parameters())
+        computations = [partial(self._part_losses, part, batch) for part in parts]
+        return add_parts(computations, self.model.parameters(), self._threads)
 
     def _part_losses(self, part: UtteranceBatch, batch: UtteranceBatch) -> Figures:
         """Return what a part of a batch, or all of it, adds to the losses of the batch."""

@@ -18,16 +18,18 @@ Figures = tuple[Tensor, ...]
 """Scalars of a part; the first one is differentiated."""
 
 
-def add_parts(parts: Sequence[Callable[[], Figures]], parameters: Iterable[Tensor]) -> Figures:
+def add_parts(
+    parts: Sequence[Callable[[], Figures]], parameters: Iterable[Tensor], threads: int = 1
+) -> Figures:
     """Compute the parts of a batch at the same time and add up what they return.
 
-    The sum does not depend on how many threads there are: parts draw their dropout from generators of their own, which
-    are seeded by torch's, and are added in order. With fewer threads of torch (`torch.get_num_threads()`) than parts,
-    one computes after another.
+    The sum does not depend on how many threads there are: each part is computed by one, parts draw their dropout from
+    generators of their own, which are seeded by torch's, and are added in order.
 
     Args:
         parts: each returns scalars, the first of which will be differentiated with respect to `parameters` alone.
         parameters: what they all use; at least one.
+        threads: how many compute; with fewer than there are parts, some parts wait for others.
 
     Returns:
         The sums of the scalars; the first one's gradient is known already, and `backward()` hands it on.
@@ -46,19 +48,16 @@ def add_parts(parts: Sequence[Callable[[], Figures]], parameters: Iterable[Tenso
         return tuple(figure.detach() for figure in figures), gradients
 
     seeds = torch.randint(2**62, (len(parts),)).tolist()
-    computed = list(_threads(len(parts), torch.get_num_threads()).map(compute, parts, seeds))
+    computed = list(_team(min(len(parts), threads)).map(compute, parts, seeds))
     figures = [sum(each) for each in zip(*(figures for figures, _ in computed), strict=True)]
     gradients = [_sum(each) for each in zip(*(gradients for _, gradients in computed), strict=True)]
     return _Known.apply(figures[0], gradients, *parameters), *figures[1:]
 
 
 @cache
-def _threads(parts: int, threads: int) -> ThreadPoolExecutor:
-    """Return threads that stay, each with its share of those that torch would use."""
-    workers = min(parts, threads)
-    return ThreadPoolExecutor(
-        workers, "batch-part", initializer=torch.set_num_threads, initargs=(threads // workers,)
-    )
+def _team(threads: int) -> ThreadPoolExecutor:
+    """Return threads that stay, for which torch has no others inside an operation."""
+    return ThreadPoolExecutor(threads, "batch-part", initializer=torch.set_num_threads, initargs=(1,))
 
 
 def _sum(gradients: Iterable[Tensor | None]) -> Tensor | None:

@@ -1,6 +1,5 @@
 """Parts of a batch computed by threads: the same sums as one after another, whatever the number of threads."""
 
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -11,37 +10,29 @@ from sluice_cells.dropout import dropout
 from sluice_core.training.batch_parts import Figures, add_parts
 
 
-@pytest.fixture
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
 def losses(model: nn.Linear, rows: Tensor) -> Figures:
     values = dropout(model(rows), 0.5)
     return values.square().sum(), torch.tensor(float(len(rows)))
 
 
-def computed(count: int) -> tuple[Tensor, Tensor, Tensor]:
-    torch.set_num_threads(count)
+def computed(threads: int) -> tuple[Tensor, Tensor, Tensor]:
     torch.manual_seed(1)
     model, rows = nn.Linear(40, 30), torch.randn(12, 40)
     parts = [partial(losses, model, part) for part in rows.chunk(3)]
-    loss, number = add_parts(parts, model.parameters())
+    loss, number = add_parts(parts, model.parameters(), threads)
     (2 * loss).backward()
     assert model.weight.grad is not None
     return loss.detach(), number, model.weight.grad
 
 
-def test_sums_do_not_depend_on_threads(threads: None) -> None:
+def test_sums_do_not_depend_on_threads() -> None:
     alone, together = computed(1), computed(3)
     assert alone[1] == together[1] == 12
     assert torch.equal(alone[0], together[0])
     assert torch.equal(alone[2], together[2])
 
 
-def test_the_gradient_is_scaled_by_what_follows(threads: None) -> None:
+def test_the_gradient_is_scaled_by_what_follows() -> None:
     torch.manual_seed(2)
     model, rows = nn.Linear(4, 3), torch.randn(6, 4)
 

@@ -18,6 +18,8 @@ from asr.training.experiment import WORDS_FILE, find_words, fit, prepare
 from asr.training.word_exchange import load_words
 from asr.transcriber import Transcriber
 from sluice_core.errors import TrainingError, UserError
+from sluice_core.run_directory import WEIGHTS_FILE
+from sluice_core.weights import load_weights
 from tests.conftest import RECIPES
 from tests.tones import RATE, SETTINGS, say, write_corpus
 
@@ -138,6 +140,21 @@ def test_training_hears_once_what_use_hears_at_several_vocal_tracts(tmp_path: Pa
     (once, words, emitted), (thrice, same_words, averaged) = heard
     assert all(one.equal(other) for one, other in zip(once, thrice, strict=True)) and words == same_words
     assert not np.array_equal(emitted, averaged)
+
+
+def test_in_parts_the_weights_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
+    manifest, threads = write_corpus(tmp_path / "train", 16), torch.get_num_threads()
+    changes = ("training.parts=2", "training.products=torch", "training.max_epochs=2", "training.workers=0")
+    trained = []
+    for count in (1, 2):
+        settings = config(manifest, *changes, f"training.threads={count}", "augment.start_epoch=1")
+        run = tmp_path / str(count)
+        fit(prepare(settings, run, tmp_path / "cache"), quiet=True)
+        trained.append(load_weights(run / WEIGHTS_FILE))
+        assert torch.get_num_threads() == count  # as it was before training
+    torch.set_num_threads(threads)
+    alone, together = trained
+    assert alone.keys() == together.keys() and all(alone[name].equal(together[name]) for name in alone)
 
 
 def test_without_exchanges_nothing_is_drawn_for_them(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from slot_filling import Tagger
 from sluice.along_grammar import AlongGrammar, GrammarAnswer
 from sluice.rejection import REJECTION_FILE, RejectionConfig
 from sluice.rescoring import rescore
-from sluice.understood import SpokenSlot, Understanding, join, nothing_matched
+from sluice.understood import SpokenSlot, Understanding, join, nothing_matched, with_intent
 from sluice_core.errors import UserError
 from sluice_core.files import CheckpointError, write_text
 from sluice_core.grammar.grammar import Grammar
@@ -265,7 +265,9 @@ class Understander:
             yield from self._rescore(group, alternatives)
 
     def _rescore(self, transcripts: Sequence[Transcript], alternatives: int) -> list[Understanding]:
-        return rescore(transcripts, self.tagger, self.tagger_weight, alternatives=alternatives)
+        found = rescore(transcripts, self.tagger, self.tagger_weight, alternatives=alternatives)
+        only = self.grammar.only_intent if self.grammar else None
+        return found if only is None else [with_intent(each, only) for each in found]
 
     def _judge(
         self,

@@ -99,6 +99,14 @@ def join(
     )
 
 
+def with_intent(found: Understanding, intent: str) -> Understanding:
+    """Return what was understood with the only intent that there is, if it has words and no intent of its own."""
+    others = tuple(with_intent(each, intent) for each in found.alternatives)
+    if found.intent is not None or not found.text:
+        return replace(found, alternatives=others)
+    return replace(found, intent=intent, intent_confidence=1.0, alternatives=others)
+
+
 def nothing_matched(found: Understanding, alternatives: int) -> Understanding:
     """Return that nothing of the grammar was said, with what came nearest as an alternative, if any were asked for."""
     nearest = (replace(found, alternatives=()), *found.alternatives) if found.text else ()

@@ -174,7 +174,11 @@ def meanings(understood: Iterable[Understanding | Tagging], values: CanonicalVal
         values: the grammar's values, which a tagger does not know.
     """
     return [
-        Meaning(each.text, tuple(_slot_meaning(each, slot, values) for slot in each.slots), each.intent)
+        Meaning(
+            each.text,
+            tuple(_slot_meaning(each, slot, values) for slot in each.slots),
+            each.intent or (values.grammar.only_intent if each.text else None),
+        )
         for each in understood
     ]
 

@@ -23,7 +23,7 @@ class CanonicalValues:
 
     def __init__(self, grammar: Grammar) -> None:
         """Find the slots of a grammar; the phrases of each are compiled when they are first asked for."""
-        self._grammar = grammar
+        self.grammar = grammar
         self._fillers: dict[str, dict[Expression, None]] = {}
         for slot in _slots(grammar):
             self._fillers.setdefault(slot.label, {})[slot] = None
@@ -40,7 +40,7 @@ class CanonicalValues:
             return None
         if label not in self._parsers:
             phrases = tuple(Template("", filler) for filler in self._fillers[label])
-            self._parsers[label] = Parser(GrammarNetwork(replace(self._grammar, intents={label: phrases})))
+            self._parsers[label] = Parser(GrammarNetwork(replace(self.grammar, intents={label: phrases})))
         sentence = self._parsers[label].parse(words.split())
         return sentence.slots[0].value if sentence is not None and sentence.slots else None
 

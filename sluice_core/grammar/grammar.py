@@ -141,6 +141,11 @@ class Grammar:
         templates = [template for each in self.intents.values() for template in each]
         return Alternation(tuple(Alternative(template.expression, template.weight) for template in templates))
 
+    @property
+    def only_intent(self) -> str | None:
+        """The intent of all sentences, which a tagger does not learn; None if there are several."""
+        return next(iter(self.intents)) if len(self.intents) == 1 else None
+
     def templates(self) -> Iterator[tuple[str, Template]]:
         """Yield the templates, each with its intent."""
         for intent, templates in self.intents.items():

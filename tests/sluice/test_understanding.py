@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from slot_filling.tagging import Slot, Tagging
 from sluice.cli import main
 from sluice.rescoring import rescore
 from sluice.understanding import Understander
+from sluice.understood import with_intent
 from sluice_core.files import CheckpointError
 from tests.conftest import ToneRun
 from tests.tones import RATE, say
@@ -80,6 +82,19 @@ def test_slots_have_times_places_and_the_probability_that_all_is_right() -> None
     (two,) = chosen.alternatives[1].slots
     assert (two.text, two.start_seconds, two.end_seconds) == ("type a", 1.0, 1.9)
     assert two.confidence == pytest.approx(0.8 * 0.9**2)
+
+
+def test_the_only_intent_that_there_is_is_answered_for_words_and_not_for_silence() -> None:
+    spoken = rescored(1.0, *HYPOTHESES)
+    without = replace(
+        spoken, intent=None, intent_confidence=None, alternatives=(replace(spoken, intent=None),)
+    )
+    answered = with_intent(without, "order")
+    assert (answered.intent, answered.intent_confidence) == ("order", 1.0)
+    assert answered.alternatives[0].intent == "order"
+    assert with_intent(replace(without, intent="greet"), "order").intent == "greet"
+    silent = replace(without, text="", words=(), slots=(), alternatives=())
+    assert with_intent(silent, "order").intent is None
 
 
 def test_the_package_exports_it_and_alone_imports_no_torch() -> None:

@@ -1,7 +1,13 @@
 """Who is understood, what is confused, and what a person is told to do about it."""
 
-from sluice.domain.metrics import Meaning, SlotMeaning
+from dataclasses import replace
+
+from slot_filling.tagging import Slot, Tagging
+from sluice.domain.evaluation import meanings
+from sluice.domain.metrics import Meaning, SlotMeaning, is_right
 from sluice.domain.voices import Heard, advise, count_engines, count_voices, find_confusions
+from sluice_core.grammar.canonical_values import CanonicalValues
+from sluice_core.grammar.grammar import Grammar
 
 
 def order(drink: str, size: str | None = "small", intent: str = "order", value: str = "") -> Meaning:
@@ -49,6 +55,17 @@ def test_what_is_understood_is_not_confused() -> None:
     wrong_intent = Meaning(TEA.text, TEA.slots, "other")
     assert find_confusions(heard("a:1", TEA, wrong_intent)) == []
     assert count_engines(heard("a:1", TEA, wrong_intent))[0].right == 0
+
+
+def test_the_only_intent_of_a_grammar_needs_no_tagger_to_be_right() -> None:
+    grammar = Grammar.of({"order": ["one {drink}"]}, {"drink": ["tea", "mocha"]})
+    said = Tagging("one tea", (Slot("drink", "tea", 4, 7, 0.9, None),), None, None, 0.9)
+    nothing = Tagging("", (), None, None, 1.0)
+    found = meanings([said, nothing], CanonicalValues(grammar))
+    assert is_right(Meaning("one tea", (SlotMeaning("drink", "tea", "tea"),), "order"), found[0])
+    assert found[1].intent is None
+    two = replace(grammar, intents={**grammar.intents, "other": grammar.intents["order"]})
+    assert meanings([said], CanonicalValues(two))[0].intent is None
 
 
 def test_advice_names_the_engine_the_words_and_the_command() -> None:

@@ -152,8 +152,8 @@ class RecognizerTrainingConfig(TrainingConfig):
     parts: int = Field(
         1,
         ge=1,
-        description="on a CPU each batch is computed in so many parts at once, by a thread each, which takes two cores "
-        "three fifths of the time; the weights do not depend on how many cores there are",
+        description="on a CPU each batch is computed in so many parts at once, by a thread each, about as fast as by "
+        "torch's threads inside operations; the weights then do not depend on how many cores there are",
     )
 
     @property

@@ -1,7 +1,8 @@
 """The parts of a batch, computed at the same time by threads, with the gradient that the whole batch has.
 
-Inside one operation of a small network, threads wait for each other more than they work. Each part is instead computed
-from its input to its gradient by one thread, and nothing waits until gradients are added.
+Each part is computed from its input to its gradient by one thread, and nothing waits until gradients are added. On two
+cores that takes about as long as threads inside operations, and what comes out does not depend on the number of threads
+(`python -m benchmarks.batch_parts`).
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -159,9 +159,8 @@ class RecognizerTrainingConfig(TrainingConfig):
     @property
     def worker_count(self) -> int:
         """How many processes read and augment; with parts at least one, for threads would wait for the next batch."""
-        return (
-            max(1, super().worker_count) if self.workers is None and self.parts > 1 else super().worker_count
-        )
+        count = super().worker_count
+        return max(1, count) if self.workers is None and self.parts > 1 else count
 
 
 class HearingConfig(Settings):

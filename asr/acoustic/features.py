@@ -170,7 +170,8 @@ class Features(nn.Module):
         if config.noise_floor_db is not None or config.normalize == "speech":
             speech = speech_frames(energies, self.level_weights, config.floor)
             if among is not None and among.any():
-                speech = speech & among if (speech & among).any() else among
+                both = speech & among
+                speech = both if both.any() else among
             if config.noise_floor_db is not None:
                 add_floor(energies, speech, self.floor_shape, self.level_weights, config.noise_floor_db)
         statics = energies.clamp_(min=config.floor).log_()

@@ -67,7 +67,11 @@ class Hearing:
             Natural log-probabilities `[batch, time, tokens]` float32, and lengths `[batch]` int64 in steps.
         """
         energies = [self.energies(samples) for samples in batch]
-        among = self._near_tokens(model, batch) if self.config.two_passes else [None] * len(batch)
+        among: list[Tensor | None] = [None] * len(batch)
+        if self.config.two_passes:
+            among = self._near_tokens(
+                model, [self._plain(*each) for each in zip(batch, energies, strict=True)]
+            )
         heard = [
             [self._finish(each, near) for each in of_one]
             for of_one, near in zip(energies, among, strict=True)
@@ -75,7 +79,14 @@ class Hearing:
         outputs, steps = self._run(model, heard)
         return outputs[0] if len(outputs) == 1 else torch.stack(outputs).mean(dim=0).log_softmax(dim=2), steps
 
-    def _finish(self, energies: Tensor, among: Tensor | None) -> Tensor:
+    def _plain(self, samples: Tensor, energies: Sequence[Tensor]) -> Tensor:
+        """Return the plain mel energies of an utterance, of which no spectrum is computed again if they are there."""
+        if 1 in self.config.vocal_tracts:
+            return energies[self.config.vocal_tracts.index(1)].clone()
+        with torch.autocast(samples.device.type, enabled=False):
+            return self.features.energies(samples)
+
+    def _finish(self, energies: Tensor, among: Tensor | None = None) -> Tensor:
         with torch.autocast(energies.device.type, enabled=False):
             return self.features.finish(energies, among)
 
@@ -93,14 +104,19 @@ class Hearing:
         computed = [model(each, frames) for each in inputs]
         return [log_probs for log_probs, _ in computed], computed[0][1]
 
-    def _near_tokens(self, model: AcousticModel, batch: Sequence[Tensor]) -> list[Tensor | None]:
-        """Return which frames of each recording, `[time]` bool, are near tokens; None where too few are."""
-        (outputs,), steps = self._run(model, [[self.features.of(samples)] for samples in batch])
+    def _near_tokens(self, model: AcousticModel, energies: Sequence[Tensor]) -> list[Tensor | None]:
+        """Return which frames of each recording, `[time]` bool, are near tokens; None where too few are.
+
+        Args:
+            model: the acoustic model.
+            energies: plain mel energies `[time, mels]` of each recording, which are not kept.
+        """
+        (outputs,), steps = self._run(model, [[self._finish(each)] for each in energies])
         found: list[Tensor | None] = []
         reach = round(NEAR_SECONDS / self.features.seconds_per_frame)
-        for log_probs, count, samples in zip(outputs, steps.tolist(), batch, strict=True):
+        for log_probs, count, each in zip(outputs, steps.tolist(), energies, strict=True):
             told = (log_probs[:count, BLANK] < math.log(0.5)).float().repeat_interleave(model.frames_per_step)
-            told = told[None, None, : self.features.frames(len(samples))]
+            told = told[None, None, : len(each)]
             near = max_pool1d(told, 2 * reach + 1, stride=1, padding=reach)[0, 0] > 0
             enough = near.sum() * self.features.seconds_per_frame >= FEWEST_SECONDS
             found.append(near if enough else None)

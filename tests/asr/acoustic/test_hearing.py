@@ -165,7 +165,7 @@ def test_the_second_pass_looks_for_speech_near_what_the_first_has_heard() -> Non
     model, features = make_model(), Features(FEATURES.config)
     told(model, first, last)
     twice = Hearing(features, HearingConfig(two_passes=True))
-    (near,) = twice._near_tokens(model, [samples])
+    (near,) = twice._near_tokens(model, [FEATURES.energies(samples)])
     assert near is not None and len(near) == features.frames(len(samples))
     assert near.nonzero().flatten().tolist() == list(range(4 * first - 10, 4 * last + 10))
 
@@ -185,7 +185,7 @@ def test_where_nothing_is_heard_the_second_pass_is_the_first() -> None:
     samples, model = talk(1.0), make_model()
     told(model, 0, 0)
     twice = Hearing(FEATURES, HearingConfig(two_passes=True))
-    assert twice._near_tokens(model, [samples]) == [None]
+    assert twice._near_tokens(model, [FEATURES.energies(samples)]) == [None]
     seen: list[Tensor] = []
     model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][0]))
     twice.log_probs(model, [samples])
@@ -193,9 +193,10 @@ def test_where_nothing_is_heard_the_second_pass_is_the_first() -> None:
 
 
 @torch.inference_mode()
-def test_two_passes_hear_a_recording_alone_as_in_any_batch() -> None:
+@pytest.mark.parametrize("factors", [FACTORS, [0.93, 1.07]])
+def test_two_passes_hear_a_recording_alone_as_in_any_batch(factors: list[float]) -> None:
     model = make_model()
-    twice = Hearing(FEATURES, HearingConfig(vocal_tracts=FACTORS, two_passes=True))
+    twice = Hearing(FEATURES, HearingConfig(vocal_tracts=factors, two_passes=True))
     batch = [talk(seconds, seed) for seed, seconds in enumerate((0.4, 1.7, 0.02, 1.1))]
     log_probs, steps = twice.log_probs(model, batch)
     for row, length, samples in zip(log_probs, steps.tolist(), batch, strict=True):
